@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The agent: every .c under agent/src's rooms goes into build/manor; agent/hotplug is a program
+# of its own. SAN=1 builds the same with ASan and UBSan under build/san.
+
+CC       := gcc
+CSTD     := -std=gnu11
+PKGS     := yaml-0.1 json-c smartcols uuid gnutls libcurl libarchive liblzma blkid \
+            libnl-3.0 libnl-route-3.0 devmapper xenlight xlutil xenstore libsystemd libudev
+WARN     := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wformat=2 \
+            -Wundef -Wpointer-arith -Wwrite-strings -Wno-unused-parameter -Werror
+VERSION  := $(shell git describe --always --dirty --match 'v*' 2>/dev/null || echo 0)
+CPPFLAGS := -D_GNU_SOURCE -Iagent/src -Iagent $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+CFLAGS   := $(CSTD) -O2 -g -fstack-protector-strong $(WARN)
+LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -llvm2cmd -lm
+OBJ      := $(BUILD)/obj
+
+ifeq ($(SAN),1)
+CFLAGS   += -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+OBJ      := $(BUILD)/san
+endif
+
+ROOMS    := base diag conf model engine host kinds agent cli
+SRCS     := $(foreach r,$(ROOMS),$(sort $(wildcard agent/src/$r/*.c)))
+OBJS     := $(SRCS:agent/%.c=$(OBJ)/%.o)
+MAIN_OBJ := $(OBJ)/src/cli/main.o
+LIB_OBJS := $(filter-out $(MAIN_OBJ),$(OBJS))
+
+$(OBJ)/%.o: agent/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+-include $(OBJS:.o=.d)
