@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Field tables: one row says everything about a field, and everything reads the row: decode,
+ * defaults, reference checks, diff, plan text, JSON, schema, the manual's reference.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "conf/node.h"
+
+/* How hard a change hits. The order is the severity. */
+enum impact {
+	IMPACT_NONE,
+	IMPACT_LIVE,
+	IMPACT_GUEST_RESTART,
+	IMPACT_GUEST_RECREATE,
+	IMPACT_HOST_REBOOT,
+	IMPACT_DATA_LOSS,
+};
+extern const char *const impact_words[]; /* "none", "live", "guest-restart", …, NULL */
+
+enum field_type {
+	FIELD_BOOL,     /* bool */
+	FIELD_INT,      /* int64_t within min..max */
+	FIELD_SIZE,     /* uint64_t bytes within min..max; written with a unit */
+	FIELD_DURATION, /* uint64_t seconds within min..max; written with a unit */
+	FIELD_STRING,   /* const char *; checked and made canonical by `parse` where there is one */
+	FIELD_ENUM,     /* int: the index in `words` */
+	FIELD_LIST,     /* struct list: of strings (each through `parse`), or of `sub` records */
+	FIELD_SUB,      /* a record described by `sub`, embedded in its parent */
+	FIELD_MAP,      /* struct map: name → record described by `sub` */
+};
+
+enum field_flags {
+	FIELD_REQUIRED = 1 << 0,
+	FIELD_SECRET = 1 << 1,   /* never printed: a digest stands for it */
+	FIELD_IDENTITY = 1 << 2, /* another value is another resource */
+	FIELD_CONFIG = 1 << 3,   /* in the manifest only: never compared with the host */
+	FIELD_DERIVED = 1 << 4,  /* not in the manifest: computed from it, compared with the host */
+	FIELD_STATUS = 1 << 5,   /* not in the manifest: what the host says, never compared */
+	FIELD_FROM_FILE = 1 << 6, /* `{file: PATH}` may stand for the value: read when decoding */
+	FIELD_SHORT = 1 << 7,    /* FIELD_SUB/MAP value: a plain scalar stands for this field of it */
+	FIELD_UNORDERED = 1 << 8, /* FIELD_LIST: a set; its order means nothing */
+	FIELD_PARTIAL = 1 << 9,   /* FIELD_SUB: a part of one, to be merged elsewhere: decoded for its
+				   * errors; nothing in it is required and no defaults are filled */
+};
+
+struct facts;
+struct field;
+struct decode;
+
+/* Checks one scalar and makes it canonical: *ret is arena memory. -EINVAL with a message that goes
+ * behind "'TEXT' is not …" (e.g. "a MAC address: six pairs of hex digits"). */
+typedef int field_parse_fn(struct decode *c, const struct field *f, const char *text,
+			   const char **ret, struct err *e);
+
+struct table;
+
+struct field {
+	const char *name;
+	enum field_type type;
+	size_t offset;           /* of the value in its record */
+	unsigned flags;
+	const char *const *words; /* FIELD_ENUM: NULL-terminated */
+	int64_t min, max;         /* both 0: no bound but the type's */
+	field_parse_fn *parse;
+	const struct table *sub;
+	const char *def;  /* the default, as manifest text, which is enforced; NULL: left as it is */
+	const char *ref;  /* the kind that this string names ("bridge"); checked, and a dependency */
+	enum impact impact; /* worst case of a change; for maps: of an entry that comes or goes */
+	/* Where it varies; records are those that hold the field. May be NULL. */
+	enum impact (*impact_of)(const struct field *f, const void *old, const void *new_,
+				 const struct facts *facts);
+	const char *doc; /* a line for schema and manual: what it is, and what leaving it out means */
+};
+
+struct table {
+	const char *name; /* "domain", "disk" */
+	const char *doc;
+	size_t size;      /* of the struct */
+	const struct field *fields;
+	size_t n;         /* at most 64 */
+};
+
+#define FIELD_AT(type, member) offsetof(struct type, member)
+#define TABLE(ident, type, word, text, ...)                                                        \
+	static const struct field ident##_fields[] = {__VA_ARGS__};                                 \
+	const struct table ident = {word, text, sizeof(struct type), ident##_fields,                \
+				    ARRAY_SIZE(ident##_fields)}
+
+static inline void *field_ptr(const struct field *f, const void *record)
+{
+	return (char *)record + f->offset;
+}
+
+/* What decoding needs beside nodes. */
+struct decode {
+	struct arena *arena;
+	struct diags *diags;
+	const char *dir; /* the manifest's folder, for relative paths; "." if unknown */
+	/* Reads a small file that the manifest names; relative to dir. Arena memory. NULL: plain file
+	 * reading. The agent gives one that serves the manifest in force from its own copy. */
+	int (*read)(struct decode *c, const char *path, const char **ret, struct err *e);
+	void *data; /* for read */
+};
+
+/* Nodes → record, by the table. Unknown keys, wrong types, bounds, missing required fields go to
+ * c->diags; the record is complete but for what was wrong. `what` names it in messages
+ * ("domain 'web'"). Defaults fill unset fields, and count as set. A derived or status field in
+ * the manifest is an unknown key. Returns 0, or -EINVAL when it added an error. */
+int field_decode(struct decode *c, const struct table *t, const struct node *node, const char *what,
+		 void *ret_record);
+/* As the rest of the program sees presence. */
+bool field_is_set(const struct table *t, const void *record, const char *name);
+void field_mark(const struct table *t, void *record, const char *name); /* sets the bit */
+const struct field *field_find(const struct table *t, const char *name);
+
+/* The place of a field for diagnostics: its value's span, else the record's own. */
+struct span field_span(const void *record, const char *path);
+
+/* A Manor name: [a-z0-9][a-z0-9-]*, at most 63 characters. */
+bool field_name_ok(const char *s);
+
+/* Ready-made `parse` functions. */
+field_parse_fn parse_name;   /* a Manor name */
+field_parse_fn parse_mac;    /* lower case, colons; no multicast */
+field_parse_fn parse_cidr;   /* address/prefix, canonical by inet_ntop; IPv4 and IPv6 */
+field_parse_fn parse_ip;
+field_parse_fn parse_path;   /* absolute; relative ones start at the manifest's folder */
+field_parse_fn parse_url;    /* http, https, file; a plain path becomes file:// */
+field_parse_fn parse_sha256; /* 64 hex digits, lower case */
+field_parse_fn parse_vdev;   /* xvda, sda1, hda …: xvd[a-p], hd[a-d], sd[a-p] and a partition */
+field_parse_fn parse_ifname; /* 1–15 bytes, no '/' or white space, not "." or ".." */

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The manifest as a tree: scalars, sequences, mappings, each with its place in the file. It is what
+ * libyaml's events say and no more; meaning comes with the field tables.
+ */
+#pragma once
+
+#include "base/record.h"
+#include "diag/diag.h"
+
+enum node_type { NODE_SCALAR, NODE_SEQ, NODE_MAP };
+
+struct node_pair {
+	struct node *key; /* always a scalar */
+	struct node *value;
+};
+
+struct node {
+	enum node_type type;
+	struct span span;
+	const char *text; /* scalars; "" for an empty one */
+	bool plain;       /* scalars: unquoted, so null, true and numbers mean themselves */
+	struct node **items; /* sequences */
+	struct node_pair *pairs; /* mappings, in the order of the file */
+	size_t n;
+};
+
+#define NODE_MAX_BYTES (4u << 20) /* a manifest's size */
+#define NODE_MAX_DEPTH 64
+#define NODE_MAX_NODES 200000
+
+/* The value under `key`, or NULL. */
+struct node *node_get(const struct node *map, const char *key);
+/* The key's own node, or NULL. */
+struct node *node_key(const struct node *map, const char *key);
+/* Follows "disks.root.size" as far as it goes; *ret_key gets the last key found. Never NULL for a
+ * map: an empty path or an unknown first word gives the map itself. */
+const struct node *node_at(const struct node *map, const char *path, const struct node **ret_key);
+bool node_is_null(const struct node *n); /* plain null, ~ or empty */
+const char *node_type_word(const struct node *n); /* "a mapping", "a list", "a string" */
+
+/* Bytes → nodes. NULL when the text can't be a manifest; everything wrong is in `d`. Refused by name:
+ * anchors, aliases, tags, a second document, duplicate keys, keys that aren't scalars, more than
+ * NODE_MAX_BYTES, deeper than NODE_MAX_DEPTH, invalid UTF-8. */
+struct node *node_load(struct arena *a, const struct source *source, struct diags *d);
+
+/* Mappings merge, lists and scalars of `over` replace, null in `over` unsets. Neither is changed; the
+ * result shares what it can and keeps every span. Either may be NULL. */
+struct node *node_merge(struct arena *a, struct node *under, struct node *over);
+
+/* The part of a manifest that is this host's; today the identity. */
+struct node *node_select(struct arena *a, struct node *root, struct diags *d);

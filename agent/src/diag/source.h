@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A text that diagnostics point into, and places in it.
+ */
+#pragma once
+
+#include "base/arena.h"
+
+struct source {
+	const char *name; /* as the operator named it: "appliance.yaml" */
+	const char *text; /* UTF-8, NUL-terminated */
+	size_t size;      /* bytes */
+};
+
+/* A run of text. Lines and columns are 1-based, columns count characters (code points); the end is
+ * exclusive: the column after the last character. A span with no source points nowhere. */
+struct span {
+	const struct source *source;
+	unsigned line, column;
+	unsigned end_line, end_column;
+};
+
+/* Line `n` without its newline, as a byte range of the text; NULL past the end. */
+const char *source_line(const struct source *s, unsigned n, size_t *ret_size);

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "kinds/kinds.h"
+
+const struct kind *const all_kinds[] = {
+	&kind_link, &kind_bridge, &kind_storage, &kind_template, &kind_volume, &kind_domain, NULL,
+};
+
+const struct reader *const all_readers[] = {
+	&reader_net, &reader_lvm, &reader_disks, &reader_cache, &reader_xen, &reader_intent, NULL,
+};

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * All kinds and all readers: the arrays that main hands to the engine.
+ */
+#pragma once
+
+#include "model/kind.h"
+
+extern const struct kind kind_link, kind_bridge, kind_storage, kind_template, kind_volume,
+	kind_domain;
+extern const struct reader reader_net, reader_lvm, reader_disks, reader_cache, reader_xen,
+	reader_intent;
+
+extern const struct kind *const all_kinds[];     /* NULL-terminated; dependencies first */
+extern const struct reader *const all_readers[]; /* NULL-terminated */

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A kind of resource: its field table and the few functions that no table can say. A new kind is one
+ * file in kinds/ and one row in kinds/all.c. The engine walks these rows and knows no kind by name.
+ */
+#pragma once
+
+#include "model/facts.h"
+#include "model/manifest.h"
+#include "model/plan.h"
+
+/* A resource as the host has it. */
+struct actual {
+	const struct kind *kind;
+	const char *name;   /* ours: the resource's name; foreign: what the host calls it */
+	const char *uuid;   /* of the mark, or NULL: foreign */
+	bool foreign;       /* bears no mark of this namespace: shown, never touched */
+	bool half_made;     /* ours, but its making did not end: to be cleared away and made again */
+	void *record;       /* by kind->table; what the host said */
+	const char *state;  /* a word for people: "running", "up"; may be NULL */
+	const char *note;   /* one line for status ("behind: …", "undeleted, kept"), or NULL */
+	bool keep;          /* ours, but not to be removed though the manifest lacks it (undeleted) */
+	const char *const *uses; /* "bridge/xenbr0", "volume/web.root": what must outlive it */
+	size_t n_uses;
+	const void *data;   /* the kind's own, e.g. its entry in the facts */
+};
+
+struct actuals {
+	struct actual *list;
+	size_t n;
+};
+
+struct actual *actual_add(struct arena *a, struct actuals *l, const struct kind *k,
+			  const char *name);
+
+/* What decide() works on. */
+struct planning {
+	struct arena *arena; /* the plan's */
+	const struct manifest *manifest;
+	const struct facts *facts;
+	struct plan *plan;
+};
+
+/* What apply() works on, in a worker process of its own. */
+struct work {
+	struct arena *arena;
+	const struct step *step;     /* want, have, changes, uuid: all of the plan's */
+	const struct facts *facts;   /* read anew just now */
+	const struct actual *now;    /* the resource among them; NULL: absent */
+	/* Tells where it stands: `what` in a few words ("fetching", "starting: hotplug xvda"); bytes 0/0
+	 * where there are none to count. */
+	void (*progress)(struct work *w, const char *what, uint64_t done, uint64_t total);
+	void *data;
+};
+
+struct kind {
+	const char *name;    /* "bridge": the word in kind/name */
+	const char *section; /* "bridges": its key in the manifest; NULL: never written there */
+	const struct table *table;
+	const char *const *readers; /* names of the readings it needs, NULL-terminated */
+
+	/* Manifest → resources. All optional, called in the order of the kinds' array.
+	 * before: the node to decode instead (a domain's merged with its template's); may return `node`.
+	 * prepare: checks that span fields; fills derived fields; implies further resources. */
+	struct node *(*before)(struct manifest *m, const char *name, struct node *node);
+	void (*prepare)(struct manifest *m, struct resource *r);
+	/* After every kind's prepare: checks across resources (duplicate MACs, pool arithmetic). */
+	void (*check)(struct manifest *m);
+
+	/* Facts → what is there of this kind, ours and foreign. Pure. The manifest (may be NULL) serves to
+	 * recognise and to name, never to decide. Called only when all its readings are known. */
+	void (*actual)(struct arena *a, const struct facts *f, const struct manifest *m,
+		       struct actuals *ret);
+
+	/* The last word on one resource after the generic comparison. `want` NULL: it is to go. `have` NULL:
+	 * absent. `step` is what the engine found (NULL: nothing differs); change it, set its why, serial,
+	 * timeout and estimate, hold it, or add others with plan_add. Pure. */
+	void (*decide)(struct planning *p, const struct resource *want, const struct actual *have,
+		       struct step *step);
+
+	/* Does the step: safe to run again. On failure says the field at fault (err_at) and what to do
+	 * (err_help). Returns 0 or a negative errno. */
+	int (*apply)(struct work *w, struct err *e);
+};

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The manifest: what is wanted, decoded and lowered to resources with their dependencies.
+ */
+#pragma once
+
+#include "base/ident.h"
+#include "conf/field.h"
+
+struct kind;
+
+struct resource {
+	const struct kind *kind;
+	const char *name;
+	char uuid[UUID_TEXT];
+	void *record;            /* by kind->table */
+	const struct node *key;  /* where it is declared: the key; for an implied one its owner's field */
+	struct span span;        /* of the key */
+	struct resource *owner;  /* the one that implied it (a domain's clone), or NULL */
+	struct resource **needs; /* to be there first */
+	size_t n_needs;
+};
+
+struct host_dom0 {
+	struct record rec;
+	uint64_t memory;
+	int64_t vcpus;
+};
+
+struct host {
+	struct record rec;
+	const char *name;
+	struct host_dom0 dom0;
+};
+
+struct manifest {
+	struct record rec; /* of the top-level table */
+	struct arena *arena;
+	struct diags *diags; /* while loading */
+	struct source source;
+	struct node *root;
+	const char *dir;    /* absolute folder of the file */
+	char sha256[SHA256_TEXT]; /* of the file's bytes */
+
+	int64_t version;
+	const char *namespace;
+	struct host host;
+	int64_t max_removals; /* percent of our resources that one apply may remove */
+
+	const struct kind *const *kinds; /* NULL-terminated */
+	struct resource **resources;     /* after loading: dependencies first */
+	size_t n_resources;
+};
+
+/* Bytes → nodes → select → records → resources. Everything wrong is in `d`; NULL when there was an
+ * error. `name` is how the operator called the file; `dir` where relative paths start. The result
+ * owns its arena; the diagnostics stay valid as long as it or, after an error, `d` does. */
+struct manifest *manifest_load_text(const char *name, const char *dir, const char *text, size_t n,
+				    const struct kind *const *kinds, struct diags *d);
+struct manifest *manifest_load(const char *path, const struct kind *const *kinds, struct diags *d);
+void manifest_free(struct manifest *m);
+void manifest_freep(struct manifest **m);
+#define _cleanup_manifest_ _cleanup_(manifest_freep)
+
+/* For the kinds' hooks. */
+struct resource *manifest_find(const struct manifest *m, const char *kind, const char *name);
+/* A resource that follows from `owner` (a clone of a template's file); -EEXIST with a diagnostic when
+ * the name is taken. The record is zeroed, for the caller to fill and mark. `where`: the node that
+ * asks for it. */
+struct resource *manifest_imply(struct manifest *m, struct resource *owner, const char *kind,
+				const char *name, const struct node *where);
+void resource_needs(struct manifest *m, struct resource *r, struct resource *other);
+/* "domain 'web'" */
+const char *resource_title(struct arena *a, const struct resource *r);
+
+/* The table of the whole manifest, made from the kinds': for the schema and the manual. */
+const struct table *manifest_table(struct arena *a, const struct kind *const *kinds);

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The plan: one array of steps, plain data. The text, the JSON, the progress and the executor read
+ * that same array.
+ */
+#pragma once
+
+#include "base/ident.h"
+#include "model/diff.h"
+
+struct actual;
+struct kind;
+struct resource;
+
+enum action {
+	ACTION_CREATE,  /* absent, or half-made and to be made again */
+	ACTION_UPDATE,  /* while it runs */
+	ACTION_RESTART, /* stop and start with the new values; disks kept */
+	ACTION_REMOVE,  /* ours, no longer wanted */
+	ACTION_START,   /* there, wanted running, isn't */
+	ACTION_STOP,    /* there, wanted stopped (a person's intent) */
+	ACTION_SETTLE,  /* clear away what ended by itself, and keep note of it */
+};
+extern const char *const action_words[]; /* "create", "update", … */
+
+enum hold {
+	HOLD_NO,       /* to be done */
+	HOLD_IMPACT,   /* above what is allowed: shown as pending */
+	HOLD_CONFLICT, /* something foreign is in the way: an error, nothing is done */
+	HOLD_UNKNOWN,  /* the host could not be read: nothing is done about it */
+	HOLD_WAIT,     /* not before `not_before` (a restart's back-off) */
+	HOLD_NEEDS,    /* depends on a step that is held */
+};
+extern const char *const hold_words[];
+
+struct step_dep {
+	size_t step;   /* index in the plan */
+	bool required; /* its failure stops this one too; else only the order counts */
+};
+
+struct step {
+	char *id; /* "domain/web:update" */
+	enum action action;
+	const struct kind *kind;
+	const char *name;
+	char uuid[UUID_TEXT];
+	const struct resource *want; /* NULL for removals; gone after JSON */
+	void *want_record;           /* by kind->table, or NULL */
+	void *have_record;           /* what the plan saw, or NULL: absent */
+	bool half_made;              /* what the plan saw was half-made */
+	struct changes changes;
+	const char *why;    /* in a few words: "memory: 512 MiB → 1 GiB", "rebooted from inside" */
+	const char *loses;  /* what is lost, for the text's capitals; NULL: nothing */
+	enum impact impact;
+	enum hold hold;
+	const char *hold_why;
+	struct span hold_span;  /* a second place for HOLD_CONFLICT; may be empty */
+	int64_t not_before;     /* HOLD_WAIT */
+	struct step_dep *after;
+	size_t n_after;
+	const char *serial;     /* steps of one name run one at a time ("vg/vg0"); NULL */
+	unsigned timeout_s;
+	uint64_t bytes;         /* estimate of data to write; 0: none to speak of */
+};
+
+struct plan_note { /* left alone and said so, or worth a warning */
+	const char *subject; /* "domain/rescue" */
+	const char *text;    /* "foreign" … */
+	enum { NOTE_FOREIGN, NOTE_WARNING, NOTE_UNKNOWN, NOTE_KEPT } type;
+};
+
+struct plan {
+	struct arena *arena;
+	struct step *steps; /* in an order that respects `after` */
+	size_t n;
+	struct plan_note *notes;
+	size_t n_notes;
+	size_t n_resources; /* wanted */
+	enum impact allowed;
+	const char *host;       /* its name */
+	const char *refusal;    /* the whole plan is refused (removes too much …): nothing is applied */
+	const char *refusal_help;
+	char manifest_sha256[SHA256_TEXT];
+};
+
+struct plan *plan_new(void);
+void plan_free(struct plan *p);
+void plan_freep(struct plan **p);
+#define _cleanup_plan_ _cleanup_(plan_freep)
+
+/* Adds a step with the kind's usual time limit; pointers stay valid until the next plan_add. */
+struct step *plan_add(struct plan *p, enum action action, const struct kind *k, const char *name,
+		      const char *uuid);
+void plan_note(struct plan *p, int type, const char *subject, const char *text);
+void step_after(struct plan *p, struct step *s, size_t other, bool required);
+void step_hold(struct step *s, enum hold hold, const char *why); /* the first reason stays */
+bool step_todo(const struct step *s); /* not held */
+/* Any step at all / any that will be done. */
+size_t plan_todo(const struct plan *p);
