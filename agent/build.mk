@@ -30,4 +30,7 @@ $(OBJ)/%.o: agent/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+$(BUILD)/manor$(if $(filter 1,$(SAN)),.san): $(OBJS)
+	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
 -include $(OBJS:.o=.d)

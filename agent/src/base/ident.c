@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Identity from names.
+ */
+#include "base/ident.h"
+
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+#include <stdio.h>
+#include <uuid/uuid.h>
+
+/* UUID version 5 of "kind/name" under the namespace's own (RFC 4122, 4.3; appendix C for DNS). */
+static void derive(const char *namespace, const char *what, uuid_t ret)
+{
+	uuid_t space;
+
+	uuid_generate_sha1(space, *uuid_get_template("dns"), namespace, strlen(namespace));
+	uuid_generate_sha1(ret, space, what, strlen(what));
+}
+
+void ident_uuid(const char *namespace, const char *kind, const char *name, char ret[UUID_TEXT])
+{
+	_cleanup_(freep) char *what = xasprintf("%s/%s", kind, name);
+	uuid_t id;
+
+	derive(namespace, what, id);
+	uuid_unparse_lower(id, ret);
+}
+
+void ident_mac(const char *namespace, const char *domain, const char *nic, char ret[MAC_TEXT])
+{
+	_cleanup_(freep) char *what = xasprintf("nic/%s/%s", domain, nic);
+	uuid_t id;
+
+	derive(namespace, what, id);
+	/* 00:16:3e is Xen's; the first octets of the hash, for bits 6 and 8 of a UUID are fixed. */
+	snprintf(ret, MAC_TEXT, "00:16:3e:%02x:%02x:%02x", id[0], id[1], id[2]);
+}
+
+struct sha256 {
+	gnutls_hash_hd_t hd;
+};
+
+static void hex(const unsigned char *d, size_t n, char *ret)
+{
+	for (size_t i = 0; i < n; i++)
+		snprintf(ret + 2 * i, 3, "%02x", d[i]);
+}
+
+struct sha256 *sha256_new(void)
+{
+	struct sha256 *h = xcalloc(1, sizeof(*h));
+
+	if (gnutls_hash_init(&h->hd, GNUTLS_DIG_SHA256) < 0)
+		abort(); /* memory, or a crypto policy without SHA-256: nothing can go on */
+	return h;
+}
+
+void sha256_add(struct sha256 *h, const void *data, size_t n)
+{
+	if (gnutls_hash(h->hd, data, n) < 0)
+		abort();
+}
+
+void sha256_end(struct sha256 *h, char ret[SHA256_TEXT])
+{
+	unsigned char d[32];
+
+	gnutls_hash_deinit(h->hd, d);
+	hex(d, sizeof(d), ret);
+	free(h);
+}
+
+void sha256_of(const void *data, size_t n, char ret[SHA256_TEXT])
+{
+	struct sha256 *h = sha256_new();
+
+	sha256_add(h, data, n);
+	sha256_end(h, ret);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The command line: one file a verb, one row each in main.c, and what they share.
+ */
+#pragma once
+
+#include <json-c/json.h>
+
+#include "model/manifest.h"
+
+enum exit_code {
+	EXIT_FINE = 0,    /* done, or nothing to do */
+	EXIT_FAILED = 1,  /* something failed */
+	EXIT_BAD = 2,     /* a bad manifest, or bad usage */
+	EXIT_CHANGES = 3, /* plan: changes are pending */
+	EXIT_INTERRUPTED = 130,
+};
+
+struct verb {
+	const char *name;
+	const char *summary; /* a line for `manor help` */
+	int (*run)(int argc, char **argv); /* argv[0] is the verb; returns an enum exit_code */
+	bool hidden; /* for Manor's own processes */
+};
+
+extern const struct verb verbs[]; /* ends with a NULL name */
+
+int verb_check(int argc, char **argv);
+int verb_plan(int argc, char **argv);
+int verb_apply(int argc, char **argv);
+int verb_status(int argc, char **argv);
+int verb_facts(int argc, char **argv);
+int verb_start(int argc, char **argv);
+int verb_stop(int argc, char **argv);
+int verb_restart(int argc, char **argv);
+int verb_undelete(int argc, char **argv);
+int verb_schema(int argc, char **argv);
+int verb_version(int argc, char **argv);
+int verb_agent(int argc, char **argv);
+int verb_help(int argc, char **argv);
+int verb_worker(int argc, char **argv);
+
+/* What most verbs take. */
+struct options {
+	const char *file;    /* -f FILE; NULL: looked for */
+	bool json;           /* --format json */
+	bool colour;         /* standard output is a terminal, and NO_COLOR is not set */
+	bool colour_err;     /* the same of standard error */
+	/* The verbs' own, each refused by verbs that don't list it. */
+	const char *facts;   /* --facts FILE */
+	bool yes;            /* --yes */
+	const char *allow;   /* --allow IMPACT */
+	const char *only;    /* --only IMPACT or kind/name */
+	int64_t jobs;        /* --jobs N; 0: as many as there are processors */
+	int64_t timeout;     /* --timeout DURATION in seconds; -1: not given */
+	bool noheadings;     /* --noheadings */
+};
+
+/* Reads argv by `accepts`, a list of long option names ("file", "format", "yes" …), NULL-terminated.
+ * *ret_rest is the index of the first operand. Returns 0; EXIT_BAD with a message on standard error;
+ * --help prints the verb's page and returns -1 (the caller exits 0). */
+int options_read(int argc, char **argv, const char *const *accepts, struct options *ret,
+		 int *ret_rest);
+
+/* -f, else /etc/manor/appliance.yaml, else ./appliance.yaml. NULL with a message that lists the
+ * places when there is none. */
+const char *manifest_path(const struct options *o);
+/* Loads it and prints every diagnostic (text on standard error, or JSON on standard output). NULL:
+ * bad, exit with EXIT_BAD. */
+struct manifest *manifest_open(const struct options *o);
+
+/* Prints JSON, indented on a terminal, with a newline; takes ownership. */
+void print_json(json_object *json);
