@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Templates: golden files (disk images, boot files) and defaults for the domains made of them. What a
+ * template imports follows from who asks: a domain's disk wants a file as a base in its storage, a
+ * domain's kernel wants one in the cache of boot files. Each digest is imported once a place.
+ */
+#pragma once
+
+#include "model/manifest.h"
+
+struct template_file {
+	struct record rec;
+	const char *url;
+	const char *sha256; /* of the file as downloaded: 64 hex digits once prepared */
+	uint64_t size;      /* at most so many bytes when decompressed; 0: not said */
+};
+
+/* One file in one place. Its name in the map is "root@vg0", or "kernel@cache". */
+struct template_import {
+	struct record rec;
+	const char *url;
+	const char *sha256;
+	const char *storage; /* NULL: in the cache of boot files */
+	const char *lv;      /* the base's name in that storage's volume group ("base.0123456789abcdef") */
+	const char *path;    /* of the cached file; the worker that starts a domain asks cache_kernel()
+			      * (host/cache.h) for the unpacked kernel beside it */
+	uint64_t size;       /* limit, as declared; 0: not said */
+};
+
+struct template {
+	struct record rec;
+	struct map files;    /* name → struct template_file */
+	const char *storage; /* import there, wanted by a domain or not; may be NULL */
+	struct map imports;  /* derived: "FILE@PLACE" → struct template_import */
+};
+
+extern const struct table template_table;
+
+/* A file of the template, or NULL: then the caller says so, at the line that asked for it. */
+const struct template_file *template_file(const struct resource *template, const char *file);
+
+/* For a domain's prepare(): says that it needs `file` in `storage` (a base to clone), or with NULL in
+ * the cache (a boot file), and gives digest and place. Adds the entry to the template, once, and the
+ * template's need of the storage; the caller adds its own need of the template (resource_needs).
+ * NULL when the template has no such file. A file without digest was already complained about. */
+const struct template_import *template_import(struct manifest *m, struct resource *template,
+					      const char *file, const char *storage);
