@@ -68,7 +68,9 @@ struct kind {
 	void (*check)(struct manifest *m);
 
 	/* Facts → what is there of this kind, ours and foreign. Pure. The manifest (may be NULL) serves to
-	 * recognise and to name, never to decide. Called only when all its readings are known. */
+	 * recognise and to name, never to decide. Called only when all its readings are known. In a
+	 * worker the manifest holds at least the step's own resource as wanted (kind, name, uuid,
+	 * record): what has no mark, such as a matched link, could not be found without. */
 	void (*actual)(struct arena *a, const struct facts *f, const struct manifest *m,
 		       struct actuals *ret);
 
