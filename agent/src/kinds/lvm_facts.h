@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Looking things up in the reading "lvm" and in its tags.
+ */
+#pragma once
+
+#include "host/lvm.h"
+#include "model/facts.h"
+
+#define TAG_ID    "manor.id"    /* whose: the resource's UUID */
+#define TAG_NAME  "manor.name"  /* a volume's name, its LV's may be a tombstone's */
+#define TAG_BASE  "manor.base"  /* sha256 of the file that a base holds, or that a clone came from */
+#define TAG_STATE "manor.state" /* "filling" */
+#define TAG_TRASH "manor.trash" /* a tombstone's expiry, seconds since the epoch */
+#define TAG_KEPT  "manor.kept"  /* "1": undeleted */
+
+/* NULL when the reading is unknown. */
+const struct lvm_facts *lvm_facts(const struct facts *f);
+const struct lvm_vg *lvm_vg(const struct lvm_facts *l, const char *vg);
+const struct lvm_lv *lvm_lv(const struct lvm_facts *l, const char *vg, const char *lv);
+/* The value of tag KEY=VALUE, or NULL. */
+const char *lvm_tag_value(const struct list *tags, const char *key);
+/* A base of that digest, finished or not (look at its tag manor.state); NULL: none. */
+const struct lvm_lv *lvm_base(const struct lvm_facts *l, const char *vg, const char *sha256);
+bool lvm_filling(const struct lvm_lv *lv);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Storage: an LVM volume group with one thin pool, named like the resource.
+ */
+#pragma once
+
+#include "host/blk.h"
+#include "host/lvm.h"
+#include "model/kind.h"
+
+#define STORAGE_POOL "pool"
+
+struct storage_device { /* exactly one of these */
+	struct record rec;
+	const char *serial, *wwid, *path;
+};
+
+struct storage_pool {
+	struct record rec;
+	const char *size;       /* "90%VG" or bytes as text: see storage_pool_bytes() */
+	const char *metadata;   /* "auto" or bytes as text */
+	const char *overcommit; /* "true", "false" or a ratio ("1.5") */
+};
+
+struct storage {
+	struct record rec;
+	struct list devices; /* of struct storage_device */
+	struct storage_pool pool;
+	bool active; /* the pool; derived */
+	/* What the host says: */
+	struct list pvs;
+	uint64_t vg_size, vg_free, pool_size, pool_virtual;
+	int64_t data_percent, metadata_percent; /* hundredths */
+	int64_t clones;
+};
+
+/* Whether `bytes` more of data may go to the pool of that storage, as far as the facts know: NULL, or
+ * why not ("pool vg0/pool is 96.2 % full: needs 1.5 GiB, 800 MiB free"). A storage yet to be made
+ * admits. For template and volume. Arena memory. */
+const char *storage_admit(struct arena *a, const struct facts *f, const char *storage,
+			  uint64_t bytes);
+/* A storage's name, or a volume's within it, that LVM or device-mapper would refuse: why, else NULL. */
+const char *storage_name_bad(struct arena *a, const char *storage);
+const char *storage_volume_bad(struct arena *a, const char *storage, const char *volume);

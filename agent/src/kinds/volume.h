@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Volumes: thin unless they say otherwise; a domain's clones of its template's disks are volumes too,
+ * implied by the domain as "DOMAIN.DISK".
+ */
+#pragma once
+
+#include "model/kind.h"
+
+struct volume {
+	struct record rec;
+	const char *storage;
+	uint64_t size; /* bytes, whole extents; unset for a clone: the base's */
+	bool thin;
+	const char *base; /* sha256 of the file that a clone comes from; NULL: an empty volume */
+	const char *path; /* /dev/STORAGE/NAME */
+	bool active;
+	/* What the host says: */
+	int64_t data_percent; /* of the size, in hundredths */
+	const char *origin;
+};
+
+/* For a domain's prepare(): the clone of a template's file, complete (record filled and marked, needs
+ * its storage). `size` 0: as large as the base. `where`: the node that asks for it, for diagnostics.
+ * The caller adds resource_needs(m, volume, template) and (m, domain, volume). NULL with a
+ * diagnostic when the name is taken or can't be. */
+struct resource *volume_imply(struct manifest *m, struct resource *domain, const char *name,
+			      const struct node *where, const char *storage, uint64_t size,
+			      const char *base_sha256);
+/* "/dev/STORAGE/NAME": what a disk's target is, known before the volume is there. Arena memory. */
+const char *volume_path(struct arena *a, const char *storage, const char *name);
+/* Whether that clone comes from another digest than wanted ("behind"); false where unknown. */
+bool volume_behind(const struct facts *f, const struct resource *volume);
+
+/* A removed volume that is still there. */
+struct tombstone {
+	const char *name; /* the volume's: "web.root" */
+	const char *vg, *lv;
+	uint64_t size;
+	int64_t removed, expires; /* seconds since the epoch */
+};
+/* All tombstones among the facts, newest first. */
+void volume_tombstones(struct arena *a, const struct facts *f, struct tombstone **ret, size_t *ret_n);
+/* Brings the volume back under its name, active, and tagged so that the next apply leaves it. Safe to
+ * run again. -EEXIST when the name is taken meanwhile. */
+int volume_undelete(const struct facts *f, const struct tombstone *t, struct err *e);
