@@ -41,11 +41,16 @@ void diags_free(struct diags *d);
 void diags_freep(struct diags **d);
 #define _cleanup_diags_ _cleanup_(diags_freep)
 
-/* Adds one; the result may be given labels until the next call, and is never NULL. */
+/* Adds one; the result may be given labels until the next call, and is never NULL. Texts are cut to
+ * a sane length and control characters in them are replaced: they quote what others wrote. An exact
+ * repetition is dropped. Past DIAG_MAX the last by place give way, warnings before errors. */
 struct diag *diag_add(struct diags *d, enum severity severity, const char *code, struct span span,
 		      const char *fmt, ...) _printf_(5, 6);
 #define diag_error(d, code, span, ...) diag_add(d, SEVERITY_ERROR, code, span, __VA_ARGS__)
 #define diag_warn(d, code, span, ...)  diag_add(d, SEVERITY_WARNING, code, span, __VA_ARGS__)
+/* Whether one of that code stands at that place already: what several readers of one line would
+ * report once each is said once. */
+bool diags_has(const struct diags *d, const char *code, struct span span);
 /* The text beside the caret, and what to do, and a second place ("declared here"). */
 void diag_label(struct diags *d, struct diag *g, const char *fmt, ...) _printf_(3, 4);
 void diag_help(struct diags *d, struct diag *g, const char *fmt, ...) _printf_(3, 4);
@@ -59,5 +64,7 @@ void diag_suggest(struct diags *d, struct diag *g, const char *word, const char 
 void diags_sort(struct diags *d);
 /* As gcc and clang print: FILE:LINE:COL: error: …, the line, a caret. `colour`: ANSI. */
 void diags_print(struct diags *d, FILE *f, bool colour);
-/* An array of {file, line, column, end_line, end_column, severity, code, message, label?, help?}. */
+/* An array of {file, line, column, end_line, end_column, severity, code, message, label?, help?, also?};
+ * also: an array of {file, line, column, end_line, end_column, label}. All columns count characters
+ * from 1, the end is exclusive. What has no place says line 1, column 1. The caller owns it. */
 json_object *diags_json(struct diags *d);

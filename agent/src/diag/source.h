@@ -20,5 +20,6 @@ struct span {
 	unsigned end_line, end_column;
 };
 
-/* Line `n` without its newline, as a byte range of the text; NULL past the end. */
+/* Line `n` without its newline (LF, CR LF or CR) and without a byte order mark, as a byte range of the
+ * text; NULL past the end. */
 const char *source_line(const struct source *s, unsigned n, size_t *ret_size);
