@@ -61,6 +61,7 @@ struct step {
 	const char *serial;     /* steps of one name run one at a time ("vg/vg0"); NULL */
 	unsigned timeout_s;
 	uint64_t bytes;         /* estimate of data to write; 0: none to speak of */
+	bool dropped;           /* decide() said that nothing is to be done after all: taken out */
 };
 
 struct plan_note { /* left alone and said so, or worth a warning */
@@ -95,5 +96,10 @@ void plan_note(struct plan *p, int type, const char *subject, const char *text);
 void step_after(struct plan *p, struct step *s, size_t other, bool required);
 void step_hold(struct step *s, enum hold hold, const char *why); /* the first reason stays */
 bool step_todo(const struct step *s); /* not held */
+/* For decide(): nothing is to be done after all (a domain that a person stopped). */
+static inline void step_drop(struct step *s)
+{
+	s->dropped = true;
+}
 /* Any step at all / any that will be done. */
 size_t plan_todo(const struct plan *p);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What a person wants beside the manifest, and counters: one small JSON file a domain below
+ * /var/lib/manor/intent/domain/, each written atomically and under one lock. Nothing else is kept,
+ * and losing it is safe: a domain that was stopped starts again, a restart that was asked for is
+ * asked for again, a back-off begins anew. A file that can't be read counts as lost.
+ *
+ * Every intent holds for the boot it was given in (boot_id), and for the resource of that UUID.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/ident.h"
+#include "base/record.h"
+
+enum intent_stop {
+	INTENT_RUN,     /* as the manifest says */
+	INTENT_BY_HAND, /* `manor stop`: until `manor start` or a host boot */
+	INTENT_INSIDE,  /* it powered itself off: until then, or a change of its manifest */
+};
+extern const char *const intent_stop_words[]; /* "no", "by-hand", "inside", NULL */
+
+struct intent_domain {
+	struct record rec;
+	const char *uuid;
+	const char *boot_id;
+	int stopped;           /* enum intent_stop */
+	int64_t since;         /* of the stop; seconds since the epoch */
+	const char *digest;    /* INTENT_INSIDE: of what the manifest said then */
+	uint64_t timeout;      /* INTENT_BY_HAND: for the guest to shut down; 0: the manifest's */
+	int64_t restart_domid; /* restart asked for while the domain had this id; 0: not */
+	int64_t crashes;       /* in a row */
+	int64_t crashed;       /* when the last was seen */
+};
+
+struct intent_facts {
+	struct record rec;
+	struct map domains; /* name → struct intent_domain */
+};
+
+int intent_read(struct arena *a, struct intent_facts *ret, struct err *e);
+
+/* Each changes its part and leaves the rest, but for what belongs to another UUID or an earlier boot,
+ * which is dropped. `now`: seconds since the epoch. */
+struct intent_who {
+	const char *name, *uuid, *boot_id;
+	int64_t now;
+};
+int intent_stop(const struct intent_who *who, enum intent_stop how, const char *digest,
+		uint64_t timeout, struct err *e);
+int intent_start(const struct intent_who *who, struct err *e); /* clears stop and crashes */
+int intent_restart(const struct intent_who *who, int64_t domid, uint64_t timeout, struct err *e);
+/* The `crashes`-th in a row. */
+int intent_crash(const struct intent_who *who, int64_t crashes, struct err *e);
+int intent_forget(const char *name, struct err *e); /* the domain left the manifest */

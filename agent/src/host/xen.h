@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Xen: domains, through libxl (the library below xl) and libxenstore. What is read and what is asked
+ * for share one shape, struct xen_domain.
+ *
+ * Every domain of ours bears marks, keys below /local/domain/D/manor/ that the guest may read and not
+ * write, there from the first moment because they go into the creating call: `uuid`, `name`,
+ * `started` (seconds since the epoch), `kernel`, `initrd`, `cmdline`, and `state`, which is
+ * "building" until the moment before the domain is first unpaused, and "ready" from then on.
+ *
+ * Mutating functions return 0 or a negative errno with a message that ends in libxl's own last lines:
+ * -ENOMEM (Xen has too little memory free; err_at "memory"), -ENOENT (no such domain, device, kernel
+ * file: err_at), -EEXIST (a domain of that name or UUID), -ETIMEDOUT (the guest did not follow),
+ * -EIO (what else libxl said). Sizes are bytes, times seconds. libxl owns SIGCHLD in the process
+ * that calls these: workers are exec'ed, and have nothing else to wait for.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/record.h"
+
+enum xen_type { XEN_PV, XEN_PVH, XEN_HVM };
+extern const char *const xen_type_words[]; /* "pv", "pvh", "hvm", NULL */
+
+enum xen_state {
+	XEN_RUNNING, /* or waiting for something to do */
+	XEN_PAUSED,  /* by the toolstack or a person */
+	XEN_SHUTDOWN, /* ended by itself: see reason; its memory and devices are still there */
+	XEN_DYING,   /* destroyed; Xen still gives back its memory */
+};
+extern const char *const xen_state_words[]; /* "running", "paused", "shutdown", "dying", NULL */
+
+enum xen_reason { /* why it is shut down: sched.h's SHUTDOWN_* */
+	XEN_POWEROFF,
+	XEN_REBOOT,
+	XEN_SUSPEND,
+	XEN_CRASH,
+	XEN_WATCHDOG,
+	XEN_SOFT_RESET,
+};
+extern const char *const xen_reason_words[]; /* "poweroff", "reboot", "suspend", "crash", … */
+
+struct xen_disk {
+	struct record rec;
+	int64_t devid;      /* virtual device number: 51712 is xvda */
+	const char *vdev;
+	const char *target; /* device or file in dom0 */
+	bool read_only;
+	bool connected;     /* both ends are in state 4 */
+};
+
+struct xen_nic {
+	struct record rec;
+	int64_t devid;      /* 0, 1, …: the N of vifD.N */
+	const char *mac;    /* lower case, colons */
+	const char *bridge; /* that the kernel says the vif is a port of; else what libxl was told */
+	const char *vif;    /* "vif3.0"; NULL when the interface isn't there */
+	bool connected;
+};
+
+struct xen_domain {
+	struct record rec;
+	int64_t domid;
+	const char *uuid;
+	const char *name;     /* NULL: has none yet, or is dying */
+	int type;             /* enum xen_type */
+	int state;            /* enum xen_state */
+	int reason;           /* enum xen_reason; meaningful in XEN_SHUTDOWN */
+	bool ran;             /* has used the processor: it was unpaused once */
+	uint64_t memory;      /* target: what it was told to have */
+	uint64_t memory_now;  /* what it has */
+	uint64_t maxmem;
+	int64_t vcpus;        /* that it was told to use */
+	int64_t vcpus_now;    /* that it uses */
+	int64_t maxvcpus;
+	const char *kernel;   /* of our marks, else of libxl's record of the domain */
+	const char *initrd;   /* NULL: none (boot_known) */
+	const char *cmdline;
+	bool boot_known;      /* kernel, initrd and cmdline could be read */
+	const char *why;      /* when not: why */
+	int64_t started;      /* seconds since the epoch, of the mark; 0: not known */
+	struct list disks;    /* of struct xen_disk, by devid */
+	struct list nics;     /* of struct xen_nic, by devid */
+	/* The marks; NULL: it bears none. */
+	const char *mark_uuid, *mark_name, *mark_state;
+};
+
+struct xen_facts {
+	struct record rec;
+	const char *version;      /* "4.17.7" */
+	uint64_t memory_total;
+	uint64_t memory_free;     /* that a new domain could have: claimed memory is not free */
+	int64_t cpus;
+	struct list virt_caps;    /* of strings: "pv", "hvm", "hap", … as xl info says */
+	uint64_t dom0_memory;     /* that it has */
+	int64_t dom0_vcpus;
+	struct list domains;      /* all but dom0, by domid */
+};
+
+/* What there is. Reads only, takes no lock for domains of ours. */
+int xen_read(struct arena *a, struct xen_facts *ret, struct err *e);
+
+/* Tells where a long call stands; may be NULL. */
+typedef void xen_progress_fn(void *data, const char *what);
+struct xen_watcher {
+	xen_progress_fn *progress;
+	void *data;
+};
+
+/* What a domain needs of Xen's free memory to start: its memory and Xen's own cost of it. */
+uint64_t xen_need(const struct xen_domain *d);
+
+/* Makes and starts the domain that `d` describes: name, uuid, type, kernel, initrd, cmdline, memory,
+ * maxmem, vcpus, maxvcpus, disks (vdev, target, read_only), nics (mac, bridge). Half-made remains of
+ * the same UUID are destroyed first; a whole one of that UUID is -EEXIST. On failure nothing is left
+ * of it. *ret_domid is the new domain's. */
+int xen_create(const struct xen_domain *d, const struct xen_watcher *w, int64_t *ret_domid,
+	       struct err *e);
+/* Asks the guest to shut down and waits; one that does not within `timeout_s` is left running and
+ * gives -ETIMEDOUT. A paused one is unpaused, so that it can. The husk stays, in XEN_SHUTDOWN. */
+int xen_shutdown(int64_t domid, unsigned timeout_s, const struct xen_watcher *w, struct err *e);
+/* Ends it at once and sweeps what is left of its devices. No such domain is fine. */
+int xen_destroy(int64_t domid, struct err *e);
+/* Marks it ready and unpauses it: for a domain whose making ended just before that. */
+int xen_unpause(int64_t domid, struct err *e);
+
+/* While it runs. Memory and vcpus are told to the guest, who has to follow: one that does not move
+ * at all in `wait_s` is told the old value again, -ETIMEDOUT; wait_s 0: it is only told. */
+int xen_set_memory(int64_t domid, uint64_t bytes, unsigned wait_s, const struct xen_watcher *w,
+		   struct err *e);
+int xen_set_vcpus(int64_t domid, int64_t vcpus, unsigned wait_s, const struct xen_watcher *w,
+		  struct err *e);
+/* Adds wait until both ends are connected; a failed one leaves nothing behind. Adding what is there
+ * as asked, and removing what isn't there, is fine. */
+int xen_disk_add(int64_t domid, const struct xen_disk *disk, struct err *e);
+int xen_disk_remove(int64_t domid, const char *vdev, struct err *e);
+int xen_nic_add(int64_t domid, const struct xen_nic *nic, struct err *e);
+int xen_nic_remove(int64_t domid, const char *mac, struct err *e);
+/* Moves the vif to another bridge; the guest keeps its link and notices nothing. */
+int xen_nic_bridge(int64_t domid, const char *mac, const char *bridge, struct err *e);

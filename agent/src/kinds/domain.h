@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Domains: the guests. A template's `domain` part merges under a domain's own words; disks that say
+ * `from:` become volumes of their own; what the guest boots is resolved to paths.
+ */
+#pragma once
+
+#include "host/intent.h"
+#include "host/xen.h"
+#include "model/kind.h"
+
+enum domain_end { END_DESTROY, END_RESTART }; /* on_poweroff, on_reboot, on_crash */
+
+struct domain_disk {
+	struct record rec;
+	const char *vdev;
+	const char *from;    /* a file of the template: the disk is a clone of it */
+	const char *storage; /* where the clone lives */
+	uint64_t size;       /* of the clone; unset: as large as the file */
+	const char *volume;  /* a declared volume */
+	bool read_only;
+	const char *target;  /* derived: /dev/STORAGE/VOLUME */
+};
+
+struct domain_nic {
+	struct record rec;
+	const char *bridge;
+	const char *mac; /* filled from the names where the manifest gives none */
+	/* What the host says: */
+	const char *vif;
+	int64_t devid;
+};
+
+struct domain {
+	struct record rec;
+	const char *template;
+	int type; /* enum xen_type */
+	const char *kernel, *initrd; /* as the manifest says: a file of the template, or a path */
+	const char *kernel_path, *initrd_path; /* derived */
+	const char *cmdline;
+	uint64_t memory, maxmem;  /* maxmem unset: left as it is; at the start as much as memory */
+	int64_t vcpus, maxvcpus;  /* likewise */
+	struct map disks; /* name → struct domain_disk */
+	struct map nics;  /* name → struct domain_nic */
+	int on_poweroff, on_reboot, on_crash; /* enum domain_end */
+	uint64_t shutdown_timeout; /* seconds */
+	/* What the host says: */
+	const char *state; /* enum xen_state's words; "reboot", "crash" … when it is shut down */
+	int64_t domid;
+	uint64_t memory_now;
+	int64_t vcpus_now;
+	int64_t started;
+};
+
+extern const struct table domain_table;
+
+/* The readings, or NULL when unknown. */
+const struct xen_facts *xen_facts(const struct facts *f);
+const struct intent_facts *intent_facts(const struct facts *f);
+
+/* Why a domain that isn't there rightly isn't ("stopped by hand 3m ago", "stopped from inside 2h
+ * ago"), or NULL. For status. Arena memory. */
+const char *domain_rest(struct arena *a, const struct facts *f, const struct resource *domain);
