@@ -114,6 +114,10 @@ int lvm_remove(const char *vg, const char *lv, struct err *e);
 const char *lvm_base_name(const char *sha256, char buf[LVM_BASE_TEXT]); /* "base.<16 hex>" */
 int lvm_base_create(const char *vg, const char *pool, const char *lv, uint64_t bytes,
 		    const char *sha256, struct err *e);
+/* Down to `bytes` (rounded up to extents): a stream's length is known at its end only, so a base begins
+ * larger than its image. Nothing was written behind `bytes`. Refuses (-EINVAL) one that isn't tagged
+ * manor.state=filling. */
+int lvm_base_shrink(const char *vg, const char *lv, uint64_t bytes, struct err *e);
 int lvm_base_finish(const char *vg, const char *lv, struct err *e);
 
 /* "/dev/vg0/web.root", or below /dev/mapper where udev makes no links. Arena memory. */
