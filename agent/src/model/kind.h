@@ -50,6 +50,8 @@ struct work {
 	/* Tells where it stands: `what` in a few words ("fetching", "starting: hotplug xvda"); bytes 0/0
 	 * where there are none to count. */
 	void (*progress)(struct work *w, const char *what, uint64_t done, uint64_t total);
+	const char *result; /* for apply to set: what was done, in a few words ("imported, sha256 as
+			     * asked"); arena memory; NULL: the step's own words */
 	void *data;
 };
 
@@ -67,16 +69,18 @@ struct kind {
 	/* After every kind's prepare: checks across resources (duplicate MACs, pool arithmetic). */
 	void (*check)(struct manifest *m);
 
-	/* Facts → what is there of this kind, ours and foreign. Pure. The manifest (may be NULL) serves to
-	 * recognise and to name, never to decide. Called only when all its readings are known. In a
-	 * worker the manifest holds at least the step's own resource as wanted (kind, name, uuid,
-	 * record): what has no mark, such as a matched link, could not be found without. */
+	/* Facts → what is there of this kind, ours and foreign. Pure. The manifest serves to recognise and
+	 * to name, never to decide; in a worker it holds the namespace, the step's own resource (as
+	 * wanted, or as it was where it goes) and the resources that this one needs. Called only when
+	 * all its readings are known. */
 	void (*actual)(struct arena *a, const struct facts *f, const struct manifest *m,
 		       struct actuals *ret);
 
 	/* The last word on one resource after the generic comparison. `want` NULL: it is to go. `have` NULL:
-	 * absent. `step` is what the engine found (NULL: nothing differs); change it, set its why, serial,
-	 * timeout and estimate, hold it, or add others with plan_add. Pure. */
+	 * absent. `step` is what the engine found: called once for each of its steps (an update and a
+	 * restart may both be there), and once with NULL when nothing differs; change it, set its why,
+	 * serial, timeout and estimate, hold it (step_hold), or add others with plan_add (which moves the
+	 * steps: use `step` no more after that). Pure. */
 	void (*decide)(struct planning *p, const struct resource *want, const struct actual *have,
 		       struct step *step);
 

@@ -19,6 +19,14 @@ struct resource {
 	struct resource *owner;  /* the one that implied it (a domain's clone), or NULL */
 	struct resource **needs; /* to be there first */
 	size_t n_needs;
+	bool prepared;           /* while loading */
+	unsigned mark;           /* while sorting */
+};
+
+/* A small file that the manifest names (`{file: PATH}`), as it was when the manifest was read. */
+struct manifest_file {
+	const char *path;
+	const char *text;
 };
 
 struct host_dom0 {
@@ -50,14 +58,18 @@ struct manifest {
 	const struct kind *const *kinds; /* NULL-terminated */
 	struct resource **resources;     /* after loading: dependencies first */
 	size_t n_resources;
+	struct list files; /* of struct manifest_file: what `{file: …}` read */
 };
 
 /* Bytes → nodes → select → records → resources. Everything wrong is in `d`; NULL when there was an
- * error. `name` is how the operator called the file; `dir` where relative paths start. The result
- * owns its arena; the diagnostics stay valid as long as it or, after an error, `d` does. */
+ * error. `name` is how the operator called the file; `dir` where relative paths start (absolute).
+ * `files` (may be NULL): contents to use instead of reading those paths. The manifest lives in the
+ * diagnostics' arena, for each points into the other: diags_free() ends both. */
 struct manifest *manifest_load_text(const char *name, const char *dir, const char *text, size_t n,
-				    const struct kind *const *kinds, struct diags *d);
+				    const struct list *files, const struct kind *const *kinds,
+				    struct diags *d);
 struct manifest *manifest_load(const char *path, const struct kind *const *kinds, struct diags *d);
+/* For whoever holds only the manifest: frees its diagnostics and with them everything. */
 void manifest_free(struct manifest *m);
 void manifest_freep(struct manifest **m);
 #define _cleanup_manifest_ _cleanup_(manifest_freep)

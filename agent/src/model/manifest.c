@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Bytes → nodes → records → resources with their dependencies. What a kind alone knows is asked of
+ * its row; nothing here names a kind.
+ */
+#include "model/manifest.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+
+#include "base/file.h"
+#include "model/kind.h"
+
+#define SECTIONS_MAX   16
+#define RESOURCES_MAX  20000
+#define NAMED_FILE_MAX (1u << 20)
+#define VERSION        1
+
+/* The record of the whole file. Sections are decoded entry by entry (a domain is merged with its
+ * template first), so their maps are here for the schema only. */
+struct top {
+	struct record rec;
+	int64_t version;
+	const char *namespace;
+	struct host host;
+	int64_t max_removals;
+	struct map sections[SECTIONS_MAX];
+};
+
+TABLE(dom0_table, host_dom0, "dom0", "What dom0 itself gets; a change takes a reboot of the host.",
+      {.name = "memory", .type = FIELD_SIZE, .offset = FIELD_AT(host_dom0, memory),
+       .min = 64ll << 20, .max = 1ll << 44, .impact = IMPACT_HOST_REBOOT,
+       .doc = "dom0's memory; left as it is when not given"},
+      {.name = "vcpus", .type = FIELD_INT, .offset = FIELD_AT(host_dom0, vcpus), .min = 1,
+       .max = 4096, .impact = IMPACT_HOST_REBOOT,
+       .doc = "dom0's virtual processors; left as they are when not given"});
+
+TABLE(host_table, host, "host", "The host itself.",
+      {.name = "name", .type = FIELD_STRING, .offset = FIELD_AT(host, name), .parse = parse_name,
+       .flags = FIELD_CONFIG, .doc = "the host's name in messages; its host name when not given"},
+      {.name = "dom0", .type = FIELD_SUB, .offset = FIELD_AT(host, dom0), .sub = &dom0_table,
+       .doc = "what dom0 gets"});
+
+static int parse_namespace(struct decode *c, const struct field *f, const char *text,
+			   const char **ret, struct err *e)
+{
+	size_t n = strlen(text);
+
+	if (n == 0 || n > 253 ||
+	    strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789.-") != n || text[0] == '.' ||
+	    text[0] == '-')
+		return err_set(e, -EINVAL,
+			       "a namespace: a DNS name such as lab.example.org, lower case");
+	*ret = text;
+	return 0;
+}
+
+#define TOP_SCALARS                                                                                 \
+	{.name = "manor", .type = FIELD_INT, .offset = FIELD_AT(top, version), .min = VERSION,      \
+	 .max = VERSION, .flags = FIELD_REQUIRED,                                                   \
+	 .doc = "the format's version: 1; a file of another version is refused"},                   \
+	{.name = "namespace", .type = FIELD_STRING, .offset = FIELD_AT(top, namespace),             \
+	 .parse = parse_namespace, .flags = FIELD_REQUIRED | FIELD_IDENTITY,                        \
+	 .doc = "seeds every UUID and MAC; written once, never changed"},                           \
+	{.name = "host", .type = FIELD_SUB, .offset = FIELD_AT(top, host), .sub = &host_table,      \
+	 .doc = "the host itself"},                                                                 \
+	{.name = "max_removals", .type = FIELD_INT, .offset = FIELD_AT(top, max_removals), .min = 0, \
+	 .max = 100, .def = "50", .flags = FIELD_CONFIG,                                            \
+	 .doc = "percent of what Manor has made here that one apply may remove; more is refused"}
+
+TABLE(top_scalars, top, "manifest", "A host, as it should be.", TOP_SCALARS);
+
+const struct table *manifest_table(struct arena *a, const struct kind *const *kinds)
+{
+	static const struct field scalars[] = {TOP_SCALARS};
+	struct field *fields = arena_alloc(a, (ARRAY_SIZE(scalars) + SECTIONS_MAX) * sizeof(*fields));
+	struct table *t = arena_alloc(a, sizeof(*t));
+	size_t n = ARRAY_SIZE(scalars);
+
+	memcpy(fields, scalars, sizeof(scalars));
+	for (size_t i = 0; kinds[i] && i < SECTIONS_MAX; i++) {
+		if (!kinds[i]->section)
+			continue;
+		fields[n++] = (struct field){
+			.name = kinds[i]->section,
+			.type = FIELD_MAP,
+			.offset = offsetof(struct top, sections) + i * sizeof(struct map),
+			.sub = kinds[i]->table,
+			.doc = kinds[i]->table->doc,
+		};
+	}
+	*t = top_scalars;
+	t->fields = fields;
+	t->n = n;
+	return t;
+}
+
+/* Remembers what a manifest's `{file: …}` said: the manifest in force keeps its own copy. */
+static int read_named(struct decode *c, const char *path, const char **ret, struct err *e)
+{
+	struct manifest *m = c->data;
+	_cleanup_(freep) char *text = NULL;
+	struct manifest_file *file;
+	int r;
+
+	for (size_t i = 0; i < m->files.n; i++) {
+		file = m->files.items[i];
+		if (streq(file->path, path)) {
+			*ret = file->text;
+			return 0;
+		}
+	}
+	r = file_read(path, NAMED_FILE_MAX, &text, NULL, e);
+	if (r < 0)
+		return r;
+	file = arena_alloc(m->arena, sizeof(*file));
+	file->path = arena_strdup(m->arena, path);
+	file->text = arena_strdup(m->arena, text);
+	list_add(m->arena, &m->files, file);
+	*ret = file->text;
+	return 0;
+}
+
+const char *resource_title(struct arena *a, const struct resource *r)
+{
+	return arena_printf(a, "%s '%s'", r->kind->name, r->name);
+}
+
+struct resource *manifest_find(const struct manifest *m, const char *kind, const char *name)
+{
+	for (size_t i = 0; i < m->n_resources; i++) {
+		struct resource *r = m->resources[i];
+
+		if (streq(r->kind->name, kind) && streq(r->name, name))
+			return r;
+	}
+	return NULL;
+}
+
+static struct resource *add(struct manifest *m, const struct kind *k, const char *name,
+			    const struct node *key)
+{
+	struct resource *r = arena_alloc(m->arena, sizeof(*r));
+
+	r->kind = k;
+	r->name = name;
+	r->key = key;
+	if (key)
+		r->span = key->span;
+	r->record = arena_alloc(m->arena, k->table->size);
+	if (m->namespace)
+		ident_uuid(m->namespace, k->name, name, r->uuid);
+	m->resources = arena_grow(m->arena, m->resources, m->n_resources, sizeof(*m->resources));
+	m->resources[m->n_resources++] = r;
+	return r;
+}
+
+struct resource *manifest_imply(struct manifest *m, struct resource *owner, const char *kind,
+				const char *name, const struct node *where)
+{
+	struct resource *r = manifest_find(m, kind, name);
+	const struct kind *k = NULL;
+
+	for (size_t i = 0; m->kinds[i]; i++)
+		if (streq(m->kinds[i]->name, kind))
+			k = m->kinds[i];
+	if (r) {
+		struct diag *g = diag_error(m->diags, "name-taken",
+					    where ? where->span : owner->span,
+					    "%s needs the name %s '%s', which is taken",
+					    resource_title(m->arena, owner), kind, name);
+		diag_also(m->diags, g, r->span, "taken here");
+		return NULL;
+	}
+	if (!k)
+		return NULL;
+	r = add(m, k, arena_strdup(m->arena, name), where ? where : owner->key);
+	r->owner = owner;
+	return r;
+}
+
+void resource_needs(struct manifest *m, struct resource *r, struct resource *other)
+{
+	if (r == other)
+		return;
+	for (size_t i = 0; i < r->n_needs; i++)
+		if (r->needs[i] == other)
+			return;
+	r->needs = arena_grow(m->arena, r->needs, r->n_needs, sizeof(*r->needs));
+	r->needs[r->n_needs++] = other;
+}
+
+/* One reference: found, or said where it stands, with the name that was meant. */
+static void refer(struct manifest *m, struct resource *r, const struct field *f,
+		  const void *record, const char *word, size_t index)
+{
+	struct resource *other = manifest_find(m, f->ref, word);
+	_cleanup_(freep) const char **names = NULL;
+	const struct node *node = ((const struct record *)record)->node;
+	const struct node *value = node ? node_get(node, f->name) : NULL;
+	struct diag *g;
+	size_t n = 0;
+
+	if (other) {
+		resource_needs(m, r, other);
+		return;
+	}
+	if (value && value->type == NODE_SEQ && index < value->n)
+		value = value->items[index];
+	g = diag_error(m->diags, "unknown-reference", value ? value->span : r->span,
+		       "%s uses unknown %s '%s'", resource_title(m->arena, r), f->ref, word);
+	names = xcalloc(m->n_resources, sizeof(*names));
+	for (size_t i = 0; i < m->n_resources; i++)
+		if (streq(m->resources[i]->kind->name, f->ref) && !m->resources[i]->owner)
+			names[n++] = m->resources[i]->name;
+	diag_suggest(m->diags, g, word, names, n);
+	for (size_t i = 0; g->label && i < n; i++) {
+		_cleanup_(freep) char *quoted = xasprintf("'%s'", names[i]);
+
+		if (strstr(g->label, quoted))
+			diag_also(m->diags, g, manifest_find(m, f->ref, names[i])->span,
+				  "declared here");
+	}
+	if (n == 0)
+		diag_help(m->diags, g, "the manifest declares no %s", f->ref);
+}
+
+static void refer_all(struct manifest *m, struct resource *r, const struct table *t,
+		      const void *record)
+{
+	const struct record *rec = record;
+
+	for (size_t i = 0; i < t->n; i++) {
+		const struct field *f = &t->fields[i];
+		void *p = field_ptr(f, record);
+
+		/* A part to be merged elsewhere is checked where it is merged. */
+		if (!(rec->set & (1ull << i)) || (f->flags & FIELD_PARTIAL))
+			continue;
+		if (f->type == FIELD_SUB) {
+			refer_all(m, r, f->sub, p);
+		} else if (f->type == FIELD_MAP) {
+			for (size_t j = 0; j < ((struct map *)p)->n; j++)
+				refer_all(m, r, f->sub, ((struct map *)p)->entries[j].value);
+		} else if (f->type == FIELD_LIST) {
+			struct list *l = p;
+
+			for (size_t j = 0; j < l->n; j++) {
+				if (f->sub)
+					refer_all(m, r, f->sub, l->items[j]);
+				else if (f->ref)
+					refer(m, r, f, record, l->items[j], j);
+			}
+		} else if (f->ref && *(const char **)p) {
+			refer(m, r, f, record, *(const char **)p, 0);
+		}
+	}
+}
+
+static void load_section(struct manifest *m, struct decode *c, const struct kind *k)
+{
+	struct node *section = node_get(m->root, k->section);
+
+	if (!section || node_is_null(section))
+		return;
+	if (section->type != NODE_MAP) {
+		diag_error(m->diags, "wrong-type", section->span,
+			   "'%s' is %s; it must be a mapping from names to %ss", k->section,
+			   node_type_word(section), k->name);
+		return;
+	}
+	for (size_t i = 0; i < section->n; i++) {
+		struct node *key = section->pairs[i].key, *value = section->pairs[i].value;
+		struct resource *r;
+
+		if (!field_name_ok(key->text)) {
+			diag_error(m->diags, "bad-name", key->span,
+				   "'%.80s' is not a name: lower-case letters, digits and '-', at "
+				   "most 63, not beginning with '-'",
+				   key->text);
+			continue;
+		}
+		if (m->n_resources >= RESOURCES_MAX) {
+			diag_error(m->diags, "too-many", key->span, "more than %d resources",
+				   RESOURCES_MAX);
+			return;
+		}
+		if (k->before && value)
+			value = k->before(m, key->text, value);
+		if (!value)
+			continue;
+		r = add(m, k, key->text, key);
+		if (field_decode(c, k->table, value, resource_title(m->arena, r), r->record) < 0)
+			r->prepared = true; /* what is half decoded isn't looked at further */
+	}
+}
+
+static void load_sections(struct manifest *m, struct decode *c)
+{
+	for (size_t i = 0; m->kinds[i]; i++)
+		if (m->kinds[i]->section)
+			load_section(m, c, m->kinds[i]);
+	for (size_t i = 0; i < m->n_resources; i++)
+		refer_all(m, m->resources[i], m->resources[i]->kind->table,
+			  m->resources[i]->record);
+	/* Kind by kind; what one implies of an earlier kind comes in the next round. */
+	for (bool again = true; again;) {
+		again = false;
+		for (size_t k = 0; m->kinds[k]; k++) {
+			for (size_t i = 0; i < m->n_resources; i++) {
+				struct resource *r = m->resources[i];
+
+				if (r->kind != m->kinds[k] || r->prepared)
+					continue;
+				r->prepared = true;
+				again = true;
+				if (r->kind->prepare)
+					r->kind->prepare(m, r);
+				if (r->owner)
+					refer_all(m, r, r->kind->table, r->record);
+			}
+		}
+	}
+	for (size_t k = 0; m->kinds[k]; k++)
+		if (m->kinds[k]->check && m->diags->n_errors == 0)
+			m->kinds[k]->check(m);
+}
+
+enum { UNSEEN, OPEN, DONE };
+
+static bool visit(struct manifest *m, struct resource *r, struct resource **out, size_t *n)
+{
+	if (r->mark == DONE)
+		return true;
+	if (r->mark == OPEN) {
+		diag_error(m->diags, "cycle", r->span, "%s depends on itself",
+			   resource_title(m->arena, r));
+		return false;
+	}
+	r->mark = OPEN;
+	for (size_t i = 0; i < r->n_needs; i++) {
+		if (!visit(m, r->needs[i], out, n)) {
+			/* The way back to the first is told place by place. */
+			struct diag *g = &m->diags->list[m->diags->n - 1];
+
+			if (m->diags->n && g->span.line != r->span.line)
+				diag_also(m->diags, g, r->span, "through %s",
+					  resource_title(m->arena, r));
+			return false;
+		}
+	}
+	r->mark = DONE;
+	out[(*n)++] = r;
+	return true;
+}
+
+static void sort(struct manifest *m)
+{
+	struct resource **out = arena_alloc(m->arena, (m->n_resources + 1) * sizeof(*out));
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_resources; i++)
+		if (!visit(m, m->resources[i], out, &n))
+			return;
+	m->resources = out;
+}
+
+static void load_top(struct manifest *m, struct decode *c)
+{
+	const struct table *all = manifest_table(m->arena, m->kinds);
+	const char *words[64];
+	struct node *scalars = arena_alloc(m->arena, sizeof(*scalars));
+	struct top top = {0};
+	struct node *version = node_get(m->root, "manor");
+
+	*scalars = *m->root;
+	scalars->pairs = arena_alloc(m->arena, (m->root->n + 1) * sizeof(*scalars->pairs));
+	scalars->n = 0;
+	for (size_t i = 0; i < all->n; i++)
+		words[i] = all->fields[i].name;
+	for (size_t i = 0; i < m->root->n; i++) {
+		const struct node_pair *p = &m->root->pairs[i];
+		const struct field *f = field_find(all, p->key->text);
+		struct diag *g;
+
+		if (f && f->type != FIELD_MAP) {
+			scalars->pairs[scalars->n++] = *p;
+		} else if (!f) {
+			g = diag_error(m->diags, "unknown-key", p->key->span,
+				       "unknown key '%.80s' in the manifest", p->key->text);
+			diag_suggest(m->diags, g, p->key->text, words, all->n);
+		}
+	}
+	if (version && version->type == NODE_SCALAR && version->plain &&
+	    !streq(version->text, "1")) {
+		struct diag *g = diag_error(m->diags, "unknown-version", version->span,
+					    "format version '%.20s' is not known here", version->text);
+		diag_help(m->diags, g, "this program reads version %d; a newer manor may be needed",
+			  VERSION);
+		return;
+	}
+	field_decode(c, &top_scalars, scalars, "the manifest", &top);
+	m->version = top.version;
+	m->namespace = top.namespace;
+	m->host = top.host;
+	m->max_removals = top.max_removals;
+}
+
+struct manifest *manifest_load_text(const char *name, const char *dir, const char *text, size_t n,
+				    const struct list *files, const struct kind *const *kinds,
+				    struct diags *d)
+{
+	struct manifest *m = arena_alloc(d->arena, sizeof(*m));
+	struct decode c = {.arena = d->arena, .diags = d, .read = read_named, .data = m};
+
+	m->arena = d->arena;
+	m->diags = d;
+	m->kinds = kinds;
+	m->dir = arena_strdup(m->arena, dir);
+	m->source = (struct source){
+		.name = arena_strdup(m->arena, name),
+		.text = arena_strndup(m->arena, text, n),
+		.size = n,
+	};
+	for (size_t i = 0; files && i < files->n; i++) {
+		const struct manifest_file *from = files->items[i];
+		struct manifest_file *file = arena_alloc(m->arena, sizeof(*file));
+
+		file->path = arena_strdup(m->arena, from->path);
+		file->text = arena_strdup(m->arena, from->text);
+		list_add(m->arena, &m->files, file);
+	}
+	sha256_of(text, n, m->sha256);
+	c.dir = m->dir;
+	m->root = node_load(m->arena, &m->source, d);
+	if (m->root)
+		m->root = node_select(m->arena, m->root, d);
+	if (!m->root)
+		return NULL;
+	if (m->root->type != NODE_MAP) {
+		diag_error(d, "wrong-type", m->root->span,
+			   "the manifest is %s; it must be a mapping that begins with 'manor: 1'",
+			   node_type_word(m->root));
+		return NULL;
+	}
+	load_top(m, &c);
+	load_sections(m, &c);
+	if (d->n_errors == 0)
+		sort(m);
+	return d->n_errors ? NULL : m;
+}
+
+struct manifest *manifest_load(const char *path, const struct kind *const *kinds, struct diags *d)
+{
+	_cleanup_(freep) char *text = NULL, *real = NULL, *dir = NULL;
+	_cleanup_err_ struct err e = {0};
+	size_t n;
+	int r;
+
+	r = file_read(path, NODE_MAX_BYTES, &text, &n, &e);
+	if (r < 0) {
+		struct source *s = arena_alloc(d->arena, sizeof(*s));
+
+		*s = (struct source){.name = arena_strdup(d->arena, path), .text = ""};
+		diag_error(d, r == -EFBIG ? "too-large" : "unreadable",
+			   ((struct span){s, 1, 1, 1, 1}), "%s", e.message);
+		return NULL;
+	}
+	real = realpath(path, NULL);
+	dir = xstrdup(real ? real : path);
+	return manifest_load_text(path, dirname(dir), text, n, NULL, kinds, d);
+}
+
+void manifest_free(struct manifest *m)
+{
+	if (m)
+		diags_free(m->diags);
+}
+
+void manifest_freep(struct manifest **m)
+{
+	manifest_free(*m);
+	*m = NULL;
+}

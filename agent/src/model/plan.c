@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The plan as a container.
+ */
+#include "model/plan.h"
+
+#include <stdio.h>
+
+#include "model/kind.h"
+
+#define STEP_TIMEOUT_S 300
+
+const char *const action_words[] = {
+	"create", "update", "restart", "remove", "start", "stop", "settle", NULL,
+};
+
+const char *const hold_words[] = {
+	"no", "impact", "conflict", "unknown", "wait", "needs", NULL,
+};
+
+struct plan *plan_new(void)
+{
+	struct arena *a = arena_new();
+	struct plan *p = arena_alloc(a, sizeof(*p));
+
+	p->arena = a;
+	p->allowed = IMPACT_LIVE;
+	return p;
+}
+
+void plan_free(struct plan *p)
+{
+	if (p)
+		arena_free(p->arena);
+}
+
+void plan_freep(struct plan **p)
+{
+	plan_free(*p);
+	*p = NULL;
+}
+
+struct step *plan_add(struct plan *p, enum action action, const struct kind *k, const char *name,
+		      const char *uuid)
+{
+	struct step *s;
+
+	p->steps = arena_grow(p->arena, p->steps, p->n, sizeof(*p->steps));
+	s = &p->steps[p->n++];
+	*s = (struct step){
+		.id = arena_printf(p->arena, "%s/%s:%s", k->name, name, action_words[action]),
+		.action = action,
+		.kind = k,
+		.name = arena_strdup(p->arena, name),
+		.timeout_s = STEP_TIMEOUT_S,
+	};
+	if (uuid)
+		snprintf(s->uuid, sizeof(s->uuid), "%s", uuid);
+	return s;
+}
+
+void plan_note(struct plan *p, int type, const char *subject, const char *text)
+{
+	p->notes = arena_grow(p->arena, p->notes, p->n_notes, sizeof(*p->notes));
+	p->notes[p->n_notes++] = (struct plan_note){
+		.subject = arena_strdup(p->arena, subject),
+		.text = arena_strdup(p->arena, text),
+		.type = type,
+	};
+}
+
+void step_after(struct plan *p, struct step *s, size_t other, bool required)
+{
+	for (size_t i = 0; i < s->n_after; i++) {
+		if (s->after[i].step == other) {
+			s->after[i].required |= required;
+			return;
+		}
+	}
+	s->after = arena_grow(p->arena, s->after, s->n_after, sizeof(*s->after));
+	s->after[s->n_after++] = (struct step_dep){.step = other, .required = required};
+}
+
+void step_hold(struct step *s, enum hold hold, const char *why)
+{
+	if (s->hold != HOLD_NO)
+		return;
+	s->hold = hold;
+	s->hold_why = why;
+}
+
+bool step_todo(const struct step *s)
+{
+	return s->hold == HOLD_NO;
+}
+
+size_t plan_todo(const struct plan *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		n += step_todo(&p->steps[i]);
+	return n;
+}
+
+struct actual *actual_add(struct arena *a, struct actuals *l, const struct kind *k,
+			  const char *name)
+{
+	struct actual *x;
+
+	l->list = arena_grow(a, l->list, l->n, sizeof(*l->list));
+	x = &l->list[l->n++];
+	*x = (struct actual){.kind = k, .name = name, .record = arena_alloc(a, k->table->size)};
+	return x;
+}
