@@ -18,6 +18,7 @@ struct node_pair {
 struct node {
 	enum node_type type;
 	struct span span;
+	struct node *key; /* of a value in a mapping: its key; else NULL */
 	const char *text; /* scalars; "" for an empty one */
 	bool plain;       /* scalars: unquoted, so null, true and numbers mean themselves */
 	struct node **items; /* sequences */
@@ -37,15 +38,20 @@ struct node *node_key(const struct node *map, const char *key);
  * map: an empty path or an unknown first word gives the map itself. */
 const struct node *node_at(const struct node *map, const char *path, const struct node **ret_key);
 bool node_is_null(const struct node *n); /* plain null, ~ or empty */
-const char *node_type_word(const struct node *n); /* "a mapping", "a list", "a string" */
+const char *node_type_word(const struct node *n); /* "a mapping", "a list", "a string", "nothing" */
+/* Where to point for a node: a scalar's own place; for mappings, lists and what is empty, the key they
+ * stand under. */
+struct span node_span(const struct node *n);
 
-/* Bytes → nodes. NULL when the text can't be a manifest; everything wrong is in `d`. Refused by name:
- * anchors, aliases, tags, a second document, duplicate keys, keys that aren't scalars, more than
- * NODE_MAX_BYTES, deeper than NODE_MAX_DEPTH, invalid UTF-8. */
+/* Bytes → nodes. Everything wrong is in `d`, one code each: "too-large", "invalid-utf8",
+ * "control-character", "empty-manifest", "syntax", "anchor", "alias", "tag", "merge-key", "directive",
+ * "second-document", "duplicate-key", "complex-key", "empty-key", "too-deep", "too-many-nodes". NULL when
+ * there is no tree to go on with; a tree that comes with errors serves to find further ones. */
 struct node *node_load(struct arena *a, const struct source *source, struct diags *d);
 
-/* Mappings merge, lists and scalars of `over` replace, null in `over` unsets. Neither is changed; the
- * result shares what it can and keeps every span. Either may be NULL. */
+/* Mappings merge, lists and scalars of `over` replace, null in `over` unsets (also where there was
+ * nothing to unset). Neither is changed; the result shares what it can and keeps every span. Either
+ * may be NULL. Keys keep the order of `under`, then of `over`. */
 struct node *node_merge(struct arena *a, struct node *under, struct node *over);
 
 /* The part of a manifest that is this host's; today the identity. */
