@@ -47,6 +47,7 @@ struct xen_disk {
 	const char *target; /* device or file in dom0 */
 	bool read_only;
 	bool connected;     /* both ends are in state 4 */
+	const char *label;  /* asked for: what errors call it ("root"); never read */
 };
 
 struct xen_nic {
@@ -56,6 +57,7 @@ struct xen_nic {
 	const char *bridge; /* that the kernel says the vif is a port of; else what libxl was told */
 	const char *vif;    /* "vif3.0"; NULL when the interface isn't there */
 	bool connected;
+	const char *label;  /* asked for: what errors call it ("lan"); never read */
 };
 
 struct xen_domain {
@@ -106,9 +108,6 @@ struct xen_watcher {
 	xen_progress_fn *progress;
 	void *data;
 };
-
-/* What a domain needs of Xen's free memory to start: its memory and Xen's own cost of it. */
-uint64_t xen_need(const struct xen_domain *d);
 
 /* Makes and starts the domain that `d` describes: name, uuid, type, kernel, initrd, cmdline, memory,
  * maxmem, vcpus, maxvcpus, disks (vdev, target, read_only), nics (mac, bridge). Half-made remains of

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The reader "intent": what a person asked for beside the manifest, and the counters of back-off.
+ */
+#include "kinds/domain.h"
+#include "kinds/kinds.h"
+#include "kinds/mark.h"
+
+#define ROW(s, m, t, ...) {.name = #m, .type = t, .offset = FIELD_AT(s, m), __VA_ARGS__}
+
+TABLE(intent_domain_table, intent_domain, "intent", "What was asked for of one domain.",
+      ROW(intent_domain, uuid, FIELD_STRING, .doc = "The domain's."),
+      ROW(intent_domain, boot_id, FIELD_STRING, .doc = "The host's boot that it holds for."),
+      ROW(intent_domain, stopped, FIELD_ENUM, .words = intent_stop_words,
+	  .doc = "Whether it is to stay down, and who said so."),
+      ROW(intent_domain, since, FIELD_INT, .doc = "Since when, seconds since 1970."),
+      ROW(intent_domain, digest, FIELD_STRING,
+	  .doc = "Of what the manifest said when it stopped from inside."),
+      ROW(intent_domain, timeout, FIELD_DURATION, .doc = "For the guest to shut down."),
+      ROW(intent_domain, restart_domid, FIELD_INT,
+	  .doc = "The domain id that a restart was asked of; 0: none."),
+      ROW(intent_domain, crashes, FIELD_INT, .doc = "Crashes in a row."),
+      ROW(intent_domain, crashed, FIELD_INT, .doc = "The last one, seconds since 1970."));
+
+TABLE(intent_table, intent_facts, "intent", "What was asked for beside the manifest.",
+      ROW(intent_facts, domains, FIELD_MAP, .sub = &intent_domain_table, .doc = "By domain."));
+
+static int intent_facts_read(struct arena *a, void *ret_record, struct err *e)
+{
+	int r = intent_read(a, ret_record, e);
+
+	if (r == 0)
+		mark_filled(&intent_table, ret_record);
+	return r;
+}
+
+const struct reader reader_intent = {
+	.name = "intent",
+	.doc = "Domains that were stopped or are to be restarted, and crashes in a row.",
+	.table = &intent_table,
+	.deadline_ms = 5000,
+	.read = intent_facts_read,
+};
+
+const struct intent_facts *intent_facts(const struct facts *f)
+{
+	return facts_get(f, "intent");
+}
