@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What is wanted beside what is: the steps between them, their order, and what holds them back.
+ */
+#include "engine/planner.h"
+
+#include <stdio.h>
+
+#include "engine/graph.h"
+
+/* So few removals are never "too large a share": a domain and its disks on a small host. */
+#define REMOVALS_ALWAYS_FINE 3
+
+struct planner {
+	struct plan *plan;
+	const struct manifest *manifest;
+	const struct facts *facts;
+	struct survey survey;
+	struct planning planning; /* the kinds' view of this */
+};
+
+static size_t kind_index(const struct manifest *m, const struct kind *k)
+{
+	size_t i = 0;
+
+	while (m->kinds[i] && m->kinds[i] != k)
+		i++;
+	return i;
+}
+
+void survey_make(struct arena *a, const struct manifest *m, const struct facts *f,
+		 struct survey *ret)
+{
+	size_t n = kind_index(m, NULL);
+
+	ret->kinds = arena_alloc(a, (n + 1) * sizeof(*ret->kinds));
+	ret->unknown = arena_alloc(a, (n + 1) * sizeof(*ret->unknown));
+	for (size_t i = 0; i < n; i++) {
+		const struct kind *k = m->kinds[i];
+
+		for (size_t j = 0; k->readers[j] && !ret->unknown[i]; j++) {
+			const char *why = facts_unknown(f, k->readers[j]);
+
+			if (why)
+				ret->unknown[i] = arena_printf(a, "cannot read %s: %s",
+							       k->readers[j], why);
+		}
+		if (!ret->unknown[i])
+			k->actual(a, f, m, &ret->kinds[i]);
+	}
+}
+
+const struct actual *survey_find(const struct survey *s, const struct manifest *m,
+				 const struct kind *k, const char *name, bool foreign)
+{
+	const struct actuals *l = &s->kinds[kind_index(m, k)];
+
+	for (size_t i = 0; i < l->n; i++)
+		if (l->list[i].foreign == foreign && streq(l->list[i].name, name))
+			return &l->list[i];
+	return NULL;
+}
+
+static struct step *add(struct planner *p, enum action action, const struct resource *want,
+			const struct actual *have, const struct kind *k, const char *name,
+			const char *uuid)
+{
+	struct step *s = plan_add(p->plan, action, k, name, uuid);
+
+	s->want = want;
+	s->want_record = want ? want->record : NULL;
+	s->have_record = have ? have->record : NULL;
+	s->half_made = have && have->half_made;
+	return s;
+}
+
+/* After decide() has looked at a step, the plan may have grown: the index stays valid. */
+static void decide(struct planner *p, const struct resource *want, const struct actual *have,
+		   struct step *step)
+{
+	const struct kind *k = want ? want->kind : have->kind;
+	size_t before = p->plan->n;
+
+	if (!k->decide)
+		return;
+	k->decide(&p->planning, want, have, step);
+	for (size_t i = before; i < p->plan->n; i++) {
+		struct step *s = &p->plan->steps[i];
+
+		if (!s->want && want && s->action != ACTION_REMOVE) {
+			s->want = want;
+			s->want_record = want->record;
+		}
+		if (!s->have_record && have)
+			s->have_record = have->record;
+	}
+}
+
+static const char *change_words(struct arena *a, const struct changes *c)
+{
+	const char *text = NULL;
+
+	for (size_t i = 0; i < c->n; i++) {
+		const struct change *x = &c->list[i];
+		const char *one;
+
+		if (!x->new_text)
+			one = arena_printf(a, "%s: goes", x->path);
+		else if (!x->old_text)
+			one = arena_printf(a, "%s: %s", x->path, x->new_text);
+		else
+			one = arena_printf(a, "%s: %s → %s", x->path, x->old_text, x->new_text);
+		text = text ? arena_printf(a, "%s, %s", text, one) : one;
+	}
+	return text;
+}
+
+/* The changes of one class of impact become one step. */
+static void add_changes(struct planner *p, const struct resource *want, const struct actual *have,
+			const struct changes *all, enum impact from, enum impact to)
+{
+	struct arena *a = p->plan->arena;
+	struct changes some = {0};
+	struct step *s;
+
+	for (size_t i = 0; i < all->n; i++) {
+		if (all->list[i].impact < from || all->list[i].impact > to)
+			continue;
+		some.list = arena_grow(a, some.list, some.n, sizeof(*some.list));
+		some.list[some.n++] = all->list[i];
+	}
+	if (some.n == 0)
+		return;
+	s = add(p, from == IMPACT_GUEST_RESTART ? ACTION_RESTART : ACTION_UPDATE, want, have,
+		want->kind, want->name, want->uuid);
+	s->changes = some;
+	s->impact = changes_worst(&some);
+	s->why = change_words(a, &some);
+	if (s->impact >= IMPACT_HOST_REBOOT)
+		s->id = arena_printf(a, "%s:%s", s->id, impact_words[s->impact]);
+	decide(p, want, have, s);
+}
+
+static void compare(struct planner *p, const struct resource *want, const struct actual *have)
+{
+	struct arena *a = p->plan->arena;
+	size_t before = p->plan->n;
+	struct changes all;
+
+	record_diff(a, want->kind->table, want->record, have->record, p->facts, &all);
+	add_changes(p, want, have, &all, IMPACT_NONE, IMPACT_LIVE);
+	add_changes(p, want, have, &all, IMPACT_GUEST_RESTART, IMPACT_GUEST_RECREATE);
+	add_changes(p, want, have, &all, IMPACT_HOST_REBOOT, IMPACT_HOST_REBOOT);
+	add_changes(p, want, have, &all, IMPACT_DATA_LOSS, IMPACT_DATA_LOSS);
+	if (p->plan->n == before)
+		decide(p, want, have, NULL);
+}
+
+static void want_one(struct planner *p, const struct resource *want)
+{
+	struct arena *a = p->plan->arena;
+	const struct kind *k = want->kind;
+	const char *unknown = p->survey.unknown[kind_index(p->manifest, k)];
+	const struct actual *have, *foreign;
+	struct step *s;
+
+	if (unknown) {
+		s = add(p, ACTION_UPDATE, want, NULL, k, want->name, want->uuid);
+		s->why = "not known";
+		step_hold(s, HOLD_UNKNOWN, unknown);
+		return;
+	}
+	have = survey_find(&p->survey, p->manifest, k, want->name, false);
+	foreign = have ? NULL : survey_find(&p->survey, p->manifest, k, want->name, true);
+	if (have && !have->half_made) {
+		compare(p, want, have);
+		return;
+	}
+	s = add(p, ACTION_CREATE, want, have, k, want->name, want->uuid);
+	s->impact = IMPACT_LIVE;
+	if (have)
+		s->why = "half-made: to be cleared away and made again";
+	if (foreign)
+		step_hold(s, HOLD_CONFLICT,
+			  foreign->note ? foreign->note
+					: arena_printf(a, "a foreign %s of that name is there: "
+							  "rename one of the two, or remove it by hand",
+						       k->name));
+	decide(p, want, have, s);
+}
+
+/* A step waits for those of what its resource needs; those that make it, or can't be judged, stop it. */
+static void link_needs(struct planner *p)
+{
+	struct plan *plan = p->plan;
+
+	for (size_t i = 0; i < plan->n; i++) {
+		const struct resource *want = plan->steps[i].want;
+
+		for (size_t j = 0; j < plan->n; j++) {
+			const struct step *other = &plan->steps[j];
+
+			if (j == i || !other->want)
+				continue;
+			/* Of one resource: in the order in which they were found. */
+			if (other->want == want) {
+				if (j < i)
+					step_after(plan, &plan->steps[i], j, false);
+				continue;
+			}
+			for (size_t n = 0; want && n < want->n_needs; n++) {
+				if (want->needs[n] != other->want)
+					continue;
+				step_after(plan, &plan->steps[i], j,
+					   other->action == ACTION_CREATE ||
+						   other->action == ACTION_START ||
+						   other->hold == HOLD_NO ||
+						   other->hold == HOLD_UNKNOWN ||
+						   other->hold == HOLD_CONFLICT);
+			}
+		}
+	}
+}
+
+static bool is_removal(const struct step *s)
+{
+	return s->action == ACTION_REMOVE;
+}
+
+/* What goes waits for those who use it to go, or to let go of it. */
+static void link_removals(struct planner *p)
+{
+	struct plan *plan = p->plan;
+	struct arena *a = plan->arena;
+
+	for (size_t i = 0; i < plan->n; i++) {
+		const char *me;
+
+		if (!is_removal(&plan->steps[i]))
+			continue;
+		me = arena_printf(a, "%s/%s", plan->steps[i].kind->name, plan->steps[i].name);
+		for (size_t k = 0; p->manifest->kinds[k]; k++) {
+			for (size_t x = 0; x < p->survey.kinds[k].n; x++) {
+				const struct actual *user = &p->survey.kinds[k].list[x];
+				bool uses = false, found = false;
+
+				for (size_t u = 0; u < user->n_uses; u++)
+					uses |= streq(user->uses[u], me);
+				if (!uses)
+					continue;
+				for (size_t j = 0; j < plan->n && !user->foreign; j++) {
+					if (j == i || plan->steps[j].kind != user->kind ||
+					    !streq(plan->steps[j].name, user->name))
+						continue;
+					step_after(plan, &plan->steps[i], j, true);
+					found = true;
+				}
+				if (!found)
+					step_hold(&plan->steps[i], HOLD_CONFLICT,
+						  arena_printf(a, "%s/%s still uses it",
+							       user->kind->name, user->name));
+			}
+		}
+	}
+	/* What comes waits for what goes of its kind: memory, names. It doesn't depend on it. */
+	for (size_t i = 0; i < plan->n; i++) {
+		if (is_removal(&plan->steps[i]))
+			continue;
+		for (size_t j = 0; j < plan->n; j++)
+			if (is_removal(&plan->steps[j]) &&
+			    plan->steps[j].kind == plan->steps[i].kind && !graph_reaches(plan, j, i))
+				step_after(plan, &plan->steps[i], j, false);
+	}
+}
+
+static void remove_rest(struct planner *p)
+{
+	const struct manifest *m = p->manifest;
+	size_t ours = 0, removals = 0, before = p->plan->n;
+	struct arena *a = p->plan->arena;
+
+	for (size_t k = 0; m->kinds[k]; k++) {
+		const struct actuals *l = &p->survey.kinds[k];
+
+		for (size_t i = 0; i < l->n; i++) {
+			const struct actual *have = &l->list[i];
+			const char *subject =
+				arena_printf(a, "%s/%s", m->kinds[k]->name, have->name);
+			struct step *s;
+
+			if (have->foreign) {
+				plan_note(p->plan, NOTE_FOREIGN, subject,
+					  have->note ? have->note : "foreign");
+				continue;
+			}
+			ours++;
+			if (manifest_find(m, m->kinds[k]->name, have->name))
+				continue;
+			if (have->keep) {
+				plan_note(p->plan, NOTE_KEPT, subject,
+					  have->note ? have->note : "kept");
+				continue;
+			}
+			s = add(p, ACTION_REMOVE, NULL, have, m->kinds[k], have->name, have->uuid);
+			s->impact = IMPACT_LIVE;
+			s->why = "no longer in the manifest";
+			decide(p, NULL, have, s);
+		}
+	}
+	for (size_t i = before; i < p->plan->n; i++)
+		removals += is_removal(&p->plan->steps[i]) && step_todo(&p->plan->steps[i]);
+	if (removals && m->n_resources == 0) {
+		p->plan->refusal = "the manifest declares nothing, and this host has "
+				   "resources that Manor made";
+		p->plan->refusal_help = "if they shall go, remove them in steps, or set "
+					"max_removals: 100 and keep one resource";
+	} else if (removals > REMOVALS_ALWAYS_FINE &&
+		   removals * 100 > ours * (size_t)m->max_removals) {
+		p->plan->refusal = arena_printf(
+			a, "the manifest would remove %zu of the %zu resources that Manor made here, "
+			   "more than %lld %%", removals, ours, (long long)m->max_removals);
+		p->plan->refusal_help = "if that is meant, set max_removals: in the manifest";
+	}
+}
+
+static void note_unknown(struct planner *p)
+{
+	for (size_t i = 0; i < p->facts->n; i++) {
+		const struct reading *r = &p->facts->readings[i];
+
+		if (!r->known)
+			plan_note(p->plan, NOTE_UNKNOWN, r->reader->name, r->why);
+	}
+}
+
+static void hold_back(struct planner *p, enum impact allowed)
+{
+	struct plan *plan = p->plan;
+
+	for (size_t i = 0; i < plan->n; i++) {
+		struct step *s = &plan->steps[i];
+
+		if (s->impact > allowed)
+			step_hold(s, HOLD_IMPACT,
+				  arena_printf(plan->arena, "not allowed: say --allow %s",
+					       impact_words[s->impact]));
+		for (size_t j = 0; j < s->n_after; j++) {
+			const struct step *other = &plan->steps[s->after[j].step];
+
+			if (s->after[j].required && !step_todo(other))
+				step_hold(s, HOLD_NEEDS,
+					  arena_printf(plan->arena, "needs %s/%s",
+						       other->kind->name, other->name));
+		}
+	}
+}
+
+/* Of one resource and what that needs; the rest is as if it weren't there. */
+static void keep_only(struct planner *p, const char *only)
+{
+	struct plan *plan = p->plan;
+	_cleanup_(freep) bool *keep = xcalloc(plan->n + 1, sizeof(*keep));
+	bool more = true;
+
+	for (size_t i = 0; i < plan->n; i++) {
+		_cleanup_(freep) char *id =
+			xasprintf("%s/%s", plan->steps[i].kind->name, plan->steps[i].name);
+
+		keep[i] = streq(id, only);
+	}
+	while (more) {
+		more = false;
+		for (size_t i = 0; i < plan->n; i++) {
+			for (size_t j = 0; keep[i] && j < plan->steps[i].n_after; j++) {
+				const struct step_dep *d = &plan->steps[i].after[j];
+
+				if (d->required && !keep[d->step])
+					keep[d->step] = more = true;
+			}
+		}
+	}
+	graph_sort(plan, keep);
+}
+
+struct plan *plan_make(const struct manifest *m, const struct facts *f,
+		       const struct plan_options *o)
+{
+	struct planner p = {.plan = plan_new(), .manifest = m, .facts = f};
+	struct plan *plan = p.plan;
+
+	plan->allowed = o->allowed;
+	plan->n_resources = m->n_resources;
+	plan->host = m->host.name ? m->host.name : f->hostname ? f->hostname : "this host";
+	snprintf(plan->manifest_sha256, sizeof(plan->manifest_sha256), "%s", m->sha256);
+	p.planning = (struct planning){
+		.arena = plan->arena, .manifest = m, .facts = f, .plan = plan,
+	};
+	survey_make(plan->arena, m, f, &p.survey);
+	note_unknown(&p);
+	remove_rest(&p);
+	for (size_t i = 0; i < m->n_resources; i++)
+		want_one(&p, m->resources[i]);
+	link_needs(&p);
+	link_removals(&p);
+	if (graph_sort(plan, NULL) < 0)
+		plan->refusal = "the steps wait for each other in a circle"; /* a bug of ours */
+	hold_back(&p, o->allowed);
+	if (o->only)
+		keep_only(&p, o->only);
+	return plan;
+}
