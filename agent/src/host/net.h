@@ -13,9 +13,8 @@
 
 #define NET_NAME_MAX  15   /* bytes of a link's name: IFNAMSIZ without the NUL */
 #define NET_ALIAS_MAX 255  /* bytes of an alias: IFALIASZ */
-#define NET_MAX_LINKS 4096 /* more than that, or more addresses or routes, is an error: -E2BIG */
+#define NET_MAX_LINKS 4096 /* more than that, or more addresses, is an error: -E2BIG */
 #define NET_MAX_ADDRESSES 16384
-#define NET_MAX_ROUTES    65536
 
 /* Where an address comes from. */
 enum net_origin {
