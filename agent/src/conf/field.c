@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Small questions to field tables and to records.
+ */
+#include "conf/field.h"
+
+const char *const impact_words[] = {
+	"none", "live", "guest-restart", "guest-recreate", "host-reboot", "data-loss", NULL,
+};
+
+static size_t field_index(const struct table *t, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < t->n; i++)
+		if (streq(t->fields[i].name, name))
+			break;
+	return i;
+}
+
+const struct field *field_find(const struct table *t, const char *name)
+{
+	size_t i = field_index(t, name);
+
+	return i < t->n ? &t->fields[i] : NULL;
+}
+
+bool field_is_set(const struct table *t, const void *record, const char *name)
+{
+	size_t i = field_index(t, name);
+
+	return i < t->n && (((const struct record *)record)->set & (1ull << i));
+}
+
+void field_mark(const struct table *t, void *record, const char *name)
+{
+	size_t i = field_index(t, name);
+
+	if (i < t->n)
+		((struct record *)record)->set |= 1ull << i;
+}
+
+struct span field_span(const void *record, const char *path)
+{
+	const struct node *node = ((const struct record *)record)->node;
+
+	return node_span(node ? node_at(node, path, NULL) : NULL);
+}
