@@ -589,7 +589,7 @@ static void unknown_key(struct task *x, const struct table *t, const struct node
 	if (said(x, "unknown-key", key->span))
 		return;
 	for (i = 0; i < t->n; i++)
-		if (in_manifest(&t->fields[i]))
+		if (in_manifest(&t->fields[i]) && !(t->fields[i].flags & FIELD_LATER))
 			words[n++] = t->fields[i].name;
 	g = diag_error(x->c->diags, "unknown-key", key->span, "unknown key '%.80s' in %s", key->text,
 		       what);
@@ -619,6 +619,12 @@ static void decode_record(struct task *x, const struct table *t, const struct no
 			unknown_key(x, t, key, what);
 			continue;
 		}
+		if (f->flags & FIELD_LATER) {
+			if (!said(x, "not-supported", key->span))
+				diag_error(x->c->diags, "not-supported", key->span,
+					   "'%s' of %s is not in this version", f->name, what);
+			continue;
+		}
 		if (node_is_null(value))
 			continue; /* as if it were left out */
 		given |= 1ull << (f - t->fields);
@@ -629,7 +635,7 @@ static void decode_record(struct task *x, const struct table *t, const struct no
 		const struct field *f = &t->fields[i];
 		struct diag *g;
 
-		if ((given & (1ull << i)) || !in_manifest(f))
+		if ((given & (1ull << i)) || !in_manifest(f) || (f->flags & FIELD_LATER))
 			continue;
 		if (f->def) {
 			if (decode_default(x, f, node, what, record))

@@ -6,10 +6,6 @@
 
 #include "model/json.h"
 
-const char *const impact_words[] = {
-	"none", "live", "guest-restart", "guest-recreate", "host-reboot", "data-loss", NULL,
-};
-
 struct differ {
 	struct arena *arena;
 	const struct facts *facts;
