@@ -86,7 +86,8 @@ static const char *found(struct decode *c, const struct field *f, const struct n
 	return arena_printf(c->arena, "'%.*s…'", (int)len, s);
 }
 
-static void wrong_type(struct task *x, const struct field *f, const struct node *n, const char *what)
+static void wrong_type(struct task *x, const struct field *f, const struct node *n,
+		       const char *what)
 {
 	struct span at = n->span;
 	struct diag *g;
@@ -219,8 +220,8 @@ static void suggest_unit(struct task *x, struct diag *g, const struct field *f, 
 	if (f->type == FIELD_DURATION) {
 		static const struct {
 			const char *said, *meant;
-		} words[] = {{"", "s"}, {"sec", "s"}, {"min", "m"}, {"hours", "h"}, {"days", "d"},
-			     {"S", "s"}, {"M", "m"}, {"H", "h"}, {"D", "d"}};
+		} words[] = {{"", "s"},  {"sec", "s"}, {"min", "m"}, {"hours", "h"}, {"days", "d"},
+			     {"S", "s"}, {"M", "m"},   {"H", "h"},   {"D", "d"}};
 
 		for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 			if (streq(unit, words[i].said))
@@ -233,8 +234,8 @@ static void suggest_unit(struct task *x, struct diag *g, const struct field *f, 
 		return;
 	}
 	p = strchr("KMGTP", toupper((unsigned char)*unit));
-	if (p && (unit[1] == '\0' || strcasecmp(unit + 1, "b") == 0 ||
-		  strcasecmp(unit + 1, "ib") == 0))
+	if (p &&
+	    (unit[1] == '\0' || strcasecmp(unit + 1, "b") == 0 || strcasecmp(unit + 1, "ib") == 0))
 		diag_label(x->c->diags, g, "did you mean '%.*s%ciB'?", (int)digits, text, *p);
 }
 
@@ -545,8 +546,8 @@ static bool decode_value(struct task *x, const struct field *f, const struct nod
 		return decode_map(x, f, n, what, p);
 	case FIELD_SUB:
 		x->partial |= (f->flags & FIELD_PARTIAL) != 0;
-		decode_record(x, f->sub, n,
-			      arena_printf(x->c->arena, "'%s' of %s", f->name, what), p);
+		decode_record(x, f->sub, n, arena_printf(x->c->arena, "'%s' of %s", f->name, what),
+			      p);
 		x->partial = partial;
 		return true;
 	}
@@ -591,8 +592,8 @@ static void unknown_key(struct task *x, const struct table *t, const struct node
 	for (i = 0; i < t->n; i++)
 		if (in_manifest(&t->fields[i]) && !(t->fields[i].flags & FIELD_LATER))
 			words[n++] = t->fields[i].name;
-	g = diag_error(x->c->diags, "unknown-key", key->span, "unknown key '%.80s' in %s", key->text,
-		       what);
+	g = diag_error(x->c->diags, "unknown-key", key->span, "unknown key '%.80s' in %s",
+		       key->text, what);
 	diag_suggest(x->c->diags, g, key->text, words, n);
 }
 

@@ -43,8 +43,8 @@ const struct node *node_at(const struct node *map, const char *path, const struc
 
 		if (at->type == NODE_SEQ) {
 			char *end;
-			unsigned long i = isdigit((unsigned char)*path) ? strtoul(path, &end, 10)
-									: ULONG_MAX;
+			unsigned long i =
+				isdigit((unsigned char)*path) ? strtoul(path, &end, 10) : ULONG_MAX;
 
 			if (i >= at->n || end != path + n)
 				break;

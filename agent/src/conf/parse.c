@@ -51,14 +51,16 @@ int parse_mac(struct decode *c, const struct field *f, const char *text, const c
 			break;
 	}
 	if (i < sizeof(none) - 1 || text[i] != '\0')
-		return err_set(e, -EINVAL, "a MAC address: six pairs of hex digits, "
-					   "such as 52:54:00:12:34:56");
+		return err_set(e, -EINVAL,
+			       "a MAC address: six pairs of hex digits, "
+			       "such as 52:54:00:12:34:56");
 	mac = arena_strdup(c->arena, text);
 	for (i = 0; mac[i]; i++)
 		mac[i] = (char)tolower((unsigned char)mac[i]);
 	/* The lowest bit of the first octet (IEEE 802, 8.2.2). */
 	if (strchr("13579bdf", mac[1]))
-		return err_set(e, -EINVAL, "the MAC address of one card: it is a multicast address");
+		return err_set(e, -EINVAL,
+			       "the MAC address of one card: it is a multicast address");
 	if (streq(mac, none))
 		return err_set(e, -EINVAL, "the MAC address of any card");
 	*ret = mac;
@@ -113,8 +115,9 @@ int parse_cidr(struct decode *c, const struct field *f, const char *text, const 
 			       "complete: it lacks the length of its network, such as %s/%d", ip,
 			       bits == 32 ? 24 : 64);
 	}
-	return err_set(e, -EINVAL, "an address with the length of its network, such as "
-				   "10.0.0.1/24 or fd00::1/64");
+	return err_set(e, -EINVAL,
+		       "an address with the length of its network, such as "
+		       "10.0.0.1/24 or fd00::1/64");
 }
 
 static bool has_control(const char *s)
@@ -177,14 +180,17 @@ int parse_url(struct decode *c, const struct field *f, const char *text, const c
 		bool file = startswith(text, "file://");
 
 		if (!file && !startswith(text, "http://") && !startswith(text, "https://"))
-			return err_set(e, -EINVAL, "an address to fetch from: it must begin with "
-						   "http://, https:// or file://, or be a path");
+			return err_set(e, -EINVAL,
+				       "an address to fetch from: it must begin with "
+				       "http://, https:// or file://, or be a path");
 		if (has_control(text) || strpbrk(text, " \"<>\\^`{|}"))
-			return err_set(e, -EINVAL, "an address: it holds a character that has to be "
-						   "written as %%XX");
+			return err_set(e, -EINVAL,
+				       "an address: it holds a character that has to be "
+				       "written as %%XX");
 		if (file && *host != '/')
-			return err_set(e, -EINVAL, "the address of a file here: such as "
-						   "file:///srv/image.zst");
+			return err_set(e, -EINVAL,
+				       "the address of a file here: such as "
+				       "file:///srv/image.zst");
 		if (!file && (*host == '\0' || strchr("/?#:@", *host)))
 			return err_set(e, -EINVAL, "an address: it names no host");
 		*ret = arena_strdup(c->arena, text);
@@ -211,8 +217,9 @@ int parse_sha256(struct decode *c, const struct field *f, const char *text, cons
 	size_t i;
 
 	if (strlen(text) != 64 || strspn(text, "0123456789abcdefABCDEF") != 64)
-		return err_set(e, -EINVAL, "a SHA-256 digest: 64 hex digits, and these are %zu "
-					   "characters",
+		return err_set(e, -EINVAL,
+			       "a SHA-256 digest: 64 hex digits, and these are %zu "
+			       "characters",
 			       strlen(text));
 	hex = arena_strdup(c->arena, text);
 	for (i = 0; hex[i]; i++)
@@ -244,8 +251,9 @@ int parse_vdev(struct decode *c, const struct field *f, const char *text, const 
 			return 0;
 		}
 	}
-	return err_set(e, -EINVAL, "a device of a domain: xvda to xvdp, hda to hdd, sda to sdp, or a "
-				   "partition such as xvda1");
+	return err_set(e, -EINVAL,
+		       "a device of a domain: xvda to xvdp, hda to hdd, sda to sdp, or a "
+		       "partition such as xvda1");
 }
 
 int parse_ifname(struct decode *c, const struct field *f, const char *text, const char **ret,
@@ -260,8 +268,9 @@ int parse_ifname(struct decode *c, const struct field *f, const char *text, cons
 		    (unsigned char)text[i] < 0x20 || text[i] == 0x7f)
 			ok = false;
 	if (!ok)
-		return err_set(e, -EINVAL, "the name of a network interface: 1 to 15 characters, "
-					   "no '/', ':', '%%' or space");
+		return err_set(e, -EINVAL,
+			       "the name of a network interface: 1 to 15 characters, "
+			       "no '/', ':', '%%' or space");
 	*ret = arena_strdup(c->arena, text);
 	return 0;
 }

@@ -51,13 +51,15 @@ static bool allowed(uint32_t cp)
 static int scan(struct loader *l)
 {
 	size_t offset = 0, index = 0, column = 1;
-	bool utf16 = l->size >= 2 && (memcmp(l->text, "\xff\xfe", 2) == 0 ||
-				      memcmp(l->text, "\xfe\xff", 2) == 0);
+	bool utf16 = l->size >= 2 &&
+		     (memcmp(l->text, "\xff\xfe", 2) == 0 || memcmp(l->text, "\xfe\xff", 2) == 0);
 
 	add_line(l, 0, 0);
 	while (offset < l->size) {
-		struct span at = {.source = l->source, .line = (unsigned)l->n_lines,
-				  .column = (unsigned)column, .end_line = (unsigned)l->n_lines,
+		struct span at = {.source = l->source,
+				  .line = (unsigned)l->n_lines,
+				  .column = (unsigned)column,
+				  .end_line = (unsigned)l->n_lines,
 				  .end_column = (unsigned)column + 1};
 		struct diag *g;
 		uint32_t cp;
@@ -67,8 +69,9 @@ static int scan(struct loader *l)
 			g = diag_error(l->diags, "invalid-utf8", at,
 				       "byte 0x%02x is not UTF-8 text",
 				       (unsigned char)l->text[offset]);
-			diag_help(l->diags, g, utf16 ? "this looks like UTF-16: save it as UTF-8"
-						     : "save the file as UTF-8");
+			diag_help(l->diags, g,
+				  utf16 ? "this looks like UTF-16: save it as UTF-8"
+					: "save the file as UTF-8");
 			return -EINVAL;
 		}
 		if (!allowed(cp)) {
@@ -158,7 +161,8 @@ static struct span property_place(const struct loader *l, const yaml_event_t *e,
 		return event_place(l, e);
 	/* They come in any order, with white space or line breaks and comments between them. */
 	while (p < limit && *p != sign) {
-		bool comment = *p == '#', blank = *p == ' ' || *p == '\t' || *p == '\n' || *p == '\r';
+		bool comment = *p == '#',
+		     blank = *p == ' ' || *p == '\t' || *p == '\n' || *p == '\r';
 
 		while (p < limit && (comment ? *p != '\n' && *p != '\r'
 				     : blank ? strchr(" \t\n\r", *p) != NULL
@@ -180,7 +184,8 @@ static void refuse_properties(struct loader *l, const yaml_event_t *e, const yam
 	if (anchor) {
 		g = diag_error(l->diags, "anchor", property_place(l, e, '&'),
 			       "anchors are not supported: '&%s'", quote(l, (const char *)anchor));
-		diag_help(l->diags, g, "write the value out, or put what domains share into a template");
+		diag_help(l->diags, g,
+			  "write the value out, or put what domains share into a template");
 	}
 	if (tag) {
 		g = diag_error(l->diags, "tag", property_place(l, e, '!'),
@@ -210,8 +215,8 @@ static void syntax_error(struct loader *l)
 	/* What ends too late is best shown where it began. */
 	if (has_context && (strstr(problem, "unexpected end of stream") ||
 			    strstr(problem, "could not find expected ':'") || left == 0)) {
-		g = diag_error(l->diags, "syntax", place(l, start, start + 1), "%s: %s",
-			       p->context, problem);
+		g = diag_error(l->diags, "syntax", place(l, start, start + 1), "%s: %s", p->context,
+			       problem);
 		return;
 	}
 	g = diag_error(l->diags, "syntax", place(l, at, at + 1), "%s%s%s",
@@ -271,9 +276,8 @@ static struct node *load_scalar(struct loader *l, const yaml_event_t *e)
 	if (node->span.end_column == 1 && node->span.end_line > node->span.line) {
 		/* A block scalar ends with its last line's break; point no further than that line. */
 		node->span.end_line--;
-		node->span.end_column = node->span.end_line == node->span.line
-						? node->span.column + 1
-						: 1;
+		node->span.end_column =
+			node->span.end_line == node->span.line ? node->span.column + 1 : 1;
 	}
 	return node;
 }
@@ -390,12 +394,12 @@ static struct node *load_collection(struct loader *l, yaml_event_t *start)
 			return NULL;
 		if (map) {
 			value->key = key;
-			node->pairs = arena_grow(l->arena, node->pairs, node->n,
-						 sizeof(*node->pairs));
+			node->pairs =
+				arena_grow(l->arena, node->pairs, node->n, sizeof(*node->pairs));
 			node->pairs[node->n++] = (struct node_pair){key, value};
 		} else {
-			node->items = arena_grow(l->arena, node->items, node->n,
-						 sizeof(*node->items));
+			node->items =
+				arena_grow(l->arena, node->items, node->n, sizeof(*node->items));
 			node->items[node->n++] = value;
 		}
 		/* A block's end is only known by what comes behind it: it ends with its last item. */
@@ -427,7 +431,8 @@ static struct node *load_node(struct loader *l, yaml_event_t *e)
 					    "aliases are not supported: '*%s'",
 					    quote(l, (const char *)e->data.alias.anchor));
 
-		diag_help(l->diags, g, "write the value out, or put what domains share into a template");
+		diag_help(l->diags, g,
+			  "write the value out, or put what domains share into a template");
 		l->broken = true; /* its value is missing; what follows may still be looked at */
 		node = new_node(l, NODE_SCALAR, e);
 		if (node)
@@ -446,7 +451,8 @@ static void check_directives(struct loader *l, const yaml_event_t *e)
 {
 	const yaml_version_directive_t *v = e->data.document_start.version_directive;
 
-	if (e->data.document_start.tag_directives.start != e->data.document_start.tag_directives.end)
+	if (e->data.document_start.tag_directives.start !=
+	    e->data.document_start.tag_directives.end)
 		diag_error(l->diags, "tag", event_place(l, e), "tags are not supported: %%TAG");
 	if (v && !(v->major == 1 && v->minor == 2))
 		diag_error(l->diags, "directive", event_place(l, e),
@@ -498,7 +504,10 @@ static struct node *load_stream(struct loader *l)
 
 struct node *node_load(struct arena *a, const struct source *source, struct diags *d)
 {
-	struct loader l = {.arena = a, .source = source, .diags = d, .text = source->text,
+	struct loader l = {.arena = a,
+			   .source = source,
+			   .diags = d,
+			   .text = source->text,
 			   .size = source->size};
 	struct node *root = NULL;
 

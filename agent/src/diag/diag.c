@@ -142,8 +142,8 @@ struct diag *diag_add(struct diags *d, enum severity severity, const char *code,
 	for (i = 0; i < d->n; i++) {
 		const struct diag *o = &d->list[i];
 
-		if (o->severity == severity && span_same(&o->span, &span) &&
-		    streq(o->code, code) && streq(o->message, g.message)) {
+		if (o->severity == severity && span_same(&o->span, &span) && streq(o->code, code) &&
+		    streq(o->message, g.message)) {
 			/* Somewhere for the caller's labels to go. */
 			struct diag *nowhere = arena_alloc(d->arena, sizeof(*nowhere));
 

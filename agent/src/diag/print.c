@@ -46,8 +46,9 @@ static void screen_columns(const char *line, size_t n, unsigned from, unsigned t
 		if (n == 0 || c >= to)
 			break;
 		k = text_decode(line, n, &cp);
-		column += cp == '\t' ? TAB_STOP - column % TAB_STOP
-				     : text_printable(cp) ? text_width(cp) : 1;
+		column += cp == '\t'           ? TAB_STOP - column % TAB_STOP
+			  : text_printable(cp) ? text_width(cp)
+					       : 1;
 		line += k;
 		n -= k;
 	}
@@ -70,8 +71,9 @@ static void add_line(struct str *b, const char *line, size_t n, size_t first, si
 		uint32_t cp;
 		size_t k = text_decode(line, n, &cp), width;
 
-		width = cp == '\t' ? TAB_STOP - column % TAB_STOP
-				   : text_printable(cp) ? text_width(cp) : 1;
+		width = cp == '\t'           ? TAB_STOP - column % TAB_STOP
+			: text_printable(cp) ? text_width(cp)
+					     : 1;
 		if (column >= last) {
 			str_add(b, "…");
 			break;
