@@ -59,6 +59,7 @@ struct lvm_lv {
 	int64_t transaction_id;        /* as the volume group's metadata says */
 	int64_t kernel_transaction_id; /* as the running pool says; -1: not running, or not asked */
 	bool error_when_full;
+	const char *health; /* NULL: well; else LVM's words: "failed", "out_of_data", "metadata_read_only" */
 };
 
 struct lvm_facts {
@@ -84,7 +85,9 @@ int lvm_vg_tag(const char *vg, const char *add, const char *del, struct err *e);
 #define LVM_POOL_CHUNK 65536u
 int lvm_pool_create(const char *vg, const char *pool, uint64_t bytes, uint64_t metadata,
 		    const char *const *tags, size_t n_tags, struct err *e);
-int lvm_pool_extend(const char *vg, const char *pool, uint64_t bytes, struct err *e);
+/* To so many bytes of data and of metadata; what is as large already stays. */
+int lvm_pool_extend(const char *vg, const char *pool, uint64_t bytes, uint64_t metadata,
+		    struct err *e);
 /* Where LVM was killed or the power cut in the middle of lvcreate, the running pool may be one
  * transaction behind the metadata and refuse everything: takes back the half-done creation in the
  * kernel, so that LVM's replay succeeds, and replays. 0 also when nothing was to mend. */
@@ -100,6 +103,8 @@ int lvm_clone(const char *vg, const char *origin, const char *lv, const char *co
 	      size_t n_tags, struct err *e);
 int lvm_extend(const char *vg, const char *lv, uint64_t bytes, struct err *e); /* never shrinks */
 int lvm_activate(const char *vg, const char *lv, bool on, struct err *e);
+/* Whether it is activated with its volume group (at boot); with false, only by lvm_activate(). */
+int lvm_autoactivate(const char *vg, const char *lv, bool on, struct err *e);
 int lvm_rename(const char *vg, const char *from, const char *to, struct err *e);
 /* One command: all or nothing. A tag that is there already, or isn't, is fine. */
 int lvm_tag(const char *vg, const char *lv, const char *const *add, size_t n_add,
@@ -108,8 +113,8 @@ int lvm_tag(const char *vg, const char *lv, const char *const *add, size_t n_add
 int lvm_remove(const char *vg, const char *lv, struct err *e);
 
 /* Bases: a template's disk. Created active and writable, tagged manor.base=SHA256 and
- * manor.state=filling in the creating command; finished: flushed, read-only, the tag gone, inactive
- * (a clone needs no active origin). */
+ * manor.state=filling in the creating command; finished: read-only, the tag gone, inactive (a clone
+ * needs no active origin). Flush what was written (fsync of the device) before finishing. */
 #define LVM_BASE_TEXT 32
 const char *lvm_base_name(const char *sha256, char buf[LVM_BASE_TEXT]); /* "base.<16 hex>" */
 int lvm_base_create(const char *vg, const char *pool, const char *lv, uint64_t bytes,

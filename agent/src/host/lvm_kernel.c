@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Running thin pools, asked and told through device-mapper itself.
+ */
+#include "host/lvm_kernel.h"
+
+#include <errno.h>
+#include <libdevmapper.h>
+#include <stdio.h>
+
+static void pool_freep(struct dm_pool **p)
+{
+	if (*p)
+		dm_pool_destroy(*p);
+}
+
+static void task_freep(struct dm_task **t)
+{
+	if (*t)
+		dm_task_destroy(*t);
+}
+
+static void tree_freep(struct dm_config_tree **t)
+{
+	if (*t)
+		dm_config_destroy(*t);
+}
+
+static struct dm_pool *memory(void)
+{
+	struct dm_pool *mem = dm_pool_create("manor", 1024);
+
+	if (!mem)
+		abort();
+	return mem;
+}
+
+/* The pool target is VG-POOL-tpool while thin volumes use it, and VG-POOL itself while none do. */
+static int pool_status(struct dm_pool *mem, const char *vg, const char *pool, char **ret_name,
+		       struct dm_status_thin_pool **ret)
+{
+	static const char *const layers[] = {"tpool", NULL};
+
+	for (size_t i = 0; i < ARRAY_SIZE(layers); i++) {
+		_cleanup_(task_freep) struct dm_task *task = dm_task_create(DM_DEVICE_STATUS);
+		char *name = dm_build_dm_name(mem, vg, pool, layers[i]);
+		uint64_t start, length;
+		struct dm_info info;
+		char *type = NULL, *params = NULL;
+
+		if (!task || !name || !dm_task_set_name(task, name) || !dm_task_no_flush(task) ||
+		    !dm_task_no_open_count(task))
+			return -ENOMEM;
+		if (!dm_task_run(task)) {
+			if (dm_task_get_errno(task) == ENXIO)
+				continue;
+			return -(dm_task_get_errno(task) ? dm_task_get_errno(task) : EIO);
+		}
+		if (!dm_task_get_info(task, &info) || !info.exists)
+			continue;
+		dm_get_next_target(task, NULL, &start, &length, &type, &params);
+		if (!streq(type, "thin-pool") || !params)
+			continue;
+		if (!dm_get_status_thin_pool(mem, params, ret))
+			return -EIO;
+		*ret_name = name;
+		return 0;
+	}
+	return -ENODEV;
+}
+
+int lvm_kernel_transaction(const char *vg, const char *pool, uint64_t *ret, struct err *e)
+{
+	_cleanup_(pool_freep) struct dm_pool *mem = memory();
+	struct dm_status_thin_pool *status = NULL;
+	char *name;
+	int r = pool_status(mem, vg, pool, &name, &status);
+
+	if (r < 0)
+		return err_errno(e, r, "status of thin pool %s/%s", vg, pool);
+	if (status->fail)
+		return err_set(e, -EIO, "thin pool %s/%s has failed in the kernel", vg, pool);
+	*ret = status->transaction_id;
+	return 0;
+}
+
+int lvm_kernel_delete_thin(const char *vg, const char *pool, uint64_t thin_id, struct err *e)
+{
+	_cleanup_(pool_freep) struct dm_pool *mem = memory();
+	_cleanup_(task_freep) struct dm_task *task = NULL;
+	struct dm_status_thin_pool *status = NULL;
+	char *name, message[64];
+	int r = pool_status(mem, vg, pool, &name, &status);
+
+	if (r < 0)
+		return err_errno(e, r, "status of thin pool %s/%s", vg, pool);
+	snprintf(message, sizeof(message), "delete %llu", (unsigned long long)thin_id);
+	task = dm_task_create(DM_DEVICE_TARGET_MSG);
+	if (!task || !dm_task_set_name(task, name) || !dm_task_set_sector(task, 0) ||
+	    !dm_task_set_message(task, message))
+		return err_set(e, -ENOMEM, "message to thin pool %s/%s", vg, pool);
+	if (!dm_task_run(task) && dm_task_get_errno(task) != ENODATA)
+		return err_errno(e, -(dm_task_get_errno(task) ? dm_task_get_errno(task) : EIO),
+				 "thin pool %s/%s: %s", vg, pool, message);
+	return 0;
+}
+
+int lvm_pending_create(struct arena *a, const char *text, const char *vg, const char *pool,
+		       const char **ret_lv, uint64_t *ret_thin_id, struct err *e)
+{
+	_cleanup_(tree_freep) struct dm_config_tree *tree = dm_config_from_string(text);
+	_cleanup_(freep) char *base = xasprintf("%s/logical_volumes", vg);
+	const struct dm_config_node *volumes, *node, *segment;
+	const char *lv;
+	int64_t id;
+
+	if (!tree || !(volumes = dm_config_find_node(tree->root, base)))
+		return err_set(e, -EINVAL, "metadata of volume group %s can't be understood", vg);
+	/* Names may hold dots but no slashes: walked by hand, for paths split at more than that. */
+	for (node = volumes->child; node && !streq(node->key, pool); node = node->sib)
+		;
+	if (!node)
+		return err_set(e, -EINVAL, "no thin pool %s in volume group %s", pool, vg);
+	segment = dm_config_find_node(node->child, "segment1");
+	if (!segment)
+		return err_set(e, -EINVAL, "thin pool %s/%s has no segment", vg, pool);
+	lv = dm_config_find_str(segment->child, "message1/create", NULL);
+	if (!lv)
+		return 0;
+	for (node = volumes->child; node && !streq(node->key, lv); node = node->sib)
+		;
+	segment = node ? dm_config_find_node(node->child, "segment1") : NULL;
+	id = segment ? dm_config_find_int64(segment->child, "device_id", -1) : -1;
+	if (id < 0)
+		return err_set(e, -EINVAL, "volume %s/%s is to be created, but is unknown", vg, lv);
+	*ret_lv = arena_strdup(a, lv);
+	*ret_thin_id = (uint64_t)id;
+	return 1;
+}
