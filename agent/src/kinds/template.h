@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "kinds/domain.h"
 #include "model/manifest.h"
 
 struct template_file {
@@ -30,7 +31,9 @@ struct template_import {
 struct template {
 	struct record rec;
 	struct map files;    /* name → struct template_file */
-	const char *storage; /* import there, wanted by a domain or not; may be NULL */
+	const char *storage; /* import there, wanted by a domain or not, and where its domains' disks live
+			      * that name none; may be NULL */
+	struct domain domain; /* what merges under its domains' own words */
 	struct map imports;  /* derived: "FILE@PLACE" → struct template_import */
 };
 

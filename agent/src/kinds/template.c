@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Templates: what is wanted of their files follows from the domains, what is there from the bases'
+ * tags and the cache's names. Bases are shared: each digest is imported once a place.
+ */
+#include "kinds/template.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/str.h"
+#include "host/cache.h"
+#include "kinds/digest.h"
+#include "kinds/kinds.h"
+#include "kinds/lvm_facts.h"
+#include "kinds/storage.h"
+#include "model/kind.h"
+
+/* A slow line and a large image; one that stands still is noticed by the fetching itself. */
+#define IMPORT_TIMEOUT_S (12u * 3600)
+
+TABLE(template_file_table, template_file, "file", "A golden file: a disk's image, or a boot file.",
+      {.name = "url", .type = FIELD_STRING, .offset = FIELD_AT(template_file, url),
+       .parse = parse_url, .flags = FIELD_REQUIRED,
+       .doc = "where it is: http, https or file; a path is a file beside the manifest"},
+      {.name = "sha256", .type = FIELD_STRING, .offset = FIELD_AT(template_file, sha256),
+       .parse = parse_digest, .flags = FIELD_FROM_FILE,
+       .doc = "digest of the file as downloaded: 64 hex digits, or {file: SHA256SUMS}; required "
+	      "to import it, for bases are named by it"},
+      {.name = "size", .type = FIELD_SIZE, .offset = FIELD_AT(template_file, size), .min = 1,
+       .max = INT64_C(16) << 40,
+       .doc = "the most that may come out when it is decompressed; 16 TiB when not given"});
+
+TABLE(template_import_table, template_import, "import", "A file in one place.",
+      {.name = "url", .type = FIELD_STRING, .offset = FIELD_AT(template_import, url),
+       .flags = FIELD_CONFIG, .doc = "where it comes from"},
+      {.name = "sha256", .type = FIELD_STRING, .offset = FIELD_AT(template_import, sha256),
+       .doc = "its digest"},
+      {.name = "storage", .type = FIELD_STRING, .offset = FIELD_AT(template_import, storage),
+       .doc = "where its base is; the cache of boot files when not given"},
+      {.name = "lv", .type = FIELD_STRING, .offset = FIELD_AT(template_import, lv),
+       .doc = "the base's name"},
+      {.name = "path", .type = FIELD_STRING, .offset = FIELD_AT(template_import, path),
+       .doc = "the cached file's path"},
+      {.name = "size", .type = FIELD_SIZE, .offset = FIELD_AT(template_import, size),
+       .flags = FIELD_CONFIG, .doc = "the most that may come out"});
+
+TABLE(template_table, template, "template", "Golden files, and what domains made of them begin with.",
+      {.name = "files", .type = FIELD_MAP, .offset = FIELD_AT(template, files),
+       .sub = &template_file_table, .flags = FIELD_CONFIG,
+       .doc = "the files by name; a domain's disk says from: NAME, its kernel: and initrd: too"},
+      {.name = "storage", .type = FIELD_STRING, .offset = FIELD_AT(template, storage),
+       .parse = parse_name, .ref = "storage", .flags = FIELD_CONFIG,
+       .doc = "import there before any domain asks for it; also where its domains' disks live that "
+	      "name no storage"},
+      {.name = "domain", .type = FIELD_SUB, .offset = FIELD_AT(template, domain),
+       .sub = &domain_table, .flags = FIELD_CONFIG | FIELD_PARTIAL,
+       .doc = "what merges under the words of each domain made of it"},
+      {.name = "imports", .type = FIELD_MAP, .offset = FIELD_AT(template, imports),
+       .sub = &template_import_table, .flags = FIELD_DERIVED,
+       .doc = "which file is wanted where"});
+
+const struct template_file *template_file(const struct resource *r, const char *file)
+{
+	const struct template *t = r->record;
+
+	return map_get(&t->files, file);
+}
+
+static void mark_import(struct template_import *i)
+{
+	const struct table *t = &template_import_table;
+
+	field_mark(t, i, "url");
+	field_mark(t, i, "sha256");
+	if (i->storage)
+		field_mark(t, i, "storage");
+	if (i->lv)
+		field_mark(t, i, "lv");
+	if (i->path)
+		field_mark(t, i, "path");
+	if (i->size)
+		field_mark(t, i, "size");
+}
+
+static bool same_place(const struct template_import *a, const struct template_import *b)
+{
+	return streq(a->sha256, b->sha256) && streq(a->storage, b->storage);
+}
+
+static bool needs(const struct resource *r, const struct resource *other)
+{
+	if (r == other)
+		return true;
+	for (size_t i = 0; i < r->n_needs; i++)
+		if (needs(r->needs[i], other))
+			return true;
+	return false;
+}
+
+/* Two templates with one file: the second waits for the first, and then finds it there. */
+static void share(struct manifest *m, struct resource *r, const struct template_import *mine)
+{
+	for (size_t i = 0; i < m->n_resources; i++) {
+		struct resource *other = m->resources[i];
+		const struct template *t = other->record;
+
+		if (other == r || other->kind != r->kind)
+			continue;
+		for (size_t j = 0; j < t->imports.n; j++) {
+			if (!same_place(t->imports.entries[j].value, mine))
+				continue;
+			if (!needs(other, r))
+				resource_needs(m, r, other);
+			break;
+		}
+	}
+}
+
+const struct template_import *template_import(struct manifest *m, struct resource *r,
+					      const char *file, const char *storage)
+{
+	struct template *t = r->record;
+	const struct template_file *f = map_get(&t->files, file);
+	const char *key = arena_printf(m->arena, "%s@%s", file, storage ? storage : "cache");
+	struct template_import *i = map_get(&t->imports, key);
+	struct resource *place;
+	char lv[LVM_BASE_TEXT];
+
+	if (i || !f)
+		return i;
+	i = arena_alloc(m->arena, sizeof(*i));
+	i->url = f->url;
+	/* Without a digest the manifest has an error already; others go on to find theirs. */
+	i->sha256 = digest_ok(f->sha256) ? f->sha256 : digest_none;
+	i->size = f->size;
+	if (storage) {
+		i->storage = storage;
+		i->lv = arena_strdup(m->arena, lvm_base_name(i->sha256, lv));
+		place = manifest_find(m, "storage", storage);
+		if (place)
+			resource_needs(m, r, place);
+	} else {
+		i->path = arena_printf(m->arena, "%s/%s", CACHE_DIR, i->sha256);
+	}
+	mark_import(i);
+	map_add(m->arena, &t->imports, key, i);
+	field_mark(&template_table, t, "imports");
+	share(m, r, i);
+	return i;
+}
+
+/* The digest of one file, looked up where it stands in a list of sums. */
+static void prepare_file(struct manifest *m, struct resource *r, const struct entry *entry)
+{
+	struct template_file *f = entry->value;
+	const char *digest;
+	char *name;
+	struct diag *g;
+
+	if (!f->url)
+		return;
+	if (!f->sha256) {
+		g = diag_error(m->diags, "missing-digest", entry->key ? entry->key->span : r->span,
+			       "file '%s' of %s has no sha256", entry->name,
+			       resource_title(m->arena, r));
+		diag_help(m->diags, g, "write `sha256:` with what sha256sum says of it; it is verified "
+				       "while it is fetched, and the base is named by it");
+		return;
+	}
+	if (digest_ok(f->sha256))
+		return;
+	name = arena_strdup(m->arena, digest_url_name(m->arena, f->url));
+	digest = digest_lookup(m->arena, f->sha256, name);
+	if (!digest) {
+		diag_error(m->diags, "unknown-digest",
+			   field_span(r->record, arena_printf(m->arena, "files.%s.sha256", entry->name)),
+			   "the list of sums has no line for '%s', the last part of the url", name);
+		return;
+	}
+	f->sha256 = digest;
+}
+
+static bool used(const struct manifest *m, const struct resource *r)
+{
+	for (size_t i = 0; i < m->n_resources; i++) {
+		const struct domain *d = m->resources[i]->record;
+
+		if (streq(m->resources[i]->kind->name, "domain") && streq(d->template, r->name))
+			return true;
+	}
+	return false;
+}
+
+/* A file that the template's own domain part names. Of one in use the domains say what is wrong. */
+static void want_file(struct manifest *m, struct resource *r, const char *file, const char *path,
+		      const char *storage, bool complain)
+{
+	const struct template *t = r->record;
+	_cleanup_(freep) const char **names = NULL;
+	struct diag *g;
+
+	if (template_file(r, file)) {
+		if (storage)
+			template_import(m, r, file, streq(storage, "") ? NULL : storage);
+		return;
+	}
+	if (!complain)
+		return;
+	g = diag_error(m->diags, "unknown-file", field_span(t, path), "%s has no file '%s'",
+		       resource_title(m->arena, r), file);
+	names = xcalloc(t->files.n, sizeof(*names));
+	for (size_t i = 0; i < t->files.n; i++)
+		names[i] = t->files.entries[i].name;
+	diag_suggest(m->diags, g, file, names, t->files.n);
+}
+
+static void prepare(struct manifest *m, struct resource *r)
+{
+	struct template *t = r->record;
+	bool complain = !used(m, r);
+
+	for (size_t i = 0; i < t->files.n; i++)
+		prepare_file(m, r, &t->files.entries[i]);
+	field_mark(&template_table, t, "imports");
+	for (size_t i = 0; i < t->domain.disks.n; i++) {
+		const struct entry *entry = &t->domain.disks.entries[i];
+		const struct domain_disk *disk = entry->value;
+		const char *storage = disk->storage ? disk->storage : t->storage;
+
+		if (disk->from)
+			want_file(m, r, disk->from,
+				  arena_printf(m->arena, "domain.disks.%s.from", entry->name),
+				  t->storage && storage ? storage : NULL, complain);
+	}
+	if (t->domain.kernel && !strchr(t->domain.kernel, '/'))
+		want_file(m, r, t->domain.kernel, "domain.kernel", t->storage ? "" : NULL, complain);
+	if (t->domain.initrd && !strchr(t->domain.initrd, '/'))
+		want_file(m, r, t->domain.initrd, "domain.initrd", t->storage ? "" : NULL, complain);
+	/* A template of disk images alone, to be there before any domain. */
+	for (size_t i = 0; t->storage && i < t->files.n; i++)
+		if (!t->domain.disks.n && !t->domain.kernel && !t->domain.initrd)
+			template_import(m, r, t->files.entries[i].name, t->storage);
+}
+
+static const struct cache_facts *cache_of(const struct facts *f)
+{
+	return facts_get(f, "cache");
+}
+
+static bool there(const struct facts *f, const struct template_import *i)
+{
+	const struct cache_facts *cache = cache_of(f);
+	const struct lvm_lv *lv;
+
+	if (!i->storage)
+		return cache && map_get(&cache->files, i->sha256);
+	lv = lvm_lv(lvm_facts(f), i->storage, i->lv);
+	return lv && streq(lvm_tag_value(&lv->tags, TAG_BASE), i->sha256) && !lvm_filling(lv);
+}
+
+static void actual_template(struct arena *a, const struct facts *f, const struct resource *r,
+			    struct actuals *ret)
+{
+	const struct template *want = r->record;
+	struct template *have = arena_alloc(a, sizeof(*have));
+	struct actual *actual;
+
+	for (size_t i = 0; i < want->imports.n; i++)
+		if (there(f, want->imports.entries[i].value))
+			map_add(a, &have->imports, want->imports.entries[i].name,
+				want->imports.entries[i].value);
+	if (want->imports.n > 0 && have->imports.n == 0)
+		return;
+	field_mark(&template_table, have, "imports");
+	actual = actual_add(a, ret, r->kind, r->name);
+	actual->uuid = r->uuid;
+	actual->record = have;
+	/* Some are missing: another domain came, or a base that several share is there already. */
+	actual->half_made = have->imports.n < want->imports.n;
+	actual->state = want->imports.n == 0 ? "not used" : actual->half_made ? "incomplete" : "imported";
+}
+
+static bool wanted(const struct manifest *m, const char *vg, const char *sha256)
+{
+	for (size_t i = 0; i < m->n_resources; i++) {
+		const struct template *t = m->resources[i]->record;
+
+		if (m->resources[i]->kind != &kind_template)
+			continue;
+		for (size_t j = 0; j < t->imports.n; j++) {
+			const struct template_import *import = t->imports.entries[j].value;
+
+			if (streq(import->storage, vg) && streq(import->sha256, sha256))
+				return true;
+		}
+	}
+	return false;
+}
+
+static size_t clones_of(const struct lvm_facts *l, const struct lvm_lv *base, const char *sha256)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->lvs.n; i++) {
+		const struct lvm_lv *lv = l->lvs.items[i];
+
+		n += lv != base && streq(lv->vg, base->vg) &&
+		     streq(lvm_tag_value(&lv->tags, TAG_BASE), sha256);
+	}
+	return n;
+}
+
+/* A base in a group of ours that no template names any more: finished, it is kept and said so; half
+ * filled, it is nothing to anybody and goes. Its name has a slash, so it is no template's. */
+static void actual_base(struct arena *a, const struct lvm_facts *l, const struct lvm_lv *lv,
+			const char *uuid, struct actuals *ret)
+{
+	const char *sha256 = lvm_tag_value(&lv->tags, TAG_BASE);
+	size_t n = clones_of(l, lv, sha256);
+	struct actual *actual =
+		actual_add(a, ret, &kind_template, arena_printf(a, "%s/%s", lv->vg, lv->name));
+
+	actual->uuid = uuid;
+	actual->record = arena_alloc(a, sizeof(struct template));
+	actual->data = lv;
+	if (lvm_filling(lv)) {
+		actual->half_made = true;
+		actual->state = "half-made";
+		return;
+	}
+	actual->keep = true;
+	actual->state = "kept";
+	actual->note = n == 1 ? "kept: base of no template, used by 1 clone"
+			      : arena_printf(a, "kept: base of no template, used by %zu clones", n);
+}
+
+static void actual(struct arena *a, const struct facts *f, const struct manifest *m,
+		   struct actuals *ret)
+{
+	const struct lvm_facts *l = lvm_facts(f);
+
+	if (!m)
+		return;
+	for (size_t i = 0; i < m->n_resources; i++)
+		if (m->resources[i]->kind == &kind_template && !strchr(m->resources[i]->name, '/'))
+			actual_template(a, f, m->resources[i], ret);
+	for (size_t i = 0; m->namespace && i < l->lvs.n; i++) {
+		const struct lvm_lv *lv = l->lvs.items[i];
+		const char *sha256 = lvm_tag_value(&lv->tags, TAG_BASE);
+		const struct lvm_vg *vg = lvm_vg(l, lv->vg);
+		char uuid[UUID_TEXT], name[LVM_BASE_TEXT];
+
+		if (!sha256 || !vg || !digest_ok(sha256) ||
+		    !streq(lv->name, lvm_base_name(sha256, name)) || wanted(m, lv->vg, sha256))
+			continue;
+		ident_uuid(m->namespace, "storage", vg->name, uuid);
+		if (streq(lvm_tag_value(&vg->tags, TAG_ID), uuid))
+			actual_base(a, l, lv, arena_strdup(a, uuid), ret);
+	}
+}
+
+/* What stands in the way of an import: another's volume by that name. NULL: nothing. */
+static const char *in_the_way(struct arena *a, const struct facts *f,
+			      const struct template_import *i)
+{
+	const struct lvm_lv *lv = i->storage ? lvm_lv(lvm_facts(f), i->storage, i->lv) : NULL;
+	const char *sha256 = lv ? lvm_tag_value(&lv->tags, TAG_BASE) : NULL;
+
+	if (!lv || streq(sha256, i->sha256))
+		return NULL;
+	if (!sha256)
+		return arena_printf(a, "%s/%s is there and bears no mark of ours: rename or remove it by "
+				       "hand", i->storage, i->lv);
+	return arena_printf(a, "%s/%s holds another file whose sha256 begins alike (%s)", i->storage,
+			    i->lv, sha256);
+}
+
+/* The file's name out of "FILE@PLACE". */
+static const char *file_of(struct arena *a, const char *key)
+{
+	return arena_strndup(a, key, strcspn(key, "@"));
+}
+
+static void decide(struct planning *p, const struct resource *want, const struct actual *have,
+		   struct step *step)
+{
+	const struct template *t = want ? want->record : NULL;
+	_cleanup_str_ struct str why = {0};
+	const char *last = NULL;
+
+	if (!step)
+		return;
+	if (!want) { /* a half-filled base: see actual_base() */
+		step->why = "half-made, and no template wants it";
+		step->impact = IMPACT_NONE;
+		return;
+	}
+	for (size_t i = 0; i < t->imports.n; i++) {
+		const struct template_import *import = t->imports.entries[i].value;
+		const char *place = import->storage ? import->storage : "the cache";
+		const char *way;
+
+		if (there(p->facts, import))
+			continue;
+		str_addf(&why, "%s%s", why.n ? ", " : "import ",
+			 file_of(p->arena, t->imports.entries[i].name));
+		if (!last || !streq(last, place))
+			str_addf(&why, " into %s", place);
+		last = place;
+		step->bytes += import->size;
+		way = in_the_way(p->arena, p->facts, import);
+		if (!way && import->storage)
+			way = storage_admit(p->arena, p->facts, import->storage, 0);
+		if (way)
+			step_hold(step, HOLD_CONFLICT, way);
+	}
+	if (why.n)
+		step->why = arena_strdup(p->arena, str_get(&why));
+	step->impact = IMPACT_NONE; /* nothing that runs notices */
+	step->timeout_s = IMPORT_TIMEOUT_S;
+}
+
+/* One import on its way. */
+struct importing {
+	struct work *work;
+	const struct template_import *import;
+	const char *file, *what;
+	bool created;
+};
+
+static void on_progress(void *data, uint64_t done, uint64_t total)
+{
+	struct importing *i = data;
+
+	i->work->progress(i->work, i->what, done, total);
+}
+
+static uint64_t virtual_size(const struct template_import *import)
+{
+	return import->size ? import->size : IMAGE_MAX;
+}
+
+static int on_ready(void *data, struct err *e)
+{
+	struct importing *i = data;
+	int r = lvm_base_create(i->import->storage, STORAGE_POOL, i->import->lv,
+				virtual_size(i->import), i->import->sha256, e);
+
+	i->created = r == 0;
+	return r;
+}
+
+/* What the pool can still take; its writes fail when it is full, so this only says it earlier. */
+static uint64_t room_of(const struct lvm_facts *l, const char *storage)
+{
+	const struct lvm_lv *pool = lvm_lv(l, storage, STORAGE_POOL);
+
+	if (!pool || pool->data_percent < 0 || pool->data_percent > 10000)
+		return 0;
+	return MAX_OF(pool->size / 10000 * (uint64_t)(10000 - pool->data_percent), UINT64_C(1));
+}
+
+/* A base, from nothing to read-only. What an earlier run left half filled goes first. */
+static int import_base(struct importing *i, struct err *e)
+{
+	struct work *w = i->work;
+	const struct template_import *import = i->import;
+	const struct lvm_facts *l = lvm_facts(w->facts);
+	const struct lvm_lv *old = lvm_lv(l, import->storage, import->lv);
+	struct image_request q = {
+		.url = import->url,
+		.sha256 = import->sha256,
+		.target = lvm_path(w->arena, import->storage, import->lv),
+		.max_size = virtual_size(import),
+		.room = room_of(l, import->storage),
+		.ready = on_ready,
+		.progress = on_progress,
+		.data = i,
+	};
+	struct image_result result;
+	const char *way = in_the_way(w->arena, w->facts, import);
+	int r = 0;
+
+	if (way)
+		return err_set(e, -EEXIST, "%s", way);
+	if (old)
+		r = lvm_remove(import->storage, import->lv, e);
+	if (r == 0)
+		r = image_write(&q, &result, e);
+	if (r == 0) {
+		w->progress(w, "finishing", 0, 0);
+		r = lvm_base_shrink(import->storage, import->lv, result.size, e);
+	}
+	if (r == 0)
+		r = lvm_base_finish(import->storage, import->lv, e);
+	if (r < 0 && i->created) /* if this fails too, the next run does it: it is marked as filling */
+		lvm_remove(import->storage, import->lv, NULL);
+	return r;
+}
+
+static int import_boot_file(struct importing *i, struct err *e)
+{
+	struct image_request q = {
+		.url = i->import->url,
+		.sha256 = i->import->sha256,
+		.max_size = i->import->size,
+		.progress = on_progress,
+		.data = i,
+	};
+
+	return cache_fetch(&q, e);
+}
+
+static int apply_remove(struct work *w, struct err *e)
+{
+	const struct lvm_lv *lv = w->now ? w->now->data : NULL;
+
+	if (!lv || !lvm_filling(lv))
+		return err_set(e, -EPERM, "it is no half-made base");
+	return lvm_remove(lv->vg, lv->name, e);
+}
+
+/* Two names for one file. */
+static bool twice(const struct template *t, size_t k)
+{
+	for (size_t i = 0; i < k; i++)
+		if (same_place(t->imports.entries[i].value, t->imports.entries[k].value))
+			return true;
+	return false;
+}
+
+static int apply(struct work *w, struct err *e)
+{
+	const struct template *t = w->step->want_record;
+	size_t n = 0;
+
+	if (w->step->action == ACTION_REMOVE)
+		return apply_remove(w, e);
+	for (size_t k = 0; k < t->imports.n; k++) {
+		struct importing i = {.work = w, .import = t->imports.entries[k].value};
+		int r;
+
+		if (there(w->facts, i.import) || twice(t, k))
+			continue;
+		i.file = file_of(w->arena, t->imports.entries[k].name);
+		i.what = arena_printf(w->arena, "fetching %s", i.file);
+		w->progress(w, i.what, 0, 0);
+		r = i.import->storage ? import_base(&i, e) : import_boot_file(&i, e);
+		if (r < 0) {
+			err_wrap(e, "file '%s'", i.file);
+			err_at(e, "files.%s.%s", i.file,
+			       r == -EBADMSG ? "sha256" : r == -EFBIG && i.import->size ? "size" : "url");
+			return r;
+		}
+		n++;
+	}
+	w->result = n ? "imported, sha256 as asked" : NULL;
+	return 0;
+}
+
+static const char *const readers[] = {"lvm", "cache", NULL};
+
+const struct kind kind_template = {
+	.name = "template",
+	.section = "templates",
+	.table = &template_table,
+	.readers = readers,
+	.prepare = prepare,
+	.actual = actual,
+	.decide = decide,
+	.apply = apply,
+};
