@@ -76,6 +76,7 @@ struct xen_domain {
 	int64_t vcpus_now;    /* that it uses */
 	int64_t maxvcpus;
 	const char *kernel;   /* of our marks, else of libxl's record of the domain */
+	const char *image;    /* asked for: what libxl is to load for `kernel` (unpacked, say); NULL: itself */
 	const char *initrd;   /* NULL: none (boot_known) */
 	const char *cmdline;
 	bool boot_known;      /* kernel, initrd and cmdline could be read */

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Reading Xen: libxl lists the domains, xenstore says the rest. Devices are read where libxl keeps
+ * its own list of them (/libxl/D/device), which no guest can write; the bridge of a vif is asked of
+ * the kernel, for a person may have moved it.
+ */
+#include "host/xen_ctx.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+
+#define PAGE 4096u
+#define KIB  1024u
+
+const char *const xen_type_words[] = {"pv", "pvh", "hvm", NULL};
+const char *const xen_state_words[] = {"running", "paused", "shutdown", "dying", NULL};
+const char *const xen_reason_words[] = {"poweroff", "reboot",	  "suspend", "crash",
+					"watchdog", "soft-reset", NULL};
+
+/* Takes malloc'ed text into the arena. */
+static const char *keep(struct arena *a, char *text)
+{
+	const char *s = arena_strdup(a, text);
+
+	free(text);
+	return s;
+}
+
+static const char *keep_full(struct arena *a, char *text)
+{
+	const char *s = keep(a, text);
+
+	return s && *s ? s : NULL;
+}
+
+static int by_devid(const void *a, const void *b)
+{
+	/* xen_disk and xen_nic alike begin with record and devid. */
+	const struct xen_nic *x = *(void *const *)a, *y = *(void *const *)b;
+
+	return x->devid < y->devid ? -1 : x->devid > y->devid;
+}
+
+static bool connected(struct xen_ctx *x, const char *backend)
+{
+	_cleanup_(freep) char *front = xen_get(x, "%s/frontend", backend);
+
+	return xen_get_int(x, 0, "%s/state", backend) == 4 && front &&
+	       xen_get_int(x, 0, "%s/state", front) == 4;
+}
+
+static void read_disks(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
+{
+	int domid = (int)d->domid;
+	unsigned n;
+	_cleanup_(freep) char **ids = xen_dir(x, &n, "/libxl/%d/device/vbd", domid);
+
+	for (unsigned i = 0; ids && i < n; i++) {
+		_cleanup_(freep) char *b = xen_get(x, "/libxl/%d/device/vbd/%s/backend", domid,
+						   ids[i]);
+		struct xen_disk *disk;
+		const char *params, *mode;
+
+		if (!b)
+			continue;
+		disk = arena_alloc(a, sizeof(*disk));
+		disk->devid = atoll(ids[i]);
+		disk->vdev = keep(a, xen_get(x, "%s/dev", b));
+		params = keep_full(a, xen_get(x, "%s/params", b));
+		/* "aio:/path" of a device model, "/dev/…" of the kernel's own backend. */
+		if (params && params[0] != '/' && strchr(params, ':'))
+			params = strchr(params, ':') + 1;
+		disk->target = params;
+		mode = keep(a, xen_get(x, "%s/mode", b));
+		disk->read_only = startswith(mode, "r");
+		disk->connected = connected(x, b);
+		list_add(a, &d->disks, disk);
+	}
+	if (d->disks.n)
+		qsort(d->disks.items, d->disks.n, sizeof(*d->disks.items), by_devid);
+}
+
+/* The bridge that the kernel says; false where there is no such interface. */
+static bool vif_bridge(struct arena *a, const char *vif, const char **ret)
+{
+	char path[128], link[PATH_MAX];
+	ssize_t r;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s", vif);
+	if (access(path, F_OK) < 0)
+		return false;
+	snprintf(path, sizeof(path), "/sys/class/net/%s/master", vif);
+	r = readlink(path, link, sizeof(link) - 1);
+	*ret = NULL;
+	if (r > 0) {
+		link[r] = '\0';
+		*ret = arena_strdup(a, strrchr(link, '/') ? strrchr(link, '/') + 1 : link);
+	}
+	return true;
+}
+
+static void read_nics(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
+{
+	int domid = (int)d->domid;
+	unsigned n;
+	_cleanup_(freep) char **ids = xen_dir(x, &n, "/libxl/%d/device/vif", domid);
+
+	for (unsigned i = 0; ids && i < n; i++) {
+		_cleanup_(freep) char *b = xen_get(x, "/libxl/%d/device/vif/%s/backend", domid,
+						   ids[i]);
+		struct xen_nic *nic;
+		const char *vif;
+		char *mac;
+
+		if (!b)
+			continue;
+		nic = arena_alloc(a, sizeof(*nic));
+		nic->devid = atoll(ids[i]);
+		mac = xen_get(x, "%s/mac", b);
+		for (char *s = mac; s && *s; s++)
+			*s = (char)tolower((unsigned char)*s);
+		nic->mac = keep_full(a, mac);
+		vif = keep_full(a, xen_get(x, "%s/vifname", b));
+		if (!vif)
+			vif = arena_printf(a, "vif%d.%lld", domid, (long long)nic->devid);
+		if (vif_bridge(a, vif, &nic->bridge))
+			nic->vif = vif;
+		else
+			nic->bridge = keep_full(a, xen_get(x, "%s/bridge", b));
+		nic->connected = connected(x, b);
+		list_add(a, &d->nics, nic);
+	}
+	if (d->nics.n)
+		qsort(d->nics.items, d->nics.n, sizeof(*d->nics.items), by_devid);
+}
+
+/* libxl's own record, for domains that others made. */
+static void read_boot_foreign(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
+{
+	libxl_domain_config c;
+	int rc;
+
+	libxl_domain_config_init(&c);
+	rc = libxl_retrieve_domain_configuration(x->xl, (uint32_t)d->domid, &c, NULL);
+	if (rc == 0) {
+		d->boot_known = true;
+		d->kernel = arena_strdup(a, c.b_info.kernel);
+		d->initrd = arena_strdup(a, c.b_info.ramdisk);
+		d->cmdline = arena_strdup(a, c.b_info.cmdline);
+	} else {
+		d->why = arena_printf(a, "libxl has no record of it (%s)",
+				      libxl_error_to_string(rc));
+	}
+	x->log.n = 0;
+	libxl_domain_config_dispose(&c);
+}
+
+static void read_marks(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
+{
+	int domid = (int)d->domid;
+	unsigned n;
+	_cleanup_(freep) char **keys = xen_dir(x, &n, "/local/domain/%d/manor", domid);
+	struct {
+		const char *key;
+		const char **at;
+	} texts[] = {
+		{"uuid", &d->mark_uuid},   {"name", &d->mark_name}, {"state", &d->mark_state},
+		{"kernel", &d->kernel},	   {"initrd", &d->initrd},  {"cmdline", &d->cmdline},
+	};
+
+	for (unsigned i = 0; keys && i < n; i++) {
+		for (size_t k = 0; k < ARRAY_SIZE(texts); k++)
+			if (streq(keys[i], texts[k].key))
+				*texts[k].at = keep_full(
+					a, xen_get(x, "/local/domain/%d/manor/%s", domid, keys[i]));
+		if (streq(keys[i], "started"))
+			d->started = MAX_OF(
+				xen_get_int(x, 0, "/local/domain/%d/manor/started", domid), 0);
+	}
+	d->boot_known = d->kernel != NULL;
+}
+
+static void read_vcpus(struct xen_ctx *x, struct xen_domain *d)
+{
+	int domid = (int)d->domid;
+
+	for (int64_t i = 0; i < d->maxvcpus; i++) {
+		_cleanup_(freep) char *s = xen_get(x, "/local/domain/%d/cpu/%lld/availability",
+						   domid, (long long)i);
+
+		if (streq(s, "online"))
+			d->vcpus++;
+	}
+}
+
+static void read_domain(struct xen_ctx *x, struct arena *a, const libxl_dominfo *i,
+			struct xen_domain *d)
+{
+	_cleanup_(freep) char *type = NULL;
+	char uuid[LIBXL_UUID_FMTLEN + 1];
+
+	d->domid = i->domid;
+	snprintf(uuid, sizeof(uuid), LIBXL_UUID_FMT, LIBXL_UUID_BYTES(i->uuid));
+	d->uuid = arena_strdup(a, uuid);
+	d->state = i->dying ? XEN_DYING : i->shutdown ? XEN_SHUTDOWN
+			    : i->paused ? XEN_PAUSED : XEN_RUNNING;
+	/* Both count as sched.h does; what it doesn't say is no orderly end. */
+	d->reason = (int)i->shutdown_reason;
+	if (d->reason < XEN_POWEROFF || d->reason > XEN_SOFT_RESET)
+		d->reason = XEN_CRASH;
+	d->ran = i->cpu_time > 0;
+	d->memory_now = i->current_memkb * KIB;
+	d->vcpus_now = i->vcpu_online;
+	d->maxvcpus = (int64_t)i->vcpu_max_id + 1;
+	d->type = i->domain_type == LIBXL_DOMAIN_TYPE_PV    ? XEN_PV
+		  : i->domain_type == LIBXL_DOMAIN_TYPE_PVH ? XEN_PVH
+							    : XEN_HVM;
+	if (i->dying) {
+		/* Its keys in xenstore may be gone or, worse, half gone. */
+		d->memory = d->maxmem = d->memory_now;
+		d->vcpus = d->vcpus_now;
+		d->why = "it is being destroyed";
+		return;
+	}
+	type = xen_get(x, "/libxl/%u/type", i->domid);
+	for (int k = 0; type && xen_type_words[k]; k++)
+		if (streq(type, xen_type_words[k]))
+			d->type = k;
+	d->name = keep_full(a, xen_get(x, "/local/domain/%u/name", i->domid));
+	d->memory = (uint64_t)xen_get_int(x, (int64_t)i->current_memkb,
+					  "/local/domain/%u/memory/target", i->domid) * KIB;
+	d->maxmem = (uint64_t)xen_get_int(x, (int64_t)i->max_memkb,
+					  "/local/domain/%u/memory/static-max", i->domid) * KIB;
+	read_vcpus(x, d);
+	read_marks(x, a, d);
+	if (!d->mark_uuid)
+		read_boot_foreign(x, a, d);
+	else if (!d->boot_known)
+		d->why = "its marks do not say";
+	read_disks(x, a, d);
+	read_nics(x, a, d);
+}
+
+static int by_domid(const void *a, const void *b)
+{
+	const libxl_dominfo *x = a, *y = b;
+
+	return x->domid < y->domid ? -1 : x->domid > y->domid;
+}
+
+static int read_host(struct xen_ctx *x, struct arena *a, struct xen_facts *ret, struct err *e)
+{
+	const libxl_version_info *v = libxl_get_version_info(x->xl);
+	libxl_physinfo p;
+	int rc;
+
+	if (!v)
+		return xen_fail(x, e, -EIO, ERROR_FAIL, "ask Xen for its version");
+	ret->version = arena_printf(a, "%d.%d%s", v->xen_version_major, v->xen_version_minor,
+				    v->xen_version_extra);
+	libxl_physinfo_init(&p);
+	rc = libxl_get_physinfo(x->xl, &p);
+	if (rc)
+		return xen_fail(x, e, -EIO, rc, "ask Xen for its memory");
+	ret->memory_total = p.total_pages * PAGE;
+	ret->memory_free = p.free_pages + p.scrub_pages;
+	ret->memory_free -= MIN_OF(p.outstanding_pages, ret->memory_free);
+	ret->memory_free *= PAGE;
+	ret->cpus = p.nr_cpus;
+
+	const struct {
+		bool has;
+		const char *word;
+	} caps[] = {
+		{p.cap_pv, "pv"},
+		{p.cap_hvm, "hvm"},
+		{p.cap_hap, "hap"},
+		{p.cap_shadow, "shadow"},
+		{p.cap_hvm_directio, "hvm_directio"},
+		{p.cap_pv && p.cap_hvm_directio, "pv_directio"},
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(caps); i++)
+		if (caps[i].has)
+			list_add(a, &ret->virt_caps, (void *)caps[i].word);
+	libxl_physinfo_dispose(&p);
+	return 0;
+}
+
+int xen_read(struct arena *a, struct xen_facts *ret, struct err *e)
+{
+	_cleanup_xen_ struct xen_ctx x;
+	libxl_dominfo *list;
+	int n, r;
+
+	r = xen_ctx_open(&x, e);
+	if (r < 0)
+		return r;
+	r = read_host(&x, a, ret, e);
+	if (r < 0)
+		return r;
+	list = libxl_list_domain(x.xl, &n);
+	if (!list)
+		return xen_fail(&x, e, -EIO, ERROR_FAIL, "list the domains");
+	qsort(list, (size_t)n, sizeof(*list), by_domid);
+	for (int i = 0; i < n; i++) {
+		struct xen_domain *d;
+
+		if (list[i].domid == 0) {
+			ret->dom0_memory = list[i].current_memkb * KIB;
+			ret->dom0_vcpus = list[i].vcpu_online;
+			continue;
+		}
+		d = arena_alloc(a, sizeof(*d));
+		read_domain(&x, a, &list[i], d);
+		list_add(a, &ret->domains, d);
+	}
+	libxl_dominfo_list_free(list, n);
+	return 0;
+}

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Making a domain: look for remains and rivals, see that it fits, let libxl build it paused with our
+ * marks in the creating call, mark it ready, unpause it.
+ */
+#include "host/xen_ctx.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/num.h"
+
+#define KIB          1024u
+#define HOTPLUG      "/usr/lib/manor/hotplug"
+#define FREE_WAIT_S  15 /* for the memory of domains that are being destroyed */
+#define TARGET_WAIT_S 5 /* for udev to make a volume's link */
+
+static char *dup_or_null(const char *s)
+{
+	return s ? xstrdup(s) : NULL;
+}
+
+void xen_disk_config(libxl_device_disk *ret, const struct xen_disk *disk)
+{
+	libxl_device_disk_init(ret);
+	ret->pdev_path = xstrdup(disk->target);
+	ret->vdev = xstrdup(disk->vdev);
+	ret->backend = LIBXL_DISK_BACKEND_PHY;
+	ret->format = LIBXL_DISK_FORMAT_RAW;
+	ret->readwrite = !disk->read_only;
+	libxl_defbool_set(&ret->discard_enable, !disk->read_only);
+	if (access(HOTPLUG, X_OK) == 0)
+		ret->script = xstrdup(HOTPLUG);
+}
+
+void xen_nic_config(libxl_device_nic *ret, const struct xen_nic *nic)
+{
+	unsigned b[6];
+
+	libxl_device_nic_init(ret);
+	ret->bridge = xstrdup(nic->bridge);
+	ret->nictype = LIBXL_NIC_TYPE_VIF;
+	if (sscanf(nic->mac, "%2x:%2x:%2x:%2x:%2x:%2x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]) ==
+	    6)
+		for (int i = 0; i < 6; i++)
+			ret->mac[i] = (uint8_t)b[i];
+	if (access(HOTPLUG, X_OK) == 0)
+		ret->script = xstrdup(HOTPLUG);
+}
+
+int xen_disk_check(const struct xen_disk *disk, struct err *e)
+{
+	double until = xen_clock() + TARGET_WAIT_S;
+
+	while (access(disk->target, F_OK) < 0) {
+		if (errno == ENOENT && xen_clock() < until) {
+			usleep(100000);
+			continue;
+		}
+		if (disk->label)
+			err_at(e, "disks.%s", disk->label);
+		return err_errno(e, -errno, "%s", disk->target);
+	}
+	return 0;
+}
+
+int xen_nic_check(const struct xen_nic *nic, struct err *e)
+{
+	if (if_nametoindex(nic->bridge))
+		return 0;
+	if (nic->label)
+		err_at(e, "nics.%s.bridge", nic->label);
+	return err_set(e, -ENOENT, "this host has no bridge '%s'", nic->bridge);
+}
+
+static int boot_check(const char *path, const char *field, struct err *e)
+{
+	if (!path || access(path, R_OK) == 0)
+		return 0;
+	err_at(e, "%s", field);
+	return err_errno(e, -errno, "%s", path);
+}
+
+static int check(const struct xen_domain *d, struct err *e)
+{
+	int r = boot_check(d->image ? d->image : d->kernel, "kernel", e);
+
+	if (r == 0)
+		r = boot_check(d->initrd, "initrd", e);
+	for (size_t i = 0; r == 0 && i < d->disks.n; i++)
+		r = xen_disk_check(d->disks.items[i], e);
+	for (size_t i = 0; r == 0 && i < d->nics.n; i++)
+		r = xen_nic_check(d->nics.items[i], e);
+	return r;
+}
+
+static char **marks(const struct xen_domain *d)
+{
+	const char *pairs[][2] = {
+		{"manor/uuid", d->uuid},
+		{"manor/name", d->name},
+		{"manor/state", "building"},
+		{"manor/kernel", d->kernel},
+		{"manor/initrd", d->initrd},
+		{"manor/cmdline", d->cmdline && *d->cmdline ? d->cmdline : NULL},
+	};
+	char **list = xcalloc(2 * ARRAY_SIZE(pairs) + 3, sizeof(*list));
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		if (!pairs[i][1])
+			continue;
+		list[n++] = xstrdup(pairs[i][0]);
+		list[n++] = xstrdup(pairs[i][1]);
+	}
+	list[n++] = xstrdup("manor/started");
+	list[n++] = xasprintf("%lld", (long long)time(NULL));
+	return list;
+}
+
+static int configure(struct xen_ctx *x, const struct xen_domain *d, libxl_domain_config *c,
+		     struct err *e)
+{
+	libxl_domain_type type = d->type == XEN_PV ? LIBXL_DOMAIN_TYPE_PV : LIBXL_DOMAIN_TYPE_PVH;
+
+	c->c_info.type = type;
+	c->c_info.name = xstrdup(d->name);
+	c->c_info.xsdata = marks(d);
+	if (libxl_uuid_from_string(&c->c_info.uuid, d->uuid))
+		return err_set(e, -EINVAL, "'%s' is no UUID", d->uuid);
+	libxl_domain_build_info_init_type(&c->b_info, type);
+	c->b_info.max_memkb = MAX_OF(d->maxmem, d->memory) / KIB;
+	c->b_info.target_memkb = d->memory / KIB;
+	c->b_info.max_vcpus = (int)MAX_OF(d->maxvcpus, d->vcpus);
+	/* Claimed first, so that of two made at once the second fails at the start. */
+	libxl_defbool_set(&c->b_info.claim_mode, true);
+	c->b_info.kernel = xstrdup(d->image ? d->image : d->kernel);
+	c->b_info.ramdisk = dup_or_null(d->initrd);
+	c->b_info.cmdline = dup_or_null(d->cmdline);
+	if (libxl_cpu_bitmap_alloc(x->xl, &c->b_info.avail_vcpus, c->b_info.max_vcpus))
+		return err_set(e, -ENOMEM, "out of memory");
+	for (int i = 0; i < d->vcpus; i++)
+		libxl_bitmap_set(&c->b_info.avail_vcpus, i);
+
+	c->disks = xcalloc(d->disks.n, sizeof(*c->disks));
+	for (size_t i = 0; i < d->disks.n; i++)
+		xen_disk_config(&c->disks[c->num_disks++], d->disks.items[i]);
+	c->nics = xcalloc(d->nics.n, sizeof(*c->nics));
+	for (size_t i = 0; i < d->nics.n; i++)
+		xen_nic_config(&c->nics[c->num_nics++], d->nics.items[i]);
+	return 0;
+}
+
+static int free_now(struct xen_ctx *x, uint64_t *ret_kb, bool *ret_dying, struct err *e)
+{
+	libxl_dominfo *list;
+	libxl_physinfo p;
+	uint64_t pages;
+	int rc, n;
+
+	libxl_physinfo_init(&p);
+	rc = libxl_get_physinfo(x->xl, &p);
+	if (rc)
+		return xen_fail(x, e, -EIO, rc, "ask Xen for its memory");
+	pages = p.free_pages + p.scrub_pages;
+	pages -= MIN_OF(p.outstanding_pages, pages);
+	libxl_physinfo_dispose(&p);
+	*ret_kb = pages * 4;
+	*ret_dying = false;
+	list = libxl_list_domain(x->xl, &n);
+	for (int i = 0; list && i < n; i++)
+		*ret_dying |= list[i].dying;
+	if (list)
+		libxl_dominfo_list_free(list, n);
+	return 0;
+}
+
+static uint64_t mib_up(uint64_t kb)
+{
+	return (kb + KIB - 1) / KIB;
+}
+
+/* Whether it fits, waiting for what destroyed domains still give back. */
+static int admit(struct xen_ctx *x, libxl_domain_config *c, const struct xen_watcher *w,
+		 struct err *e)
+{
+	double until = xen_clock() + FREE_WAIT_S;
+	uint64_t need, free_kb;
+	bool dying;
+	int rc, r;
+
+	rc = libxl_domain_need_memory(x->xl, c, INVALID_DOMID, &need);
+	if (rc)
+		return xen_fail(x, e, -EIO, rc, "reckon the memory that it needs");
+	for (;;) {
+		r = free_now(x, &free_kb, &dying, e);
+		if (r < 0 || free_kb >= need)
+			return r;
+		if (!dying || xen_clock() > until)
+			break;
+		xen_tell(w, "waiting for memory: needs %llu MiB, Xen has %llu MiB free",
+			 (unsigned long long)mib_up(need), (unsigned long long)free_kb / KIB);
+		usleep(200000);
+	}
+	err_at(e, "memory");
+	err_help(e, "lower its memory, stop a domain, or lower dom0's memory (a host reboot)");
+	return err_set(e, -ENOMEM, "does not fit: needs %llu MiB, Xen has %llu MiB free",
+		       (unsigned long long)mib_up(need), (unsigned long long)free_kb / KIB);
+}
+
+/* What is left of an earlier try is destroyed; a whole domain of that UUID or name is -EEXIST, for
+ * Xen itself would take a second one of the same UUID. */
+static int clear(struct xen_ctx *x, const struct xen_domain *d, struct err *e)
+{
+	libxl_uuid uuid;
+	libxl_dominfo *list;
+	uint32_t rival;
+	int n, r = 0;
+
+	if (libxl_uuid_from_string(&uuid, d->uuid))
+		return err_set(e, -EINVAL, "'%s' is no UUID", d->uuid);
+	list = libxl_list_domain(x->xl, &n);
+	if (!list)
+		return xen_fail(x, e, -EIO, ERROR_FAIL, "list the domains");
+	for (int i = 0; r == 0 && i < n; i++) {
+		_cleanup_(freep) char *state = NULL;
+
+		if (list[i].dying || libxl_uuid_compare(&list[i].uuid, &uuid) != 0)
+			continue;
+		state = xen_get(x, "/local/domain/%u/manor/state", list[i].domid);
+		if (list[i].cpu_time > 0 || streq(state, "ready"))
+			r = err_set(e, -EEXIST, "domain %u has its UUID and is there already",
+				    list[i].domid);
+		else
+			r = xen_end(x, list[i].domid, e);
+	}
+	libxl_dominfo_list_free(list, n);
+	if (r == 0 && libxl_name_to_domid(x->xl, d->name, &rival) == 0)
+		r = err_set(e, -EEXIST, "domain %u, not made by Manor, is named '%s'", rival,
+			    d->name);
+	x->log.n = 0;
+	return r;
+}
+
+int xen_unpause(int64_t domid, struct err *e)
+{
+	_cleanup_xen_ struct xen_ctx x;
+	libxl_dominfo info;
+	int rc, r = xen_ctx_open(&x, e);
+
+	if (r == 0)
+		r = xen_info(&x, domid, &info, e);
+	if (r == 0)
+		r = xen_put(&x, e, "ready", "/local/domain/%d/manor/state", (int)domid);
+	if (r < 0)
+		return r;
+	rc = libxl_domain_unpause(x.xl, (uint32_t)domid, NULL);
+	return rc ? xen_fail(&x, e, -EIO, rc, "unpause") : 0;
+}
+
+static int start(struct xen_ctx *x, const struct xen_domain *d, libxl_domain_config *c,
+		 const struct xen_watcher *w, int64_t *ret_domid, struct err *e)
+{
+	uint32_t domid = INVALID_DOMID;
+	int rc, r;
+
+	xen_tell(w, "building: %zu disk%s, %zu interface%s", d->disks.n, d->disks.n == 1 ? "" : "s",
+		 d->nics.n, d->nics.n == 1 ? "" : "s");
+	rc = libxl_domain_create_new(x->xl, c, &domid, NULL, NULL);
+	if (rc) {
+		r = xen_fail(x, e, -EIO, rc, "Xen did not make it");
+		if (rc == ERROR_NOMEM)
+			err_at(e, "memory");
+		return r;
+	}
+	xen_tell(w, "starting");
+	r = xen_put(x, e, "ready", "/local/domain/%u/manor/state", domid);
+	if (r < 0)
+		return r;
+	rc = libxl_domain_unpause(x->xl, domid, NULL);
+	if (rc)
+		return xen_fail(x, e, -EIO, rc, "unpause");
+	*ret_domid = domid;
+	return 0;
+}
+
+int xen_create(const struct xen_domain *d, const struct xen_watcher *w, int64_t *ret_domid,
+	       struct err *e)
+{
+	_cleanup_xen_ struct xen_ctx x;
+	libxl_domain_config c;
+	int r = xen_ctx_open(&x, e);
+
+	if (r < 0)
+		return r;
+	if (d->type == XEN_HVM)
+		return err_set(e, -EOPNOTSUPP, "hvm domains are not in this version");
+	r = check(d, e);
+	if (r == 0)
+		r = clear(&x, d, e);
+	if (r < 0)
+		return r;
+	libxl_domain_config_init(&c);
+	r = configure(&x, d, &c, e);
+	if (r == 0)
+		r = admit(&x, &c, w, e);
+	if (r == 0) {
+		r = start(&x, d, &c, w, ret_domid, e);
+		if (r < 0) {
+			/* libxl removes what it failed to make, mostly; this is for the rest, and the first
+			 * error is the one to tell. What had begun to run is for the next plan to see. */
+			_cleanup_err_ struct err ignored = {0};
+
+			clear(&x, d, &ignored);
+		}
+	}
+	libxl_domain_config_dispose(&c);
+	return r;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * For host/xen*.c alone: libxl, xenstore and libxl's last words, opened together for one call.
+ */
+#pragma once
+
+#include <libxl.h>
+#include <libxl_utils.h>
+#include <xenstore.h>
+
+#include "host/xen.h"
+
+#define XEN_LOG_LINES 4
+#define XEN_LOG_LINE  256
+
+/* Keeps libxl's last errors for the message; lets warnings through to standard error. */
+struct xen_log {
+	xentoollog_logger vtable; /* first: libxl hands us this pointer back */
+	char lines[XEN_LOG_LINES][XEN_LOG_LINE];
+	unsigned n;
+};
+
+struct xen_ctx {
+	struct xen_log log;
+	libxl_ctx *xl;
+	struct xs_handle *xs;
+};
+
+#define _cleanup_xen_ _cleanup_(xen_ctx_close)
+
+int xen_ctx_open(struct xen_ctx *x, struct err *e);
+void xen_ctx_close(struct xen_ctx *x);
+
+/* Sets the message, "TEXT: libxl's last lines"; forgets those. Returns `code`. */
+int xen_fail(struct xen_ctx *x, struct err *e, int code, int rc, const char *fmt, ...)
+	_printf_(5, 6);
+
+/* A key of xenstore as a string of at most 4 KiB; NULL: absent. Caller frees. */
+char *xen_get(struct xen_ctx *x, const char *fmt, ...) _printf_(2, 3);
+/* The same as a number; `none` when absent or none. */
+int64_t xen_get_int(struct xen_ctx *x, int64_t none, const char *fmt, ...) _printf_(3, 4);
+int xen_put(struct xen_ctx *x, struct err *e, const char *value, const char *fmt, ...)
+	_printf_(4, 5);
+/* Entries below a path; NULL: none. Caller frees the array (one block). */
+char **xen_dir(struct xen_ctx *x, unsigned *ret_n, const char *fmt, ...) _printf_(3, 4);
+
+/* libxl's list of one domain: 0, -ENOENT, or -EIO. A dying one counts as gone. */
+int xen_info(struct xen_ctx *x, int64_t domid, libxl_dominfo *ret, struct err *e);
+/* Destroys and sweeps; no such domain is fine. */
+int xen_end(struct xen_ctx *x, int64_t domid, struct err *e);
+/* Seconds of a clock that never jumps. */
+double xen_clock(void);
+void xen_tell(const struct xen_watcher *w, const char *fmt, ...) _printf_(2, 3);
+
+void xen_disk_config(libxl_device_disk *ret, const struct xen_disk *disk);
+void xen_nic_config(libxl_device_nic *ret, const struct xen_nic *nic);
+/* Whether a disk's target, a NIC's bridge are there at all: -ENOENT with err_at. */
+int xen_disk_check(const struct xen_disk *disk, struct err *e);
+int xen_nic_check(const struct xen_nic *nic, struct err *e);
