@@ -187,8 +187,8 @@ static int admit(struct xen_ctx *x, libxl_domain_config *c, const struct xen_wat
 		 struct err *e)
 {
 	double until = xen_clock() + FREE_WAIT_S;
-	uint64_t need, free_kb;
-	bool dying;
+	uint64_t need, free_kb = 0;
+	bool dying = false;
 	int rc, r;
 
 	rc = libxl_domain_need_memory(x->xl, c, INVALID_DOMID, &need);
