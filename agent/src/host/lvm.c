@@ -356,6 +356,29 @@ int lvm_base_create(const char *vg, const char *pool, const char *lv, uint64_t b
 	return lvm_thin_create(vg, pool, lv, bytes, tags, ARRAY_SIZE(tags), e);
 }
 
+int lvm_base_shrink(const char *vg, const char *lv, uint64_t bytes, struct err *e)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	_cleanup_lvm_cmd_ struct lvm_cmd c = {0};
+	struct lvm_facts facts = {0};
+	bool filling = false;
+	int r = lvm_read(a, &facts, e);
+
+	for (size_t i = 0; r == 0 && i < facts.lvs.n; i++) {
+		const struct lvm_lv *is = facts.lvs.items[i];
+
+		if (streq(is->vg, vg) && streq(is->name, lv))
+			filling = list_has(&is->tags, "manor.state=filling");
+	}
+	if (r < 0)
+		return r;
+	if (!filling) /* the one rule that keeps this from ever cutting off somebody's data */
+		return err_set(e, -EINVAL, "%s/%s is not being filled", vg, lv);
+	lvm_cmd_addf(&c, "lvreduce --force --yes -L %llub", (unsigned long long)bytes);
+	lvm_cmd_lv(&c, vg, lv);
+	return fine_if_same(lvm_cmd_run(&c, NULL, e), e);
+}
+
 int lvm_base_finish(const char *vg, const char *lv, struct err *e)
 {
 	_cleanup_lvm_cmd_ struct lvm_cmd c = {0};
