@@ -355,6 +355,20 @@ static void hold_back(struct planner *p, enum impact allowed)
 	}
 }
 
+/* What decide() dropped is as if it had never been there. */
+static void take_out_dropped(struct plan *plan)
+{
+	_cleanup_(freep) bool *keep = xcalloc(plan->n + 1, sizeof(*keep));
+	size_t dropped = 0;
+
+	for (size_t i = 0; i < plan->n; i++) {
+		keep[i] = !plan->steps[i].dropped;
+		dropped += plan->steps[i].dropped;
+	}
+	if (dropped)
+		graph_sort(plan, keep);
+}
+
 /* Of one resource and what that needs; the rest is as if it weren't there. */
 static void keep_only(struct planner *p, const char *only)
 {
@@ -400,6 +414,7 @@ struct plan *plan_make(const struct manifest *m, const struct facts *f,
 	remove_rest(&p);
 	for (size_t i = 0; i < m->n_resources; i++)
 		want_one(&p, m->resources[i]);
+	take_out_dropped(plan);
 	link_needs(&p);
 	link_removals(&p);
 	if (graph_sort(plan, NULL) < 0)
