@@ -54,7 +54,7 @@ struct step {
 	enum impact impact;
 	enum hold hold;
 	const char *hold_why;
-	struct span hold_span;  /* a second place for HOLD_CONFLICT; may be empty */
+	struct span hold_span;  /* the place to blame in the manifest; empty: the resource itself */
 	int64_t not_before;     /* HOLD_WAIT */
 	struct step_dep *after;
 	size_t n_after;

@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Load, observe, plan, ask, apply: one after the other, in an event loop, with steps in workers.
+ */
+#include "engine/converge.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "engine/observe.h"
+#include "engine/perform.h"
+#include "engine/run.h"
+#include "engine/store.h"
+#include "engine/worker.h"
+#include "model/step_json.h"
+
+#define LOCK_RETRY_US (500 * 1000)
+
+const char *const converge_result_words[] = {
+	"converged", "nothing", "changes", "pending", "failed", "refused", "bad", "stopped",
+	"declined", NULL,
+};
+
+struct slot {
+	struct converge *c;
+	size_t step;
+	double started;
+	struct worker *worker;
+};
+
+struct converge {
+	sd_event *loop;
+	struct converge_options o;
+	char *file, *only;
+	struct manifest *manifest;
+	bool fell_back;
+	struct facts *facts;
+	struct plan *plan;
+	struct run run;
+	struct slot *slots; /* one a step */
+	bool running, stopped, waiting_told;
+	int lock;
+	double started;
+	sd_event_source *defer, *timer;
+};
+
+static double now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static json_object *event_new(const char *word)
+{
+	json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "event", json_object_new_string(word));
+	return o;
+}
+
+static void emit(struct converge *c, json_object *event)
+{
+	if (c->o.event)
+		c->o.event(c->o.data, event);
+	json_object_put(event);
+}
+
+static void put_text(json_object *o, const char *key, const char *text)
+{
+	if (text)
+		json_object_object_add(o, key, json_object_new_string(text));
+}
+
+const struct plan *converge_plan(const struct converge *c)
+{
+	return c->plan;
+}
+
+const struct facts *converge_facts(const struct converge *c)
+{
+	return c->facts;
+}
+
+const struct manifest *converge_manifest(const struct converge *c)
+{
+	return c->manifest;
+}
+
+static void end(struct converge *c, enum converge_result result, const char *text)
+{
+	json_object *e = event_new("end");
+
+	json_object_object_add(e, "result",
+			       json_object_new_string(converge_result_words[result]));
+	put_text(e, "text", text);
+	if (c->plan) {
+		json_object_object_add(e, "host", json_object_new_string(c->plan->host));
+		json_object_object_add(e, "resources",
+				       json_object_new_uint64(c->plan->n_resources));
+	}
+	if (c->running) {
+		for (int s = RUN_DONE; s <= RUN_HELD; s++)
+			json_object_object_add(
+				e, run_state_words[s],
+				json_object_new_uint64(run_count(&c->run, (enum run_state)s)));
+	}
+	json_object_object_add(e, "seconds", json_object_new_double(now_s() - c->started));
+	emit(c, e);
+	if (c->o.ended)
+		c->o.ended(c->o.data, result, c);
+	sd_event_source_disable_unref(c->defer);
+	sd_event_source_disable_unref(c->timer);
+	closep(&c->lock);
+	run_done(&c->run);
+	plan_free(c->plan);
+	facts_free(c->facts);
+	manifest_free(c->manifest);
+	free(c->slots);
+	free(c->file);
+	free(c->only);
+	free(c);
+}
+
+/* The error as the manifest's author sees it: at the line that asked for it. */
+static json_object *error_json(struct converge *c, const struct step *s, const struct err *err)
+{
+	_cleanup_diags_ struct diags *d = diags_new();
+	json_object *o = json_object_new_object();
+	struct span span = {0};
+	struct diag *g;
+	char *text = NULL;
+	size_t n = 0;
+	FILE *f;
+
+	if (s->hold_span.source)
+		span = s->hold_span;
+	else if (s->want && err->path)
+		span = field_span(s->want->record, err->path);
+	if (!span.source && s->want)
+		span = s->want->span;
+	g = diag_error(d, "step", span, "%s '%s': %s", s->kind->name, s->name,
+		       err->message ? err->message : "failed");
+	if (s->want && s->want->span.source && span.source &&
+	    s->want->span.line != span.line)
+		diag_also(d, g, s->want->span, "declared here");
+	if (err->help)
+		diag_help(d, g, "%s", err->help);
+	f = open_memstream(&text, &n);
+	if (f) {
+		diags_print(d, f, false);
+		fclose(f);
+	}
+	put_text(o, "message", err->message);
+	put_text(o, "help", err->help);
+	put_text(o, "path", err->path);
+	if (span.source) {
+		put_text(o, "file", span.source->name);
+		json_object_object_add(o, "line", json_object_new_int64(span.line));
+		json_object_object_add(o, "column", json_object_new_int64(span.column));
+	}
+	put_text(o, "rendered", text);
+	free(text);
+	return o;
+}
+
+static json_object *step_event(const struct step *s, const char *state, const char *text)
+{
+	json_object *e = event_new("step");
+
+	put_text(e, "id", s->id);
+	put_text(e, "kind", s->kind->name);
+	put_text(e, "name", s->name);
+	put_text(e, "action", action_words[s->action]);
+	put_text(e, "state", state);
+	put_text(e, "text", text);
+	return e;
+}
+
+static void journal(struct converge *c, json_object *event)
+{
+	json_object *copy = NULL, *error;
+
+	if (json_object_deep_copy(event, &copy, NULL) < 0)
+		return;
+	json_object_object_add(copy, "time", json_object_new_int64(time(NULL)));
+	if (json_object_object_get_ex(copy, "error", &error))
+		json_object_object_del(error, "rendered");
+	store_journal(copy);
+	json_object_put(copy);
+}
+
+static void on_progress(void *data, const char *what, uint64_t done, uint64_t total)
+{
+	struct slot *slot = data;
+	json_object *e = step_event(&slot->c->plan->steps[slot->step], "running", what);
+
+	if (total)
+		json_object_object_add(e, "total", json_object_new_uint64(total));
+	if (done)
+		json_object_object_add(e, "done", json_object_new_uint64(done));
+	json_object_object_add(e, "seconds", json_object_new_double(now_s() - slot->started));
+	emit(slot->c, e);
+}
+
+static void next(struct converge *c);
+
+static void on_step_end(void *data, int result, const char *text, json_object *value,
+			struct err *err)
+{
+	struct slot *slot = data;
+	struct converge *c = slot->c;
+	const struct step *s = &c->plan->steps[slot->step];
+	json_object *e = step_event(s, result < 0 ? "failed" : "done", text ? text : s->why);
+
+	slot->worker = NULL;
+	json_object_object_add(e, "seconds", json_object_new_double(now_s() - slot->started));
+	if (result < 0)
+		json_object_object_add(e, "error", error_json(c, s, err));
+	run_finish(&c->run, slot->step, result);
+	journal(c, e);
+	emit(c, e);
+	next(c);
+}
+
+static void start_step(struct converge *c, size_t i)
+{
+	static const char *const args[] = {"step", NULL};
+	const struct step *s = &c->plan->steps[i];
+	_cleanup_(freep) char *name = xasprintf("step %s", s->id);
+	_cleanup_err_ struct err e = {0};
+	struct worker_spec spec = {
+		.name = name,
+		.args = args,
+		.request = perform_request(c->plan, i, c->manifest),
+		.timeout_ms = s->timeout_s * 1000,
+		.gentle = s->kind->gentle,
+		.lock_fd = c->lock,
+		.progress = on_progress,
+		.ended = on_step_end,
+		.data = &c->slots[i],
+	};
+	int r;
+
+	c->slots[i] = (struct slot){.c = c, .step = i, .started = now_s()};
+	emit(c, step_event(s, "running", NULL));
+	r = worker_start(c->loop, &spec, &c->slots[i].worker, &e);
+	json_object_put(spec.request);
+	if (r < 0)
+		on_step_end(&c->slots[i], r, NULL, NULL, &e);
+}
+
+static enum converge_result outcome(struct converge *c)
+{
+	bool pending = false;
+
+	if (run_count(&c->run, RUN_FAILED))
+		return CONVERGE_FAILED;
+	for (size_t i = 0; i < c->plan->n; i++) {
+		enum hold hold = c->plan->steps[i].hold;
+
+		if (hold == HOLD_CONFLICT || hold == HOLD_UNKNOWN)
+			return CONVERGE_FAILED;
+		pending |= hold != HOLD_NO;
+	}
+	if (c->stopped)
+		return CONVERGE_STOPPED;
+	if (pending)
+		return CONVERGE_PENDING;
+	return c->plan->n ? CONVERGED : CONVERGE_NOTHING;
+}
+
+static void tell_held(struct converge *c)
+{
+	for (size_t i = 0; i < c->plan->n; i++) {
+		const struct step *s = &c->plan->steps[i];
+		json_object *e;
+
+		if (s->hold == HOLD_NO)
+			continue;
+		e = step_event(s, "held", s->hold_why);
+		put_text(e, "hold", hold_words[s->hold]);
+		if (s->hold == HOLD_CONFLICT || s->hold == HOLD_UNKNOWN) {
+			struct err err = {.message = (char *)s->hold_why};
+
+			json_object_object_add(e, "error", error_json(c, s, &err));
+		}
+		emit(c, e);
+	}
+}
+
+static void next(struct converge *c)
+{
+	size_t i;
+
+	while ((i = run_pick(&c->run)) != SIZE_MAX)
+		start_step(c, i);
+	if (!run_over(&c->run))
+		return;
+	/* The last failure to start a step may come here while an outer next() still loops: it ends
+	 * once, from the loop. */
+	sd_event_source_set_enabled(c->defer, SD_EVENT_ONESHOT);
+}
+
+static int on_over(sd_event_source *s, void *data)
+{
+	struct converge *c = data;
+
+	for (size_t i = 0; i < c->plan->n; i++)
+		if (c->run.states[i] == RUN_SKIPPED)
+			emit(c, step_event(&c->plan->steps[i], "skipped",
+					   c->stopped ? "stopped" : "what it needs failed"));
+	tell_held(c);
+	end(c, outcome(c), NULL);
+	return 0;
+}
+
+static void apply(struct converge *c)
+{
+	_cleanup_err_ struct err e = {0};
+
+	if (!c->fell_back && c->o.file && store_save_manifest(c->manifest, &e) < 0)
+		log_warn("the manifest in force was not stored: %s", e.message);
+	c->defer = sd_event_source_disable_unref(c->defer);
+	if (sd_event_add_defer(c->loop, &c->defer, on_over, c) < 0)
+		abort();
+	sd_event_source_set_enabled(c->defer, SD_EVENT_OFF);
+	run_init(&c->run, c->plan, c->o.jobs);
+	c->running = true;
+	c->slots = xcalloc(c->plan->n + 1, sizeof(*c->slots));
+	next(c);
+}
+
+static void on_facts(void *data, struct facts *facts)
+{
+	struct converge *c = data;
+	struct plan_options po = c->o.plan;
+	json_object *e;
+
+	c->facts = facts;
+	po.only = c->only;
+	c->plan = plan_make(c->manifest, facts, &po);
+	e = event_new("plan");
+	json_object_object_add(e, "plan", plan_to_json(c->plan));
+	if (c->fell_back)
+		json_object_object_add(e, "in_force", json_object_new_boolean(true));
+	emit(c, e);
+	if (c->plan->refusal) {
+		end(c, CONVERGE_REFUSED, c->plan->refusal);
+	} else if (c->o.plan_only) {
+		bool unknown = false, conflict = false;
+
+		for (size_t i = 0; i < c->plan->n; i++) {
+			unknown |= c->plan->steps[i].hold == HOLD_UNKNOWN;
+			conflict |= c->plan->steps[i].hold == HOLD_CONFLICT;
+		}
+		tell_held(c);
+		end(c, unknown || conflict ? CONVERGE_FAILED
+		       : c->plan->n	   ? CONVERGE_CHANGES
+					   : CONVERGE_NOTHING, NULL);
+	} else if (c->stopped) {
+		end(c, CONVERGE_STOPPED, NULL);
+	} else if (c->o.confirm && plan_todo(c->plan) > 0) {
+		emit(c, event_new("confirm"));
+	} else {
+		apply(c);
+	}
+}
+
+void converge_confirm(struct converge *c, bool yes)
+{
+	if (c->running || !c->plan)
+		return;
+	if (yes)
+		apply(c);
+	else
+		end(c, CONVERGE_DECLINED, NULL);
+}
+
+void converge_stop(struct converge *c)
+{
+	c->stopped = true;
+	if (c->running) {
+		run_stop(&c->run);
+		if (run_over(&c->run))
+			sd_event_source_set_enabled(c->defer, SD_EVENT_ONESHOT);
+	}
+}
+
+static int load(struct converge *c)
+{
+	struct diags *d = diags_new();
+	_cleanup_err_ struct err err = {0};
+	json_object *e;
+	char *text = NULL;
+	size_t n = 0;
+	FILE *f;
+
+	if (c->file)
+		c->manifest = manifest_load(c->file, c->o.kinds, d);
+	else if (store_load_manifest(c->o.kinds, d, &c->manifest, &err) < 0)
+		diag_error(d, "no-manifest", (struct span){0}, "no manifest in force: %s",
+			   err.message);
+	if (!c->manifest || d->n) {
+		e = event_new("diagnostics");
+		f = open_memstream(&text, &n);
+		if (f) {
+			diags_print(d, f, false);
+			fclose(f);
+		}
+		json_object_object_add(e, "list", diags_json(d));
+		put_text(e, "text", text);
+		free(text);
+		emit(c, e);
+	}
+	if (!c->manifest) {
+		diags_free(d);
+		if (!c->o.fall_back || !c->file)
+			return -EINVAL;
+		d = diags_new();
+		if (store_load_manifest(c->o.kinds, d, &c->manifest, &err) < 0) {
+			diags_free(d);
+			return -EINVAL;
+		}
+		c->fell_back = true;
+	}
+	return 0;
+}
+
+static int on_start(sd_event_source *s, void *data);
+
+static int on_lock_timer(sd_event_source *s, uint64_t usec, void *data)
+{
+	return on_start(s, data);
+}
+
+static int on_start(sd_event_source *s, void *data)
+{
+	struct converge *c = data;
+	_cleanup_err_ struct err e = {0};
+
+	if (c->stopped) {
+		end(c, CONVERGE_STOPPED, NULL);
+		return 0;
+	}
+	if (!c->o.plan_only && c->lock < 0) {
+		c->lock = store_lock(&e);
+		if (c->lock == -EAGAIN) {
+			if (!c->waiting_told) {
+				json_object *w = event_new("waiting");
+
+				put_text(w, "text", e.message);
+				emit(c, w);
+				c->waiting_told = true;
+			}
+			c->timer = sd_event_source_disable_unref(c->timer);
+			if (sd_event_add_time_relative(c->loop, &c->timer, CLOCK_MONOTONIC,
+						       LOCK_RETRY_US, 0, on_lock_timer, c) < 0)
+				abort();
+			return 0;
+		}
+		if (c->lock < 0) {
+			end(c, CONVERGE_FAILED, e.message);
+			return 0;
+		}
+	}
+	if (load(c) < 0) {
+		end(c, CONVERGE_BAD, NULL);
+		return 0;
+	}
+	observe(c->loop, c->o.readers, on_facts, c);
+	return 0;
+}
+
+struct converge *converge_start(sd_event *loop, const struct converge_options *o)
+{
+	struct converge *c = xcalloc(1, sizeof(*c));
+
+	c->loop = loop;
+	c->o = *o;
+	c->file = o->file ? xstrdup(o->file) : NULL;
+	c->only = o->plan.only ? xstrdup(o->plan.only) : NULL;
+	c->lock = -1;
+	c->started = now_s();
+	if (sd_event_add_defer(loop, &c->defer, on_start, c) < 0)
+		abort();
+	return c;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The whole way for one manifest: load, observe, plan, (ask,) apply. The agent and the command line
+ * run the same; whoever runs it hears of it through events, one JSON object each:
+ *
+ *   {"event": "diagnostics", "list": [...], "text": "…"}   the manifest is bad; "end" follows
+ *   {"event": "waiting", "text": "…"}                      for the lock
+ *   {"event": "plan", "plan": {…}}                          see plan_to_json
+ *   {"event": "confirm"}                                    converge_confirm() is waited for
+ *   {"event": "step", "id", "kind", "name", "state", "text"?, "done"?, "total"?, "seconds"?,
+ *    "error"?: {message, help?, file?, line?, column?, rendered}}
+ *   {"event": "end", "result", "done", "failed", "skipped", "held", "seconds", "text"?}
+ *
+ * "result" is one of converge_result_words.
+ */
+#pragma once
+
+#include <json-c/json.h>
+#include <systemd/sd-event.h>
+
+#include "engine/planner.h"
+
+enum converge_result {
+	CONVERGED,        /* all is as wanted now */
+	CONVERGE_NOTHING, /* all was as wanted */
+	CONVERGE_CHANGES, /* plan only: there are changes */
+	CONVERGE_PENDING, /* some of it waits: not allowed, or not yet time */
+	CONVERGE_FAILED,  /* a step failed, is in conflict, or the host could not be read */
+	CONVERGE_REFUSED, /* the plan as a whole */
+	CONVERGE_BAD,     /* the manifest */
+	CONVERGE_STOPPED, /* on request */
+	CONVERGE_DECLINED,
+};
+extern const char *const converge_result_words[];
+
+struct converge;
+
+struct converge_options {
+	const struct kind *const *kinds;
+	const struct reader *const *readers;
+	const char *file;         /* the manifest; NULL: the one in force */
+	struct plan_options plan;
+	size_t jobs;
+	bool plan_only;
+	bool confirm;             /* ask before the first step */
+	bool fall_back;           /* a bad file: go on with the manifest in force */
+	void (*event)(void *data, json_object *event); /* borrowed */
+	/* Last, once, from the loop. The converge is freed after it; plan, facts and manifest (any may be
+	 * NULL) are valid during the call. */
+	void (*ended)(void *data, enum converge_result result, const struct converge *c);
+	void *data;
+};
+
+struct converge *converge_start(sd_event *loop, const struct converge_options *o);
+void converge_confirm(struct converge *c, bool yes);
+/* Lets running steps end, starts no more. */
+void converge_stop(struct converge *c);
+
+const struct plan *converge_plan(const struct converge *c);
+const struct facts *converge_facts(const struct converge *c);
+const struct manifest *converge_manifest(const struct converge *c);

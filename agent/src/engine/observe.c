@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Readers in workers, side by side.
+ */
+#include "engine/observe.h"
+
+#include "engine/perform.h"
+#include "engine/worker.h"
+#include "model/json.h"
+
+struct observing;
+
+struct one {
+	struct observing *all;
+	const struct reader *reader;
+};
+
+struct observing {
+	struct facts *facts;
+	struct one *ones;
+	size_t pending;
+	sd_event_source *defer;
+	void (*done)(void *data, struct facts *facts);
+	void *data;
+};
+
+static void maybe_done(struct observing *o)
+{
+	if (o->pending)
+		return;
+	sd_event_source_disable_unref(o->defer);
+	o->done(o->data, o->facts);
+	free(o->ones);
+	free(o);
+}
+
+static void ended(void *data, int result, const char *text, json_object *value, struct err *e)
+{
+	struct one *one = data;
+	struct facts *f = one->all->facts;
+	_cleanup_err_ struct err bad = {0};
+
+	if (result == 0 && value) {
+		void *record = arena_alloc(f->arena, one->reader->table->size);
+
+		if (record_from_json(f->arena, one->reader->table, value, record, &bad) == 0)
+			facts_add_known(f, one->reader, record);
+		else
+			facts_add_unknown(f, one->reader, bad.message);
+	} else {
+		facts_add_unknown(f, one->reader,
+				  e->message ? e->message : "its reader said nothing");
+	}
+	one->all->pending--;
+	maybe_done(one->all);
+}
+
+static int on_defer(sd_event_source *s, void *data)
+{
+	struct observing *o = data;
+
+	o->pending--;
+	maybe_done(o);
+	return 0;
+}
+
+void observe(sd_event *loop, const struct reader *const *readers,
+	     void (*done)(void *data, struct facts *facts), void *data)
+{
+	static const char *const nothing[] = {NULL};
+	struct observing *o = xcalloc(1, sizeof(*o));
+	size_t n = 0;
+
+	while (readers[n])
+		n++;
+	o->ones = xcalloc(n, sizeof(*o->ones));
+	o->done = done;
+	o->data = data;
+	/* Time, boot and name of the host; none of the readers, which get workers. */
+	o->facts = perform_read(readers, nothing);
+	o->pending = 1;
+	/* In the readers' order, whichever answers first. */
+	for (size_t i = 0; i < n; i++)
+		facts_add_unknown(o->facts, readers[i], "not read yet");
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_err_ struct err e = {0};
+		_cleanup_(freep) char *name = xasprintf("read %s", readers[i]->name);
+		const char *args[] = {"read", readers[i]->name, NULL};
+		struct worker_spec spec = {
+			.name = name,
+			.args = args,
+			.timeout_ms = readers[i]->deadline_ms,
+			.lock_fd = -1,
+			.ended = ended,
+			.data = &o->ones[i],
+		};
+
+		o->ones[i] = (struct one){.all = o, .reader = readers[i]};
+		if (worker_start(loop, &spec, NULL, &e) < 0)
+			facts_add_unknown(o->facts, readers[i], e.message);
+		else
+			o->pending++;
+	}
+	/* If every start failed, the answer still comes from the loop. */
+	if (sd_event_add_defer(loop, &o->defer, on_defer, o) < 0)
+		abort();
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The manifest in force, the journal, the lock.
+ */
+#include "engine/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "model/json.h"
+#include "model/kind.h"
+
+#define FORCE_FILE    STORE_DIR "/manifest-in-force.json"
+#define JOURNAL_FILE  STORE_DIR "/journal.jsonl"
+#define JOURNAL_OLD   STORE_DIR "/journal.jsonl.1"
+#define JOURNAL_BYTES (1 << 20)
+#define LOCK_DIR      "/run/manor"
+#define LOCK_FILE     LOCK_DIR "/executor.lock"
+#define FORCE_BYTES   (32u << 20)
+
+int store_save_manifest(const struct manifest *m, struct err *e)
+{
+	json_object *o = json_object_new_object(), *files = json_object_new_object();
+	const char *text;
+	int r;
+
+	json_object_object_add(o, "manor-manifest", json_object_new_int(1));
+	json_object_object_add(o, "name", json_object_new_string(m->source.name));
+	json_object_object_add(o, "dir", json_object_new_string(m->dir));
+	json_object_object_add(o, "text",
+			       json_object_new_string_len(m->source.text, (int)m->source.size));
+	for (size_t i = 0; i < m->files.n; i++) {
+		const struct manifest_file *f = m->files.items[i];
+
+		json_object_object_add(files, f->path, json_object_new_string(f->text));
+	}
+	json_object_object_add(o, "files", files);
+	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY);
+	r = file_mkdirs(STORE_DIR, 0700, e);
+	if (r == 0)
+		r = file_write(FORCE_FILE, text, strlen(text), 0600, e);
+	json_object_put(o);
+	return r;
+}
+
+int store_load_manifest(const struct kind *const *kinds, struct diags *d, struct manifest **ret,
+			struct err *e)
+{
+	_cleanup_(freep) char *text = NULL;
+	json_object *o, *name, *dir, *body, *files;
+	struct list list = {0};
+	struct manifest *m;
+	size_t n;
+	int r;
+
+	r = file_read(FORCE_FILE, FORCE_BYTES, &text, &n, e);
+	if (r < 0)
+		return r;
+	o = json_parse(text, n, e);
+	if (!o)
+		return -EINVAL;
+	if (!json_object_object_get_ex(o, "name", &name) ||
+	    !json_object_object_get_ex(o, "dir", &dir) ||
+	    !json_object_object_get_ex(o, "text", &body)) {
+		json_object_put(o);
+		return err_set(e, -EINVAL, "%s is not a manifest in force", FORCE_FILE);
+	}
+	if (json_object_object_get_ex(o, "files", &files)) {
+		json_object_object_foreach(files, path, value) {
+			struct manifest_file *f = arena_alloc(d->arena, sizeof(*f));
+
+			f->path = path;
+			f->text = json_object_get_string(value);
+			list_add(d->arena, &list, f);
+		}
+	}
+	m = manifest_load_text(json_object_get_string(name), json_object_get_string(dir),
+			       json_object_get_string(body),
+			       (size_t)json_object_get_string_len(body), &list, kinds, d);
+	json_object_put(o);
+	if (!m)
+		return err_set(e, -EINVAL, "the manifest in force can't be read by this version");
+	*ret = m;
+	return 0;
+}
+
+void store_journal(json_object *entry)
+{
+	const char *line = json_object_to_json_string_ext(entry, JSON_C_TO_STRING_PLAIN);
+	_cleanup_(freep) char *text = xasprintf("%s\n", line);
+	_cleanup_(closep) int fd = -1;
+	struct stat st;
+
+	if (file_mkdirs(STORE_DIR, 0700, NULL) < 0)
+		return;
+	if (stat(JOURNAL_FILE, &st) == 0 && st.st_size > JOURNAL_BYTES)
+		(void)rename(JOURNAL_FILE, JOURNAL_OLD);
+	fd = open(JOURNAL_FILE, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		log_warn("journal: %s", strerror(errno));
+}
+
+int store_lock(struct err *e)
+{
+	int fd, r;
+
+	r = file_mkdirs(LOCK_DIR, 0755, e);
+	if (r < 0)
+		return r;
+	fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_errno(e, -errno, "open %s", LOCK_FILE);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		r = -errno;
+		close(fd);
+		if (r == -EWOULDBLOCK)
+			return err_set(e, -EAGAIN,
+				       "another apply, or a step of one that was killed, is still "
+				       "under way");
+		return err_errno(e, r, "lock %s", LOCK_FILE);
+	}
+	return fd;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What Manor keeps on the host, none of which convergence depends on: the manifest in force, the
+ * journal for people, and the lock that makes one executor.
+ */
+#pragma once
+
+#include <json-c/json.h>
+
+#include "model/manifest.h"
+
+#define STORE_DIR "/var/lib/manor"
+
+/* Text, folder and `{file: …}` contents of the manifest, so that a bad new file never displaces it. */
+int store_save_manifest(const struct manifest *m, struct err *e);
+/* Loads it; -ENOENT when there never was one. */
+int store_load_manifest(const struct kind *const *kinds, struct diags *d, struct manifest **ret,
+			struct err *e);
+
+/* One line of JSON; kept to about two files of a MiB. Failure is only logged. */
+void store_journal(json_object *entry);
+
+/* The executor's lock. Workers inherit it (see engine/worker.h), so that whoever comes after a killed
+ * executor waits for the steps that are still under way. Returns a descriptor; -EAGAIN with a message
+ * when another holds it. */
+int store_lock(struct err *e);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A process of its own for whatever calls into the host: `/proc/self/exe worker …`, exec'ed because
+ * libxl and libxenstore have threads and own SIGCHLD. The request goes in as JSON on standard input;
+ * lines of JSON come back on standard output:
+ *
+ *   {"progress": "fetching", "done": 1, "total": 2}
+ *   {"result": 0, "text": "…", "value": …}   or   {"result": -5, "error": {message, help, path}}
+ *
+ * A crash in a library is thus one failed step with a name.
+ */
+#pragma once
+
+#include <json-c/json.h>
+#include <systemd/sd-event.h>
+
+#include "base/err.h"
+
+struct worker;
+
+struct worker_spec {
+	const char *name;        /* for messages: "step domain/web:create" */
+	const char *const *args; /* behind "worker", NULL-terminated */
+	json_object *request;    /* borrowed; NULL: empty input */
+	unsigned timeout_ms;     /* then SIGTERM, and SIGKILL after a grace; 0: none */
+	bool gentle;             /* never SIGKILL: LVM in the middle of metadata must end by itself */
+	int lock_fd;             /* inherited until it ends, or -1 (see engine/lock.h) */
+	/* Any may be NULL. `progress` borrows its text. `ended` comes last and exactly once; `value` is
+	 * borrowed; result 0 or a negative errno with `e` filled. */
+	void (*progress)(void *data, const char *what, uint64_t done, uint64_t total);
+	void (*ended)(void *data, int result, const char *text, json_object *value, struct err *e);
+	void *data;
+};
+
+/* The event loop must have SIGCHLD blocked in this thread. */
+int worker_start(sd_event *loop, const struct worker_spec *spec, struct worker **ret,
+		 struct err *e);
+/* Asks it to end early (SIGTERM); `ended` still comes. */
+void worker_stop(struct worker *w);
