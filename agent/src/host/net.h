@@ -45,7 +45,8 @@ struct net_link {
 	bool up;            /* administratively */
 	const char *state;  /* RFC 2863's: "up", "down", "lowerlayerdown", "unknown" … */
 	const char *master; /* the bridge or bond that it is a port of, or NULL */
-	bool default_route; /* a default route of the main table leaves through it */
+	bool default_route; /* a default route of the main table leaves through it, other than one
+			     * that a router announced */
 	bool stp;           /* bridges: the spanning tree protocol is on */
 	struct list addresses; /* of struct net_address; the loopback's are left out */
 };

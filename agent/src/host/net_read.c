@@ -247,8 +247,9 @@ static int each_route(struct nlmsghdr *h, void *data, struct err *e)
 
 	if (h->nlmsg_type != RTM_NEWROUTE || nlmsg_parse(h, sizeof(*msg), tb, RTA_MAX, NULL) < 0)
 		return 0;
+	/* A router's announcement is heard again on whatever link it comes in by. */
 	if (msg->rtm_dst_len || msg->rtm_table != RT_TABLE_MAIN || msg->rtm_type != RTN_UNICAST ||
-	    (msg->rtm_flags & RTM_F_CLONED))
+	    msg->rtm_protocol == RTPROT_RA || (msg->rtm_flags & RTM_F_CLONED))
 		return 0;
 	if (tb[RTA_OIF] && nla_len(tb[RTA_OIF]) >= 4)
 		mark_default(data, nla_get_u32(tb[RTA_OIF]));
