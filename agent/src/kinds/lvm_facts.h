@@ -6,6 +6,7 @@
 
 #include "host/lvm.h"
 #include "model/facts.h"
+#include "model/manifest.h"
 
 #define TAG_ID    "manor.id"    /* whose: the resource's UUID */
 #define TAG_NAME  "manor.name"  /* a volume's name, its LV's may be a tombstone's */
@@ -23,3 +24,6 @@ const char *lvm_tag_value(const struct list *tags, const char *key);
 /* A base of that digest, finished or not (look at its tag manor.state); NULL: none. */
 const struct lvm_lv *lvm_base(const struct lvm_facts *l, const char *vg, const char *sha256);
 bool lvm_filling(const struct lvm_lv *lv);
+/* Whether the tags name that resource of the manifest's namespace (without a manifest: of any). */
+bool lvm_ours(const struct manifest *m, const char *kind, const char *name,
+	      const struct list *tags);

@@ -13,13 +13,14 @@
 struct storage_device { /* exactly one of these */
 	struct record rec;
 	const char *serial, *wwid, *path;
+	const char *pv; /* derived: the UUID that our PV on it bears */
 };
 
 struct storage_pool {
 	struct record rec;
-	const char *size;       /* "90%VG" or bytes as text: see storage_pool_bytes() */
-	const char *metadata;   /* "auto" or bytes as text */
-	const char *overcommit; /* "true", "false" or a ratio ("1.5") */
+	const char *size;       /* "90%VG", or a size; NULL: 90%VG */
+	const char *metadata;   /* "auto", or a size; NULL: auto */
+	const char *overcommit; /* "true", "false" or a ratio ("1.5"); NULL: true */
 };
 
 struct storage {
@@ -28,7 +29,7 @@ struct storage {
 	struct storage_pool pool;
 	bool active; /* the pool; derived */
 	/* What the host says: */
-	struct list pvs;
+	struct list pvs; /* of strings: devices */
 	uint64_t vg_size, vg_free, pool_size, pool_virtual;
 	int64_t data_percent, metadata_percent; /* hundredths */
 	int64_t clones;

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * From what the manifest calls a device to the one disk that is meant.
+ */
+#include "kinds/storage_device.h"
+
+#include <stdio.h>
+
+#include "base/ident.h"
+#include "base/num.h"
+#include "base/str.h"
+#include "kinds/lvm_facts.h"
+
+#define CANDIDATES_MAX 8
+#define DEVICE_MIN     (64u << 20)
+
+const char *device_key(const struct storage_device *d)
+{
+	return d->serial ? "serial" : d->wwid ? "wwid" : "path";
+}
+
+static const char *value_of(const struct storage_device *d)
+{
+	return d->serial ? d->serial : d->wwid ? d->wwid : d->path;
+}
+
+const char *device_title(struct arena *a, const struct storage_device *d)
+{
+	return arena_printf(a, "%s '%s'", device_key(d), value_of(d));
+}
+
+/* The 32 hex digits of a version 5 UUID, in groups as LVM writes its own: 6-4-4-4-4-4-6. Its alphabet
+ * is letters and digits, of which hex digits are some. */
+void device_pv_uuid(const char *namespace, const char *storage, const struct storage_device *d,
+		    char ret[PV_UUID_TEXT])
+{
+	static const unsigned char groups[] = {6, 4, 4, 4, 4, 4, 6};
+	_cleanup_(freep) char *name = xasprintf("%s/%s/%s", storage, device_key(d), value_of(d));
+	char uuid[UUID_TEXT];
+	const char *from = uuid;
+	char *to = ret;
+
+	ident_uuid(namespace, "pv", name, uuid);
+	for (size_t g = 0; g < ARRAY_SIZE(groups); g++) {
+		if (g)
+			*to++ = '-';
+		for (unsigned i = 0; i < groups[g]; i++) {
+			while (*from == '-')
+				from++;
+			*to++ = *from++;
+		}
+	}
+	*to = '\0';
+}
+
+static bool fits(const struct blk_disk *b, const struct storage_device *d)
+{
+	if (d->serial)
+		return !b->parent && streq(b->serial, d->serial);
+	if (d->wwid)
+		return !b->parent && list_has(&b->wwids, d->wwid);
+	return streq(b->path, d->path) || list_has(&b->links, d->path);
+}
+
+static const struct lvm_pv *pv_of(const struct lvm_facts *l, const struct blk_disk *b)
+{
+	for (size_t i = 0; l && b->pv_uuid && i < l->pvs.n; i++) {
+		const struct lvm_pv *p = l->pvs.items[i];
+
+		if (streq(p->uuid, b->pv_uuid) && !p->missing)
+			return p;
+	}
+	return NULL;
+}
+
+static const char *joined(struct arena *a, const struct list *l, const char *before)
+{
+	_cleanup_str_ struct str b = {0};
+
+	for (size_t i = 0; i < l->n; i++)
+		str_addf(&b, "%s%s%s", i ? ", " : "", before, (char *)l->items[i]);
+	return arena_strdup(a, str_get(&b));
+}
+
+/* Why that disk must not be taken, in a few words that follow "it is refused: "; NULL: it may. */
+static const char *refusal(struct arena *a, const struct lvm_facts *l, const struct blk_disk *b)
+{
+	const struct lvm_pv *pv = pv_of(l, b);
+
+	if (b->root)
+		return "the root file system is on it";
+	if (b->mounts.n)
+		return arena_printf(a, "it is mounted on %s", joined(a, &b->mounts, ""));
+	if (pv && pv->vg)
+		return arena_printf(a, "it belongs to volume group %s", pv->vg);
+	if (b->unreadable)
+		return arena_printf(a, "it can't be read: %s", b->unreadable);
+	if (b->signatures.n)
+		return arena_printf(a, "it bears a signature: %s", joined(a, &b->signatures, ""));
+	if (b->partitions.n)
+		return arena_printf(a, "it has partitions: %s", joined(a, &b->partitions, ""));
+	if (b->holders.n)
+		return arena_printf(a, "it is in use by %s", joined(a, &b->holders, ""));
+	if (b->readonly)
+		return "it is read-only";
+	if (b->size < DEVICE_MIN)
+		return "it is smaller than 64 MiB";
+	return NULL;
+}
+
+static const char *describe(struct arena *a, const struct lvm_facts *l, const struct blk_disk *b)
+{
+	char size[NUM_TEXT];
+	const char *why = refusal(a, l, b);
+
+	return arena_printf(a, "%s (%s%s, %s)", b->path, b->serial ? "serial " : "",
+			    b->serial ? b->serial : "no serial",
+			    why ? why : arena_printf(a, "%s, empty", num_size(size, b->size)));
+}
+
+static const char *candidates(struct arena *a, const struct lvm_facts *l, const struct blk_facts *k)
+{
+	_cleanup_str_ struct str b = {0};
+	size_t n = 0;
+
+	for (size_t i = 0; i < k->disks.n; i++) {
+		const struct blk_disk *d = k->disks.items[i];
+
+		if (d->parent || startswith(d->name, "loop"))
+			continue;
+		if (n++ < CANDIDATES_MAX)
+			str_addf(&b, "%s%s", b.n ? ", " : "", describe(a, l, d));
+	}
+	if (n > CANDIDATES_MAX)
+		str_addf(&b, " and %zu more", n - CANDIDATES_MAX);
+	return n ? arena_printf(a, "there are: %s", b.s) : "there is no disk at all";
+}
+
+void device_find(struct arena *a, const struct facts *f, const char *storage,
+		 const struct storage_device *d, struct device *ret)
+{
+	const struct blk_facts *k = facts_get(f, "disks");
+	const struct lvm_facts *l = lvm_facts(f);
+	const struct blk_disk *found = NULL;
+	_cleanup_str_ struct str all = {0};
+	const struct lvm_pv *pv;
+	const char *why;
+	size_t n = 0;
+
+	*ret = (struct device){.state = DEVICE_REFUSED, .want = d};
+	if (!k) {
+		ret->why = "the disks are not known";
+		return;
+	}
+	for (size_t i = 0; i < k->disks.n; i++) {
+		const struct blk_disk *b = k->disks.items[i];
+
+		if (!fits(b, d))
+			continue;
+		found = b;
+		str_addf(&all, "%s%s", n++ ? ", " : "", b->path);
+	}
+	if (n == 0) {
+		ret->why = arena_printf(a, "no disk has %s; %s", device_title(a, d),
+					candidates(a, l, k));
+		return;
+	}
+	if (n > 1) {
+		ret->why = arena_printf(a, "%s fits %zu disks: %s", device_title(a, d), n, all.s);
+		ret->help = "name it by what only one of them has: see 'manor facts'";
+		return;
+	}
+	ret->disk = found;
+	pv = pv_of(l, found);
+	if (pv && streq(pv->vg, storage)) {
+		ret->state = DEVICE_MEMBER;
+		return;
+	}
+	/* Ours if it bears the very UUID that follows from the manifest, and LVM alone is on it. */
+	if (found->pv_uuid && streq(found->pv_uuid, d->pv) && !(pv && pv->vg) &&
+	    found->signatures.n == 1 && !found->mounts.n && !found->holders.n && !found->root) {
+		ret->state = DEVICE_OURS;
+		return;
+	}
+	why = refusal(a, l, found);
+	if (!why) {
+		ret->state = DEVICE_EMPTY;
+		return;
+	}
+	ret->why = arena_printf(a, "%s, %s, is refused: %s", found->path, device_title(a, d), why);
+	if (found->signatures.n && !found->root && !found->mounts.n && !(pv && pv->vg))
+		ret->help = arena_printf(a, "if nothing on it is needed, 'wipefs --all %s' clears it",
+					 found->path);
+}
