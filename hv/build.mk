@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The dom0 that carries the program: build/hv/{dom0.img,xen.elf,vmlinux,initrd.img}.
+
+HV := $(BUILD)/hv
+
+# Without sources of the agent the dom0 is built without it; with them, never without.
+MANOR_PROGRAMS := $(if $(wildcard agent/src/cli/main.c),$(BUILD)/manor $(BUILD)/manor-hotplug)
+
+hv: $(HV)/dom0.img ## the dom0 (needs root)
+
+$(HV)/dom0.img: $(shell find hv -type f -not -name '*.md') $(MANOR_PROGRAMS) \
+		$(BUILD)/kernel/version $(TINY)/SHA256SUMS
+	@BUILD=$(BUILD) hv/build

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What hv/ and images/ share: steps that name themselves and their log, and an apt of the
+# build's own, so that what is fetched doesn't depend on the build host's sources.lists.
+
+BUILD=${BUILD:-build}
+SUITE=bookworm
+MIRROR=${MIRROR:-http://deb.debian.org/debian}
+SECURITY_MIRROR=${SECURITY_MIRROR:-http://deb.debian.org/debian-security}
+# Any fixed moment makes images comparable between builds; this one is Debian 12's release.
+export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1686355200}
+export LC_ALL=C
+umask 022
+
+# step PREFIX LOG WHAT COMMAND...: one line of progress, the noise into LOG, and on failure the
+# step's name, the end of the log and where the rest is.
+step() {
+	local prefix=$1 log=$2 what=$3 start=$SECONDS
+	shift 3
+	mkdir -p "$(dirname "$log")"
+	printf '%s: %s' "$prefix" "$what"
+	# errexit is off inside a command that is tested, hence a shell of its own for functions.
+	local rc=0
+	set +e
+	(set -euo pipefail; "$@") >"$log" 2>&1
+	rc=$?
+	set -e
+	if ((rc)); then
+		printf ' … FAILED (exit %d)\n' "$rc"
+		tail -n 15 "$log" | sed 's/^/    /' >&2
+		echo "$prefix: error: '$what' failed; all of its output is in $log" >&2
+		exit 1
+	fi
+	printf ' … %ds\n' $((SECONDS - start))
+}
+
+sources_list() {
+	local signed=/usr/share/keyrings/debian-archive-keyring.gpg
+	echo "deb [signed-by=$signed] $MIRROR $SUITE main"
+	echo "deb [signed-by=$signed] $MIRROR $SUITE-updates main"
+	echo "deb [signed-by=$signed] $SECURITY_MIRROR $SUITE-security main"
+}
+
+# Lists and archives under build/apt; only the host's apt.conf (a proxy, say) is shared.
+own_apt() {
+	local tool=$1 dir
+	shift
+	dir=$(realpath -m "$BUILD/apt")
+	"$tool" -q -o Dir::State="$dir/state" -o Dir::Cache="$dir/cache" \
+		-o Dir::State::status="$dir/status" -o Dir::Etc::sourcelist="$dir/sources.list" \
+		-o Dir::Etc::sourceparts=/dev/null -o APT::Architecture=amd64 \
+		-o APT::Architectures::=amd64 -o APT::Sandbox::User=root \
+		-o Acquire::Languages=none -o Acquire::Retries=3 "$@"
+}
+
+own_apt_update() {
+	mkdir -p "$BUILD/apt"/{state/lists/partial,cache/archives/partial}
+	: >"$BUILD/apt/status"
+	sources_list >"$BUILD/apt/sources.list"
+	own_apt apt-get update
+}
+
+# fetch_debs DIR PACKAGE...: downloads into DIR, one file a package.
+fetch_debs() {
+	local dir=$1
+	shift
+	[[ -e $BUILD/apt/sources.list ]] || own_apt_update
+	mkdir -p "$dir"
+	(BUILD=$(realpath "$BUILD") && cd "$dir" && own_apt apt-get download "$@")
+}
