@@ -180,6 +180,7 @@ json_object *plan_to_json(const struct plan *p)
 	put(o, "allowed", text(impact_words[p->allowed]));
 	put(o, "resources", json_object_new_uint64(p->n_resources));
 	put(o, "refusal", text(p->refusal));
+	put(o, "refusal_help", text(p->refusal_help));
 	for (size_t i = 0; i < p->n; i++) {
 		json_object *s = step_to_json(&p->steps[i], false);
 		json_object *after = json_object_new_array();

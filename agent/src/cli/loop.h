@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * An event loop for one command: signals blocked as workers need it.
+ */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "model/facts.h"
+
+struct loop {
+	sd_event *event;
+	struct facts *facts;
+};
+
+int loop_init(struct loop *l); /* says why on standard error */
+void loop_done(struct loop *l);
+
+/* Observes with all readers; NULL with a message. The caller owns the facts. */
+struct facts *facts_now(void);

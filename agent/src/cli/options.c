@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Options that verbs share, and finding and opening the manifest.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+
+#include "base/num.h"
+#include "cli/cli.h"
+#include "kinds/kinds.h"
+
+enum { OPT_FORMAT = 256, OPT_FACTS, OPT_ALLOW, OPT_ONLY, OPT_TIMEOUT, OPT_NOHEADINGS };
+
+static const struct option all[] = {
+	{"file", required_argument, NULL, 'f'},
+	{"format", required_argument, NULL, OPT_FORMAT},
+	{"facts", required_argument, NULL, OPT_FACTS},
+	{"yes", no_argument, NULL, 'y'},
+	{"allow", required_argument, NULL, OPT_ALLOW},
+	{"only", required_argument, NULL, OPT_ONLY},
+	{"jobs", required_argument, NULL, 'j'},
+	{"timeout", required_argument, NULL, OPT_TIMEOUT},
+	{"noheadings", no_argument, NULL, OPT_NOHEADINGS},
+	{"help", no_argument, NULL, 'h'},
+};
+
+static bool listed(const char *const *accepts, const char *name)
+{
+	for (size_t i = 0; accepts[i]; i++)
+		if (streq(accepts[i], name))
+			return true;
+	return streq(name, "help");
+}
+
+static bool impact_word(const char *s)
+{
+	for (size_t i = 0; impact_words[i]; i++)
+		if (streq(impact_words[i], s))
+			return true;
+	return false;
+}
+
+static int bad(const char *verb, const char *text, const char *value)
+{
+	fprintf(stderr, "manor %s: %s%s; see `manor help %s`\n", verb, text, value, verb);
+	return EXIT_BAD;
+}
+
+static int take(const char *verb, int c, struct options *o)
+{
+	uint64_t seconds;
+
+	switch (c) {
+	case 'f':
+		o->file = optarg;
+		return 0;
+	case OPT_FORMAT:
+		if (!streq(optarg, "text") && !streq(optarg, "json"))
+			return bad(verb, "--format takes text or json, not ", optarg);
+		o->json = streq(optarg, "json");
+		return 0;
+	case OPT_FACTS:
+		o->facts = optarg;
+		return 0;
+	case 'y':
+		o->yes = true;
+		return 0;
+	case OPT_ALLOW:
+		if (!impact_word(optarg))
+			return bad(verb, "--allow takes live, guest-restart, guest-recreate, "
+					 "host-reboot or data-loss, not ", optarg);
+		o->allow = optarg;
+		return 0;
+	case OPT_ONLY:
+		if (!impact_word(optarg) && !strchr(optarg, '/'))
+			return bad(verb, "--only takes an impact or kind/name, not ", optarg);
+		o->only = optarg;
+		return 0;
+	case 'j':
+		if (num_parse_int(optarg, 1, 1024, &o->jobs) < 0)
+			return bad(verb, "--jobs takes a number from 1 to 1024, not ", optarg);
+		return 0;
+	case OPT_TIMEOUT:
+		if (num_parse_duration(optarg, &seconds) < 0 || seconds > 86400)
+			return bad(verb, "--timeout takes a time such as 90s, not ", optarg);
+		o->timeout = (int64_t)seconds;
+		return 0;
+	case OPT_NOHEADINGS:
+		o->noheadings = true;
+		return 0;
+	default:
+		return bad(verb, "unknown option", "");
+	}
+}
+
+int options_read(int argc, char **argv, const char *const *accepts, struct options *ret,
+		 int *ret_rest)
+{
+	struct option some[ARRAY_SIZE(all) + 1] = {0};
+	struct options o = {.timeout = -1};
+	char shorts[32] = "h";
+	size_t n = 0;
+	int c, r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		if (!listed(accepts, all[i].name))
+			continue;
+		some[n++] = all[i];
+		if (all[i].val < 256 && all[i].val != 'h')
+			snprintf(shorts + strlen(shorts), sizeof(shorts) - strlen(shorts), "%c%s",
+				 all[i].val, all[i].has_arg ? ":" : "");
+	}
+	optind = 1;
+	while ((c = getopt_long(argc, argv, shorts, some, NULL)) != -1) {
+		char word[] = "help";
+		char *help[] = {word, argv[0], NULL};
+
+		if (c == 'h') {
+			verb_help(2, help);
+			return -1;
+		}
+		if (c == '?') {
+			fprintf(stderr, "see `manor help %s`\n", argv[0]);
+			return EXIT_BAD;
+		}
+		r = take(argv[0], c, &o);
+		if (r)
+			return r;
+	}
+	if (argc > optind && !listed(accepts, "operands")) {
+		fprintf(stderr, "manor %s: takes no operand ('%s'); see `manor help %s`\n", argv[0],
+			argv[optind], argv[0]);
+		return EXIT_BAD;
+	}
+	o.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+	o.colour_err = isatty(STDERR_FILENO) && !getenv("NO_COLOR");
+	*ret = o;
+	if (ret_rest)
+		*ret_rest = optind;
+	return 0;
+}
+
+const char *manifest_path(const struct options *o)
+{
+	static const char *const places[] = {"/etc/manor/appliance.yaml", "appliance.yaml"};
+
+	if (o->file)
+		return o->file;
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+		if (access(places[i], F_OK) == 0)
+			return places[i];
+	fprintf(stderr, "manor: no manifest: looked for /etc/manor/appliance.yaml and "
+			"./appliance.yaml; name one with -f FILE\n");
+	return NULL;
+}
+
+struct manifest *manifest_open(const struct options *o)
+{
+	const char *path = manifest_path(o);
+	struct diags *d;
+	struct manifest *m;
+
+	if (!path)
+		return NULL;
+	d = diags_new();
+	m = manifest_load(path, all_kinds, d);
+	diags_sort(d);
+	if (o->json && !m)
+		print_json(diags_json(d));
+	else
+		diags_print(d, stderr, o->colour_err);
+	if (!m)
+		diags_free(d);
+	return m;
+}
+
+void print_json(json_object *json)
+{
+	printf("%s\n", json_object_to_json_string_ext(
+			       json, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+					     JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(json);
+}

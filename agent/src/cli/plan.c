@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * manor plan: what would change. With --facts it reads no host at all.
+ */
+#include <stdio.h>
+
+#include "base/file.h"
+#include "cli/session.h"
+#include "cli/show.h"
+#include "engine/planner.h"
+#include "kinds/kinds.h"
+#include "model/json.h"
+#include "model/step_json.h"
+
+#define FACTS_BYTES (64u << 20)
+
+static struct facts *load_facts(const char *path)
+{
+	_cleanup_(freep) char *text = NULL;
+	_cleanup_err_ struct err e = {0};
+	struct facts *f = NULL;
+	json_object *json;
+	size_t n;
+
+	if (file_read(streq(path, "-") ? "/dev/stdin" : path, FACTS_BYTES, &text, &n, &e) == 0) {
+		json = json_parse(text, n, &e);
+		if (json) {
+			facts_from_json(json, all_readers, &f, &e);
+			json_object_put(json);
+		}
+	}
+	if (!f)
+		fprintf(stderr, "manor plan: facts %s: %s\n", path, e.message);
+	return f;
+}
+
+static int plan_offline(const struct options *o)
+{
+	_cleanup_manifest_ struct manifest *m = manifest_open(o);
+	_cleanup_facts_ struct facts *f = NULL;
+	_cleanup_plan_ struct plan *p = NULL;
+	struct session s = {0};
+	struct show show = {.json = o->json, .plan_only = true, .colour = o->colour};
+	int r = EXIT_FINE;
+
+	if (!m)
+		return EXIT_BAD;
+	f = load_facts(o->facts);
+	if (!f)
+		return EXIT_BAD;
+	session_from_options(&s, o);
+	p = plan_make(m, f, &(struct plan_options){.allowed = s.allowed, .only = s.only});
+	show.file = m->source.name;
+	if (o->json) {
+		print_json(plan_to_json(p));
+	} else {
+		json_object *json = plan_to_json(p);
+
+		show_plan(&show, json, false);
+		json_object_put(json);
+	}
+	if (p->refusal) {
+		fprintf(stderr, "manor plan: refused: %s\n", p->refusal);
+		if (p->refusal_help)
+			fprintf(stderr, "help: %s\n", p->refusal_help);
+		return EXIT_FAILED;
+	}
+	for (size_t i = 0; i < p->n; i++) {
+		enum hold hold = p->steps[i].hold;
+
+		if (hold == HOLD_CONFLICT || hold == HOLD_UNKNOWN)
+			return EXIT_FAILED;
+		r = EXIT_CHANGES;
+	}
+	return r;
+}
+
+int verb_plan(int argc, char **argv)
+{
+	static const char *const accepts[] = {"file", "format", "facts", "allow", "only", NULL};
+	struct session s = {.plan_only = true};
+	struct options o;
+	int r = options_read(argc, argv, accepts, &o, NULL);
+
+	if (r)
+		return r < 0 ? EXIT_FINE : r;
+	if (o.facts)
+		return plan_offline(&o);
+	session_from_options(&s, &o);
+	s.file = manifest_path(&o);
+	return s.file ? session_run(&s) : EXIT_BAD;
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * One run from the command line: the agent's if it answers, else our own.
+ */
+#include "cli/session.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+
+#include "agent/client.h"
+#include "cli/loop.h"
+#include "cli/show.h"
+#include "engine/converge.h"
+#include "kinds/kinds.h"
+
+struct here {
+	struct show show;
+	struct converge *converge;
+	sd_event *event;
+	bool interrupted;
+};
+
+/* "y" and nothing else; the end of input or Ctrl-C is no. */
+static bool ask(void)
+{
+	char line[16];
+
+	printf("Apply? [y/N] ");
+	fflush(stdout);
+	for (;;) {
+		struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
+		sigset_t pending;
+
+		/* SIGINT is blocked for the loop; here it answers. */
+		if (poll(&p, 1, 200) > 0)
+			break;
+		sigpending(&pending);
+		if (sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM)) {
+			printf("\n");
+			return false;
+		}
+	}
+	return fgets(line, sizeof(line), stdin) && (line[0] == 'y' || line[0] == 'Y');
+}
+
+static void on_event(void *data, json_object *event)
+{
+	struct here *h = data;
+
+	show_event(&h->show, event);
+}
+
+static int on_ask(sd_event_source *s, void *data)
+{
+	struct here *h = data;
+
+	if (h->show.asked) {
+		h->show.asked = false;
+		h->show.quiet_plan = true;
+		converge_confirm(h->converge, ask());
+	}
+	return 0;
+}
+
+static void on_ended(void *data, enum converge_result result, const struct converge *c)
+{
+	struct here *h = data;
+
+	h->converge = NULL;
+	sd_event_exit(h->event, 0);
+}
+
+static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void *data)
+{
+	struct here *h = data;
+
+	if (!h->interrupted)
+		fprintf(stderr, "\nmanor: stopping: the steps at hand come to their end first\n");
+	h->interrupted = true;
+	if (h->converge)
+		converge_stop(h->converge);
+	return 0;
+}
+
+static int run_here(const struct session *s, struct show *show)
+{
+	_cleanup_(loop_done) struct loop l = {0};
+	struct here h = {.show = *show};
+	sd_event_source *asker = NULL;
+	struct converge_options o = {
+		.kinds = all_kinds,
+		.readers = all_readers,
+		.file = s->file,
+		.plan = {.allowed = s->allowed, .only = s->only},
+		.jobs = s->o->jobs ? (size_t)s->o->jobs : (size_t)sysconf(_SC_NPROCESSORS_ONLN),
+		.plan_only = s->plan_only,
+		.confirm = s->confirm,
+		.event = on_event,
+		.ended = on_ended,
+		.data = &h,
+	};
+
+	if (loop_init(&l) < 0)
+		return EXIT_FAILED;
+	h.event = l.event;
+	h.converge = converge_start(l.event, &o);
+	sd_event_add_signal(l.event, NULL, SIGINT, on_signal, &h);
+	sd_event_add_signal(l.event, NULL, SIGTERM, on_signal, &h);
+	/* The question is asked between two turns of the loop, not from within an event. */
+	sd_event_add_post(l.event, &asker, on_ask, &h);
+	if (sd_event_loop(l.event) < 0)
+		h.show.exit_code = EXIT_FAILED;
+	sd_event_source_unref(asker);
+	*show = h.show;
+	return h.interrupted && h.show.exit_code != EXIT_FINE ? EXIT_INTERRUPTED
+							      : h.show.exit_code;
+}
+
+static int run_there(const struct session *s, struct show *show, struct client *c)
+{
+	json_object *request = json_object_new_object(), *event;
+	_cleanup_(freep) char *real = s->file ? realpath(s->file, NULL) : NULL;
+	bool interrupted = false;
+
+	json_object_object_add(request, "verb",
+			       json_object_new_string(s->plan_only ? "plan" : "apply"));
+	if (s->file)
+		json_object_object_add(request, "file",
+				       json_object_new_string(real ? real : s->file));
+	json_object_object_add(request, "allow", json_object_new_string(impact_words[s->allowed]));
+	if (s->only)
+		json_object_object_add(request, "only", json_object_new_string(s->only));
+	json_object_object_add(request, "confirm", json_object_new_boolean(s->confirm));
+	if (s->o->jobs)
+		json_object_object_add(request, "jobs", json_object_new_int64(s->o->jobs));
+	client_send(c, request);
+	json_object_put(request);
+	while (!show->ended && (event = client_receive(c, &interrupted))) {
+		show_event(show, event);
+		json_object_put(event);
+		if (show->asked) {
+			json_object *answer = json_object_new_object();
+
+			show->asked = false;
+			show->quiet_plan = true;
+			json_object_object_add(answer, "confirm", json_object_new_boolean(ask()));
+			client_send(c, answer);
+			json_object_put(answer);
+		}
+	}
+	client_close(c);
+	if (!show->ended) {
+		fprintf(stderr, "manor: the agent went away in the middle; it goes on by itself "
+				"when it is back (systemctl status manor), or run apply again\n");
+		return EXIT_FAILED;
+	}
+	return interrupted && show->exit_code != EXIT_FINE ? EXIT_INTERRUPTED : show->exit_code;
+}
+
+int session_run(const struct session *s)
+{
+	struct show show = {
+		.json = s->o->json,
+		.plan_only = s->plan_only,
+		.colour = s->o->colour,
+		.terminal = isatty(STDOUT_FILENO),
+		.file = s->file,
+	};
+	struct client *c = client_open();
+	int r = c ? run_there(s, &show, c) : run_here(s, &show);
+
+	show_done(&show);
+	return r;
+}
+
+void session_from_options(struct session *s, const struct options *o)
+{
+	s->o = o;
+	s->allowed = IMPACT_LIVE;
+	for (int i = 0; impact_words[i]; i++) {
+		if (streq(o->allow, impact_words[i]))
+			s->allowed = (enum impact)i;
+		if (streq(o->only, impact_words[i]))
+			s->allowed = (enum impact)i;
+	}
+	if (o->only && strchr(o->only, '/'))
+		s->only = o->only;
+}
+
+int cli_converge(const char *only, const struct options *o)
+{
+	struct session s = {0};
+
+	session_from_options(&s, o);
+	s.only = only;
+	s.file = manifest_path(o);
+	if (!s.file)
+		return EXIT_BAD;
+	/* The person has asked for just this by the verb's name. */
+	s.allowed = MAX_OF(s.allowed, IMPACT_GUEST_RESTART);
+	return session_run(&s);
+}

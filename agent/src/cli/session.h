@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A plan or an apply from the command line: through the agent where one runs, else in this process;
+ * shown the same.
+ */
+#pragma once
+
+#include "cli/cli.h"
+#include "engine/planner.h"
+
+struct session {
+	const char *file;    /* absolute or as named; NULL: the one in force */
+	enum impact allowed;
+	const char *only;    /* kind/name, or NULL */
+	bool plan_only;
+	bool confirm;        /* ask on the terminal before the first step */
+	const struct options *o;
+};
+
+/* Runs to its end; returns the exit code. */
+int session_run(const struct session *s);
+/* For verbs that changed an intent: converge what concerns `only` ("domain/web"). */
+int cli_converge(const char *only, const struct options *o);
+/* --allow and --only of the options. */
+void session_from_options(struct session *s, const struct options *o);

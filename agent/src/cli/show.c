@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Plans and progress as text.
+ */
+#include "cli/show.h"
+
+#include <time.h>
+
+#include "base/num.h"
+#include "base/str.h"
+#include "cli/cli.h"
+
+#define BOLD   "\033[1m"
+#define RED    "\033[31m"
+#define GREEN  "\033[32m"
+#define YELLOW "\033[33m"
+#define DIM    "\033[2m"
+#define PLAIN  "\033[0m"
+
+static const char *get(json_object *o, const char *key)
+{
+	json_object *v;
+
+	if (!o || !json_object_object_get_ex(o, key, &v) || json_object_is_type(v, json_type_null))
+		return NULL;
+	return json_object_get_string(v);
+}
+
+static int64_t number(json_object *o, const char *key)
+{
+	json_object *v;
+
+	return json_object_object_get_ex(o, key, &v) ? json_object_get_int64(v) : 0;
+}
+
+static double real(json_object *o, const char *key)
+{
+	json_object *v;
+
+	return json_object_object_get_ex(o, key, &v) ? json_object_get_double(v) : 0;
+}
+
+static json_object *list(json_object *o, const char *key)
+{
+	json_object *v;
+
+	if (!json_object_object_get_ex(o, key, &v) || !json_object_is_type(v, json_type_array))
+		return NULL;
+	return v;
+}
+
+static size_t length(json_object *l)
+{
+	return l ? json_object_array_length(l) : 0;
+}
+
+static const char *paint(const struct show *s, const char *colour)
+{
+	return s->colour ? colour : "";
+}
+
+/* Columns that a person sees: characters, not bytes. */
+static size_t width(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
+static void pad(const char *text, size_t to)
+{
+	size_t n = width(text);
+
+	printf("%s%*s", text, n < to ? (int)(to - n) : 0, "");
+}
+
+static char *upper(const char *s)
+{
+	char *p = xstrdup(s);
+
+	for (char *c = p; *c; c++)
+		*c = *c == '-' ? ' ' : (char)((*c >= 'a' && *c <= 'z') ? *c - 32 : *c);
+	return p;
+}
+
+static const char *sign(const char *action)
+{
+	if (streq(action, "create") || streq(action, "start"))
+		return "+";
+	if (streq(action, "remove") || streq(action, "stop") || streq(action, "settle"))
+		return "-";
+	return "~";
+}
+
+static int impact_of(const char *word)
+{
+	for (int i = 0; word && impact_words[i]; i++)
+		if (streq(impact_words[i], word))
+			return i;
+	return 0;
+}
+
+static void show_step(struct show *s, json_object *step, size_t id_width)
+{
+	const char *action = get(step, "action"), *why = get(step, "why"), *hold = get(step, "hold");
+	const char *impact = get(step, "impact"), *loses = get(step, "loses");
+	_cleanup_(freep) char *id = xasprintf("%s/%s", get(step, "kind"), get(step, "name"));
+	const char *mark = hold && (streq(hold, "conflict") || streq(hold, "unknown")) ? "!"
+										      : sign(action);
+	const char *colour = *mark == '!' ? RED : *mark == '+' ? GREEN : *mark == '-' ? RED : YELLOW;
+	char size[NUM_TEXT];
+
+	printf("  %s%s%s ", paint(s, colour), mark, paint(s, PLAIN));
+	pad(id, id_width);
+	printf("  ");
+	if (loses) {
+		_cleanup_(freep) char *loud = upper(loses);
+
+		printf("%sLOSES %s%s; ", paint(s, BOLD), loud, paint(s, PLAIN));
+	}
+	printf("%s", why ? why : action);
+	if (number(step, "bytes"))
+		printf(", %s", num_size(size, (uint64_t)number(step, "bytes")));
+	if (impact_of(impact) > IMPACT_LIVE) {
+		_cleanup_(freep) char *loud = upper(impact);
+
+		printf("  %s%s%s", paint(s, BOLD), loud, paint(s, PLAIN));
+	} else if (streq(action, "update")) {
+		printf("  %s%s%s", paint(s, DIM), impact, paint(s, PLAIN));
+	}
+	if (hold)
+		printf("  (%s: %s)", streq(hold, "wait") ? "waits" : "held",
+		       get(step, "hold_why") ? get(step, "hold_why") : hold);
+	printf("\n");
+}
+
+static void show_notes(struct show *s, json_object *plan)
+{
+	json_object *notes = list(plan, "notes");
+	_cleanup_str_ struct str foreign = {0};
+
+	for (size_t i = 0; i < length(notes); i++) {
+		json_object *n = json_object_array_get_idx(notes, i);
+		const char *type = get(n, "type");
+
+		if (streq(type, "foreign"))
+			str_addf(&foreign, "%s%s", foreign.n ? ", " : "", get(n, "subject"));
+		else
+			printf("  %s%s%s: %s\n",
+			       streq(type, "unknown") ? "NOT KNOWN " : "", "", get(n, "subject"),
+			       get(n, "text"));
+	}
+	if (foreign.n)
+		printf("%sUnmanaged here, left alone: %s%s\n", paint(s, DIM), str_get(&foreign),
+		       paint(s, PLAIN));
+}
+
+static bool is_new(json_object *steps, size_t i)
+{
+	json_object *step = json_object_array_get_idx(steps, i);
+
+	for (size_t j = 0; j < i; j++) {
+		json_object *other = json_object_array_get_idx(steps, j);
+
+		if (streq(get(step, "kind"), get(other, "kind")) &&
+		    streq(get(step, "name"), get(other, "name")))
+			return false;
+	}
+	return true;
+}
+
+void show_plan(struct show *s, json_object *plan, bool in_force)
+{
+	json_object *steps = list(plan, "steps");
+	size_t id_width = 0, adds = 0, changes = 0, removes = 0, differ = 0, held = 0;
+	const char *file = s->file ? s->file : "the manifest in force";
+	int hardest = 0, hardest_held = -1;
+
+	for (size_t i = 0; i < length(steps); i++) {
+		json_object *step = json_object_array_get_idx(steps, i);
+		_cleanup_(freep) char *id =
+			xasprintf("%s/%s", get(step, "kind"), get(step, "name"));
+		const char *mark = sign(get(step, "action"));
+		int impact = impact_of(get(step, "impact"));
+
+		id_width = MAX_OF(id_width, width(id));
+		adds += *mark == '+';
+		changes += *mark == '~';
+		removes += *mark == '-';
+		differ += is_new(steps, i);
+		hardest = MAX_OF(hardest, impact);
+		held += get(step, "hold") != NULL;
+		if (streq(get(step, "hold"), "impact"))
+			hardest_held = MAX_OF(hardest_held, impact);
+	}
+	if (in_force)
+		printf("%s is bad; going by the manifest in force\n", file);
+	if (length(steps) == 0) {
+		printf("manor: %s: nothing to do: all %lld resources are as %s says\n",
+		       get(plan, "host"), (long long)number(plan, "resources"), file);
+	} else {
+		printf("manor: %s: %zu of %lld resources differ from %s\n\n", get(plan, "host"),
+		       differ, (long long)number(plan, "resources"), file);
+		for (size_t i = 0; i < length(steps); i++)
+			show_step(s, json_object_array_get_idx(steps, i), id_width);
+		printf("\n%zu to add, %zu to change, %zu to remove", adds, changes, removes);
+		if (held)
+			printf(", of which %zu held", held);
+		printf(".");
+		if (hardest > IMPACT_LIVE)
+			printf(" Hardest: %s%s.", impact_words[hardest],
+			       hardest_held >= 0 ? "" : " (allowed)");
+		printf("\n");
+		if (hardest_held >= 0)
+			printf("Not allowed yet: say --allow %s to have it done too.\n",
+			       impact_words[hardest_held]);
+	}
+	show_notes(s, plan);
+	fflush(stdout);
+}
+
+static void clear_line(struct show *s)
+{
+	if (s->pending) {
+		printf("\r\033[K");
+		s->pending = 0;
+	}
+}
+
+static void show_step_event(struct show *s, json_object *e)
+{
+	const char *state = get(e, "state"), *text = get(e, "text");
+	_cleanup_(freep) char *id = xasprintf("%s/%s", get(e, "kind"), get(e, "name"));
+	int64_t done = number(e, "done"), total = number(e, "total");
+	json_object *error;
+	char a[NUM_TEXT], b[NUM_TEXT];
+
+	if (streq(state, "running")) {
+		if (!s->terminal)
+			return; /* plain lines say how a step ended, and that it began is of no use */
+		clear_line(s);
+		printf("  … ");
+		pad(id, 24);
+		printf(" %s", text ? text : get(e, "action"));
+		if (total)
+			printf(" %lld %% of %s", (long long)(done * 100 / total),
+			       num_size(b, (uint64_t)total));
+		else if (done)
+			printf(" %s", num_size(a, (uint64_t)done));
+		printf(" %.1fs", real(e, "seconds"));
+		s->pending = 1;
+		fflush(stdout);
+		return;
+	}
+	clear_line(s);
+	if (streq(state, "done")) {
+		printf("%s✔%s ", paint(s, GREEN), paint(s, PLAIN));
+		pad(id, 24);
+		printf(" %s  %.1fs\n", text ? text : get(e, "action"), real(e, "seconds"));
+	} else if (streq(state, "failed")) {
+		printf("%s✘%s ", paint(s, RED), paint(s, PLAIN));
+		pad(id, 24);
+		printf(" failed: %s\n", get(e, "action"));
+	} else if (!s->plan_only) {
+		printf("- ");
+		pad(id, 24);
+		printf(" %s: %s\n", state, text ? text : "");
+	}
+	if (json_object_object_get_ex(e, "error", &error) && get(error, "rendered")) {
+		fflush(stdout);
+		fprintf(stderr, "%s", get(error, "rendered"));
+	}
+	fflush(stdout);
+}
+
+static void show_end(struct show *s, json_object *e)
+{
+	static const struct {
+		const char *word;
+		int code;
+	} codes[] = {
+		{"converged", EXIT_FINE}, {"nothing", EXIT_FINE}, {"changes", EXIT_CHANGES},
+		{"pending", EXIT_CHANGES}, {"failed", EXIT_FAILED}, {"refused", EXIT_FAILED},
+		{"bad", EXIT_BAD}, {"stopped", EXIT_INTERRUPTED}, {"declined", EXIT_FAILED},
+	};
+	const char *result = get(e, "result"), *host = get(e, "host");
+	int64_t done = number(e, "done");
+
+	s->ended = true;
+	s->exit_code = EXIT_FAILED;
+	for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
+		if (streq(codes[i].word, result))
+			s->exit_code = codes[i].code;
+	if (s->json)
+		return;
+	clear_line(s);
+	if (streq(result, "refused")) {
+		fflush(stdout);
+		fprintf(stderr, "manor: refused: %s\n", get(e, "text"));
+		if (get(s->plan, "refusal_help"))
+			fprintf(stderr, "help: %s\n", get(s->plan, "refusal_help"));
+	} else if (streq(result, "failed") && get(e, "text")) {
+		fprintf(stderr, "manor: %s\n", get(e, "text"));
+	} else if (s->plan_only || streq(result, "bad")) {
+		return;
+	} else if (streq(result, "nothing")) {
+		if (s->quiet_plan)
+			printf("%s: nothing to do.\n", host);
+	} else if (streq(result, "declined")) {
+		printf("Nothing was done.\n");
+	} else {
+		printf("%s %s: %lld step%s done", host,
+		       streq(result, "converged") ? "converged"
+		       : streq(result, "stopped") ? "stopped, not converged"
+						  : "not converged",
+		       (long long)done, done == 1 ? "" : "s");
+		if (number(e, "failed"))
+			printf(", %lld failed", (long long)number(e, "failed"));
+		if (number(e, "skipped"))
+			printf(", %lld skipped", (long long)number(e, "skipped"));
+		if (number(e, "held"))
+			printf(", %lld held", (long long)number(e, "held"));
+		printf(", %.1fs.\n", real(e, "seconds"));
+		if (streq(result, "failed") || streq(result, "stopped"))
+			printf("Run `manor apply` again %s.\n",
+			       streq(result, "stopped") ? "to go on" : "when the cause is mended");
+	}
+}
+
+void show_event(struct show *s, json_object *e)
+{
+	const char *word = get(e, "event");
+	json_object *v;
+
+	if (streq(word, "plan") && json_object_object_get_ex(e, "plan", &v)) {
+		json_object_put(s->plan);
+		s->plan = json_object_get(v);
+	}
+	if (s->json) {
+		/* `plan --format json` is the plan; a bad manifest is its diagnostics; apply tells all. */
+		if (s->plan_only && streq(word, "plan"))
+			print_json(json_object_get(s->plan));
+		else if (streq(word, "diagnostics") && json_object_object_get_ex(e, "list", &v))
+			print_json(json_object_get(v));
+		else if (!s->plan_only)
+			printf("%s\n", json_object_to_json_string_ext(
+					       e, JSON_C_TO_STRING_PLAIN |
+							  JSON_C_TO_STRING_NOSLASHESCAPE));
+		fflush(stdout);
+	}
+	if (streq(word, "end"))
+		show_end(s, e);
+	if (streq(word, "confirm"))
+		s->asked = true;
+	if (s->json)
+		return;
+	if (streq(word, "diagnostics"))
+		fprintf(stderr, "%s", get(e, "text"));
+	else if (streq(word, "waiting"))
+		fprintf(stderr, "manor: waiting: %s\n", get(e, "text"));
+	else if (streq(word, "plan") && !s->quiet_plan)
+		show_plan(s, s->plan, get(e, "in_force") != NULL);
+	else if (streq(word, "step"))
+		show_step_event(s, e);
+}
+
+void show_done(struct show *s)
+{
+	clear_line(s);
+	json_object_put(s->plan);
+	s->plan = NULL;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What people see of a plan and of its application: made from the events of engine/converge.h alone,
+ * so that it is the same whether the agent or this process does the work.
+ */
+#pragma once
+
+#include <json-c/json.h>
+#include <stdio.h>
+
+#include "base/util.h"
+
+struct show {
+	bool json;     /* pass the events on as they are, a line each */
+	bool plan_only;
+	bool quiet_plan; /* the plan was shown already */
+	bool colour;
+	bool terminal; /* progress lines replace each other */
+	size_t pending; /* a progress line stands unfinished */
+	const char *file; /* the manifest as the operator named it */
+	bool asked;       /* a "confirm" event came: the caller answers it */
+	int exit_code;    /* after "end" */
+	bool ended;
+	json_object *plan; /* the last plan event's */
+};
+
+void show_event(struct show *s, json_object *event);
+void show_done(struct show *s);
+/* The plan as a table of its own, for `manor plan` and before the question. */
+void show_plan(struct show *s, json_object *plan, bool in_force);

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * manor worker step | read NAME | watch-xen: Manor's own processes; see engine/worker.h for what they
+ * are asked and answer.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "cli/cli.h"
+#include "engine/perform.h"
+#include "kinds/kinds.h"
+#include "model/json.h"
+
+#define REQUEST_BYTES (64u << 20)
+
+/* Libraries print to standard output as they like; the protocol has a descriptor of its own. */
+static FILE *answer;
+
+static void say(json_object *o)
+{
+	fprintf(answer, "%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+	fflush(answer);
+	json_object_put(o);
+}
+
+static void say_progress(void *data, const char *what, uint64_t done, uint64_t total)
+{
+	json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "progress", json_object_new_string(what));
+	json_object_object_add(o, "done", json_object_new_uint64(done));
+	json_object_object_add(o, "total", json_object_new_uint64(total));
+	say(o);
+}
+
+static int say_result(int r, const char *text, json_object *value, const struct err *e)
+{
+	json_object *o = json_object_new_object(), *x;
+
+	json_object_object_add(o, "result", json_object_new_int(r));
+	if (text)
+		json_object_object_add(o, "text", json_object_new_string(text));
+	if (value)
+		json_object_object_add(o, "value", value);
+	if (r < 0) {
+		x = json_object_new_object();
+		json_object_object_add(x, "message",
+				       json_object_new_string(e->message ? e->message : "failed"));
+		if (e->help)
+			json_object_object_add(x, "help", json_object_new_string(e->help));
+		if (e->path)
+			json_object_object_add(x, "path", json_object_new_string(e->path));
+		json_object_object_add(o, "error", x);
+	}
+	say(o);
+	return r < 0 ? EXIT_FAILED : EXIT_FINE;
+}
+
+static int work_step(void)
+{
+	_cleanup_str_ struct str text = {0};
+	_cleanup_(freep) char *done = NULL;
+	_cleanup_err_ struct err e = {0};
+	json_object *request;
+	char buf[65536];
+	ssize_t n;
+	int r;
+
+	while ((n = read(STDIN_FILENO, buf, sizeof(buf))) > 0 && text.n < REQUEST_BYTES)
+		str_addn(&text, buf, (size_t)n);
+	request = json_parse(str_get(&text), text.n, &e);
+	if (!request)
+		return say_result(-EINVAL, NULL, NULL, &e);
+	r = perform_step(request, all_kinds, all_readers, say_progress, NULL, &done, &e);
+	json_object_put(request);
+	return say_result(r, done, NULL, &e);
+}
+
+static int work_read(const char *name)
+{
+	const char *names[] = {name, NULL};
+	struct facts *f = perform_read(all_readers, names);
+	_cleanup_err_ struct err e = {0};
+	int r;
+
+	if (f->n != 1)
+		r = say_result(err_set(&e, -ENOENT, "no reader '%s'", name), NULL, NULL, &e);
+	else if (!f->readings[0].known)
+		r = say_result(err_set(&e, -EIO, "%s", f->readings[0].why), NULL, NULL, &e);
+	else
+		r = say_result(0, NULL,
+			       record_to_json(f->readings[0].reader->table, f->readings[0].record,
+					      true),
+			       &e);
+	facts_free(f);
+	return r;
+}
+
+int verb_worker(int argc, char **argv)
+{
+	int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 10);
+
+	/* The executor's lock, where there is one: held till the end, passed on to nobody. */
+	(void)fcntl(3, F_SETFD, FD_CLOEXEC);
+	answer = fd >= 0 ? fdopen(fd, "w") : NULL;
+	if (!answer || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+		return EXIT_FAILED;
+	if (argc == 2 && streq(argv[1], "step"))
+		return work_step();
+	if (argc == 3 && streq(argv[1], "read"))
+		return work_read(argv[2]);
+	fprintf(stderr, "manor worker: this is Manor's own; it is not for people\n");
+	return EXIT_BAD;
+}
