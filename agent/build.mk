@@ -23,10 +23,20 @@ endif
 ROOMS    := base diag conf model engine host kinds agent cli
 SRCS     := $(foreach r,$(ROOMS),$(sort $(wildcard agent/src/$r/*.c)))
 OBJS     := $(SRCS:agent/%.c=$(OBJ)/%.o)
+OBJS     += $(OBJ)/gen/pages.o
 MAIN_OBJ := $(OBJ)/src/cli/main.o
 LIB_OBJS := $(filter-out $(MAIN_OBJ),$(OBJS))
 
 $(OBJ)/%.o: agent/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# The manual's pages within the program: `manor help`.
+$(BUILD)/gen/pages.c: ci/pages $(wildcard agent/man/*.scd)
+	@mkdir -p $(@D)
+	ci/pages c > $@
+
+$(OBJ)/gen/%.o: $(BUILD)/gen/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 

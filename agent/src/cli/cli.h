@@ -17,8 +17,7 @@ enum exit_code {
 };
 
 struct verb {
-	const char *name;
-	const char *summary; /* a line for `manor help` */
+	const char *name; /* its page, agent/man/manor-NAME.1.scd, says what it does */
 	int (*run)(int argc, char **argv); /* argv[0] is the verb; returns an enum exit_code */
 	bool hidden; /* for Manor's own processes */
 };

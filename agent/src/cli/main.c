@@ -12,21 +12,21 @@
 #include "base/log.h"
 
 const struct verb verbs[] = {
-	{"check", "is the manifest sound?", verb_check, false},
-	{"plan", "what would change, and how hard does it hit?", verb_plan, false},
-	{"apply", "make the host as the manifest says", verb_apply, false},
-	{"status", "what is, beside what should be", verb_status, false},
-	{"facts", "the host as data", verb_facts, false},
-	{"start", "start a domain that was stopped", verb_start, false},
-	{"stop", "shut a domain down, and keep it so", verb_stop, false},
-	{"restart", "shut a domain down and start it again", verb_restart, false},
-	{"undelete", "bring removed volumes back", verb_undelete, false},
-	{"schema", "the manifest's JSON Schema, for editors", verb_schema, false},
-	{"agent", "stay and keep the host as the manifest says", verb_agent, false},
-	{"version", "what this is", verb_version, false},
-	{"help", "more about a verb", verb_help, false},
-	{"worker", "Manor's own: one step, or one reading", verb_worker, true},
-	{NULL, NULL, NULL, false},
+	{"check", verb_check, false},
+	{"plan", verb_plan, false},
+	{"apply", verb_apply, false},
+	{"status", verb_status, false},
+	{"facts", verb_facts, false},
+	{"start", verb_start, false},
+	{"stop", verb_stop, false},
+	{"restart", verb_restart, false},
+	{"undelete", verb_undelete, false},
+	{"schema", verb_schema, false},
+	{"agent", verb_agent, false},
+	{"version", verb_version, false},
+	{"help", verb_help, false},
+	{"worker", verb_worker, true},
+	{NULL, NULL, false},
 };
 
 int main(int argc, char **argv)
