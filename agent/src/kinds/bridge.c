@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Bridges: what the manifest says of them, what the host has, and what that means for a plan. How they
+ * are made and changed stands in bridge_apply.c.
+ *
+ * Ports are compared by the host's names (`devices`), which decide() fills in: only with the facts at
+ * hand is it known which device a link is.
+ */
+#include <arpa/inet.h>
+#include <stdio.h>
+
+#include "kinds/bridge.h"
+#include "kinds/kinds.h"
+
+#define ROW(s, m, t, ...) {.name = #m, .type = t, .offset = FIELD_AT(s, m), __VA_ARGS__}
+
+TABLE(bridge_table, bridge, "bridge",
+      "Bridges that guests' NICs and links of the host are ports of; at most 15 bytes of name.",
+      ROW(bridge, ports, FIELD_LIST, .ref = "link", .parse = parse_name,
+	  .flags = FIELD_CONFIG | FIELD_UNORDERED,
+	  .doc = "links that are its ports; guests' ports come and go beside these"),
+      ROW(bridge, mtu, FIELD_INT, .min = 68, .max = 65535, .impact = IMPACT_LIVE,
+	  .doc = "largest packet, in bytes, for guests' ports too; left as it is when not given"),
+      ROW(bridge, addresses, FIELD_LIST, .parse = parse_cidr, .flags = FIELD_UNORDERED,
+	  .impact = IMPACT_LIVE,
+	  .doc = "the host's own static addresses on it, as address/prefix, all of them; left as "
+		 "they are when not given; DHCP's and the kernel's own are never touched"),
+      ROW(bridge, stp, FIELD_BOOL, .def = "false", .impact = IMPACT_LIVE,
+	  .doc = "the spanning tree protocol; without it a port forwards at once"),
+      ROW(bridge, dhcp4, FIELD_BOOL, .flags = FIELD_CONFIG,
+	  .doc = "not in this version: only false is accepted"),
+      ROW(bridge, device, FIELD_STRING, .flags = FIELD_DERIVED, .impact = IMPACT_LIVE,
+	  .doc = "the bridge's name on the host"),
+      ROW(bridge, devices, FIELD_LIST, .flags = FIELD_DERIVED | FIELD_UNORDERED,
+	  .impact = IMPACT_LIVE, .doc = "ports by the host's names, without guests'"),
+      ROW(bridge, left_over, FIELD_LIST, .flags = FIELD_DERIVED | FIELD_UNORDERED,
+	  .impact = IMPACT_LIVE, .doc = "addresses of the bridge that a port carries too"),
+      ROW(bridge, up, FIELD_BOOL, .flags = FIELD_DERIVED, .impact = IMPACT_LIVE,
+	  .doc = "whether it is up"),
+      ROW(bridge, dynamic, FIELD_LIST, .flags = FIELD_STATUS,
+	  .doc = "addresses of DHCP, of routers' announcements and link-local ones"),
+      ROW(bridge, guests, FIELD_LIST, .flags = FIELD_STATUS, .doc = "guests' ports"));
+
+/* ---- the manifest ---- */
+
+/* The place of the i-th item of a list, else of the record. */
+static struct span item_span(const struct bridge *b, const char *list, size_t i)
+{
+	const struct node *n = b->rec.node ? node_get(b->rec.node, list) : NULL;
+
+	return n && n->type == NODE_SEQ && i < n->n ? n->items[i]->span : field_span(b, list);
+}
+
+static void twice(struct manifest *m, const struct resource *r, const char *list,
+		  const struct list *l, const char *code, const char *what)
+{
+	const struct bridge *b = r->record;
+
+	for (size_t i = 0; i < l->n; i++) {
+		for (size_t j = 0; j < i; j++) {
+			struct diag *g;
+
+			if (!streq(l->items[i], l->items[j]))
+				continue;
+			g = diag_error(m->diags, code, item_span(b, list, i),
+				       "bridge '%s' has %s '%s' twice", r->name, what,
+				       (const char *)l->items[i]);
+			diag_also(m->diags, g, item_span(b, list, j), "here already");
+			break;
+		}
+	}
+}
+
+static void check_name(struct manifest *m, const struct resource *r)
+{
+	/* The kernel's sysctls have directories of these names beside those of the links. */
+	static const char *const taken[] = {"all", "default", "lo"};
+	struct diag *g;
+
+	if (strlen(r->name) > NET_NAME_MAX)
+		diag_error(m->diags, "name-too-long", r->span,
+			   "bridge '%s' has %zu bytes of name; Linux takes %d", r->name,
+			   strlen(r->name), NET_NAME_MAX);
+	if (startswith(r->name, NET_TEMP)) {
+		g = diag_error(m->diags, "reserved-name", r->span,
+			       "bridge '%s' has a name that begins with '%s'", r->name, NET_TEMP);
+		diag_help(m->diags, g, "such names mark bridges that are being made");
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
+		if (streq(r->name, taken[i]))
+			diag_error(m->diags, "reserved-name", r->span,
+				   "a bridge can't be named '%s': the kernel uses that itself", r->name);
+}
+
+static void bridge_prepare(struct manifest *m, struct resource *r)
+{
+	struct bridge *b = r->record;
+	struct diag *g;
+
+	check_name(m, r);
+	twice(m, r, "ports", &b->ports, "duplicate-port", "port");
+	twice(m, r, "addresses", &b->addresses, "duplicate-address", "address");
+	for (size_t i = 0; i < b->addresses.n; i++) {
+		if (strncmp(b->addresses.items[i], "fe80:", 5) != 0)
+			continue;
+		g = diag_error(m->diags, "link-local", item_span(b, "addresses", i),
+			       "'%s' is a link-local address", (const char *)b->addresses.items[i]);
+		diag_help(m->diags, g, "every link that is up has one of its own; leave it out");
+	}
+	if (b->dhcp4) {
+		g = diag_error(m->diags, "not-supported", field_span(b, "dhcp4"),
+			       "bridge '%s': dhcp4 is not in this version", r->name);
+		diag_help(m->diags, g, "give it 'addresses', or leave both out: addresses that "
+				       "another program sets on the bridge are left as they are");
+	}
+	b->device = r->name;
+	b->up = true;
+	field_mark(&bridge_table, b, "device");
+	field_mark(&bridge_table, b, "up");
+	field_mark(&bridge_table, b, "left_over");
+}
+
+struct subnet {
+	int family;
+	unsigned char ip[16];
+	unsigned prefix;
+};
+
+static bool subnet_of(const char *cidr, struct subnet *ret)
+{
+	char ip[INET6_ADDRSTRLEN];
+	const char *slash = strchr(cidr, '/');
+
+	if (!slash || (size_t)(slash - cidr) >= sizeof(ip))
+		return false;
+	memcpy(ip, cidr, (size_t)(slash - cidr));
+	ip[slash - cidr] = '\0';
+	*ret = (struct subnet){.family = strchr(ip, ':') ? AF_INET6 : AF_INET,
+			       .prefix = (unsigned)atoi(slash + 1)};
+	return inet_pton(ret->family, ip, ret->ip) == 1 &&
+	       ret->prefix <= (ret->family == AF_INET ? 32 : 128);
+}
+
+static bool overlap(const char *one, const char *two)
+{
+	struct subnet x, y;
+	unsigned bits;
+
+	if (!subnet_of(one, &x) || !subnet_of(two, &y) || x.family != y.family)
+		return false;
+	bits = MIN_OF(x.prefix, y.prefix);
+	if (memcmp(x.ip, y.ip, bits / 8) != 0)
+		return false;
+	return bits % 8 == 0 || ((x.ip[bits / 8] ^ y.ip[bits / 8]) >> (8 - bits % 8)) == 0;
+}
+
+static void check_pair(struct manifest *m, const struct resource *r, const struct resource *s)
+{
+	const struct bridge *b = r->record, *c = s->record;
+	struct diag *g;
+
+	for (size_t i = 0; i < b->ports.n; i++) {
+		for (size_t j = 0; j < c->ports.n; j++) {
+			if (!streq(b->ports.items[i], c->ports.items[j]))
+				continue;
+			g = diag_error(m->diags, "port-in-two-bridges", item_span(b, "ports", i),
+				       "link '%s' is a port of bridge '%s' and of bridge '%s'",
+				       (const char *)b->ports.items[i], s->name, r->name);
+			diag_also(m->diags, g, item_span(c, "ports", j), "here already");
+		}
+	}
+	for (size_t i = 0; i < b->addresses.n; i++) {
+		for (size_t j = 0; j < c->addresses.n; j++) {
+			const char *x = b->addresses.items[i], *y = c->addresses.items[j];
+			bool same = (size_t)(strchr(x, '/') - x) == (size_t)(strchr(y, '/') - y) &&
+				    strncmp(x, y, (size_t)(strchr(x, '/') - x)) == 0;
+
+			if (!same && !overlap(x, y))
+				continue;
+			g = diag_error(m->diags, same ? "duplicate-address" : "overlapping-subnets",
+				       item_span(b, "addresses", i),
+				       same ? "bridges '%s' and '%s' have the same address %s"
+					    : "bridges '%s' and '%s' have overlapping subnets: %s",
+				       s->name, r->name, x);
+			diag_also(m->diags, g, item_span(c, "addresses", j), "and here %s", y);
+		}
+	}
+}
+
+static void bridge_check(struct manifest *m)
+{
+	for (size_t i = 0; i < m->n_resources; i++) {
+		const struct resource *r = m->resources[i];
+		const struct bridge *b = r->record;
+
+		if (r->kind != &kind_bridge)
+			continue;
+		for (size_t j = 0; j < i; j++)
+			if (m->resources[j]->kind == &kind_bridge)
+				check_pair(m, r, m->resources[j]);
+		for (size_t j = 0; j < b->ports.n; j++) {
+			const struct resource *port = manifest_find(m, "link", b->ports.items[j]);
+			const struct link *l = port ? port->record : NULL;
+			struct diag *g;
+
+			if (!l || !field_is_set(port->kind->table, l, "up") || l->up)
+				continue;
+			g = diag_error(m->diags, "port-down", item_span(b, "ports", j),
+				       "link '%s' is a port of bridge '%s' and is to be down",
+				       port->name, r->name);
+			diag_also(m->diags, g, field_span(l, "up"), "said here");
+		}
+	}
+}
+
+/* ---- the host ---- */
+
+bool bridge_guest_port(const struct net_link *l)
+{
+	return streq(l->kind, "vif") || streq(l->kind, "tun");
+}
+
+const char *bridge_temp_name(const char *uuid, char buf[NET_NAME_MAX + 1])
+{
+	snprintf(buf, NET_NAME_MAX + 1, NET_TEMP "%.8s", uuid);
+	return buf;
+}
+
+static bool has_address(const struct net_link *l, const char *cidr)
+{
+	for (size_t i = 0; i < l->addresses.n; i++)
+		if (streq(((const struct net_address *)l->addresses.items[i])->cidr, cidr))
+			return true;
+	return false;
+}
+
+static void fill(struct arena *a, const struct net_facts *f, const struct net_link *l,
+		 struct bridge *b)
+{
+	static const char *const fields[] = {"mtu",  "addresses", "stp",     "device", "devices",
+					     "left_over", "up",   "dynamic", "guests"};
+
+	b->mtu = l->mtu;
+	b->stp = l->stp;
+	b->up = l->up;
+	b->device = l->name;
+	for (size_t i = 0; i < l->addresses.n; i++) {
+		struct net_address *addr = l->addresses.items[i];
+
+		list_add(a, addr->origin == NET_STATIC ? &b->addresses : &b->dynamic,
+			 (char *)addr->cidr);
+	}
+	for (size_t i = 0; i < f->links.n; i++) {
+		const struct net_link *port = f->links.items[i];
+
+		if (!streq(port->master, l->name))
+			continue;
+		list_add(a, bridge_guest_port(port) ? &b->guests : &b->devices, (char *)port->name);
+		for (size_t j = 0; j < port->addresses.n; j++) {
+			struct net_address *addr = port->addresses.items[j];
+
+			if (addr->origin != NET_LINKLOCAL && has_address(l, addr->cidr))
+				list_add(a, &b->left_over, (char *)addr->cidr);
+		}
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+		field_mark(&bridge_table, b, fields[i]);
+}
+
+/* The resource that a link's mark, or its temporary name, speaks of; or NULL. */
+static const struct resource *owner(const struct manifest *m, const struct net_link *l)
+{
+	const char *uuid = net_mark(l);
+	char temp[NET_NAME_MAX + 1];
+
+	for (size_t i = 0; i < m->n_resources; i++) {
+		const struct resource *r = m->resources[i];
+
+		if (r->kind != &kind_bridge)
+			continue;
+		if (uuid ? streq(uuid, r->uuid) : streq(l->name, bridge_temp_name(r->uuid, temp)))
+			return r;
+	}
+	return NULL;
+}
+
+/* Marked by this namespace, though no longer in the manifest: the name gives the same UUID. */
+static bool ours(const struct manifest *m, const struct net_link *l)
+{
+	char uuid[UUID_TEXT];
+
+	if (!m->namespace || !net_mark(l))
+		return false;
+	ident_uuid(m->namespace, "bridge", l->name, uuid);
+	return streq(net_mark(l), uuid);
+}
+
+static bool listed(const struct actuals *l, const char *name)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (!l->list[i].foreign && streq(l->list[i].name, name))
+			return true;
+	return false;
+}
+
+static void bridge_actual(struct arena *a, const struct facts *f, const struct manifest *m,
+			  struct actuals *ret)
+{
+	const struct net_facts *net = net_facts(f);
+
+	/* Finished ones first: a half-made one counts only where there is none. */
+	for (int half = 0; half < 2; half++) {
+		for (size_t i = 0; i < net->links.n; i++) {
+			const struct net_link *l = net->links.items[i];
+			const struct resource *r = owner(m, l);
+			bool temp = startswith(l->name, NET_TEMP);
+			struct actual *x;
+
+			if (temp != (half == 1))
+				continue;
+			/* What isn't a bridge matters only where it has the name of one. */
+			if (!streq(l->kind, "bridge")) {
+				r = manifest_find(m, "bridge", l->name);
+				if (!r)
+					continue;
+				x = actual_add(a, ret, &kind_bridge, l->name);
+				x->foreign = true;
+				x->note = arena_printf(a, "a link '%s' that isn't a bridge is there: "
+							  "rename one of the two",
+						       l->name);
+				x->data = l;
+				continue;
+			}
+			if (temp && r && listed(ret, r->name))
+				continue;
+			x = actual_add(a, ret, &kind_bridge, r ? r->name : l->name);
+			x->data = l;
+			x->state = l->state;
+			fill(a, net, l, x->record);
+			if (r || (!temp && ours(m, l))) {
+				x->uuid = r ? r->uuid : net_mark(l);
+				x->half_made = temp;
+				continue;
+			}
+			x->foreign = true;
+			if (manifest_find(m, "bridge", l->name))
+				x->note = arena_printf(a, "bridge '%s' is there and not Manor's: "
+							  "rename one of the two, or remove it by hand",
+						       l->name);
+		}
+	}
+}
+
+
+static const char *const readers[] = {"net", NULL};
+
+const struct kind kind_bridge = {
+	.name = "bridge",
+	.section = "bridges",
+	.table = &bridge_table,
+	.readers = readers,
+	.prepare = bridge_prepare,
+	.check = bridge_check,
+	.actual = bridge_actual,
+	.decide = bridge_decide,
+	.apply = bridge_apply,
+};
