@@ -61,7 +61,7 @@ int cache_read(struct arena *a, struct cache_facts *ret, struct err *e)
 	if (!d)
 		return err_errno(e, -errno, "open %s", cache_dir);
 	while ((errno = 0, entry = readdir(d))) {
-		char unpacked[SHA256_TEXT + sizeof(UNPACKED)];
+		char unpacked[sizeof(entry->d_name) + sizeof(UNPACKED)];
 		struct cache_file *f;
 		struct stat st;
 

@@ -7,6 +7,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <strings.h>
 #include <sys/random.h>
@@ -41,7 +42,7 @@ struct fetch {
 	char *url, *shown;
 	uint64_t max;
 	unsigned backoff_ms;
-	bool is_file;
+	int fd; /* of a file: url; curl would read it all in one go, whatever the window */
 
 	char *window;
 	size_t n;      /* bytes in the window */
@@ -133,6 +134,14 @@ static int changed(struct fetch *f)
 	return err_set(&f->error, -ESTALE, "%s changed while it was fetched", f->shown);
 }
 
+static int changed_file(struct fetch *f, struct err *e)
+{
+	int r = changed(f);
+
+	err_move(e, &f->error);
+	return r;
+}
+
 /* Looks at the response before its first byte counts. */
 static int begin(struct fetch *f)
 {
@@ -145,15 +154,14 @@ static int begin(struct fetch *f)
 	curl_easy_getinfo(f->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
 	curl_easy_getinfo(f->easy, CURLINFO_CONTENT_TYPE, &type);
 	snprintf(f->type, sizeof(f->type), "%s", type ? type : "");
-	if (!f->is_file && code != 200 && !(code == 206 && f->got > 0))
+	if (code != 200 && !(code == 206 && f->got > 0))
 		return err_set(&f->error, -EPROTO, "fetch %s: the server answers with status %ld",
 			       f->shown, code);
 
 	if (!f->have_first) {
 		f->have_first = true;
 		f->first = f->now;
-		if (!f->is_file)
-			f->total = length > 0 ? (uint64_t)length : 0;
+		f->total = length > 0 ? (uint64_t)length : 0;
 		if (f->total > f->max)
 			return err_set(&f->error, -EFBIG,
 				       "%s is larger than it may be: %llu bytes, at most %llu", f->shown,
@@ -307,9 +315,7 @@ static int give_up(struct fetch *f, CURLcode code, long status, struct err *e)
 			return err_set(e, -ENOENT, "fetch %s: not found (status %ld)", f->shown, status);
 		}
 		if (status == 416) { /* shorter than what we have of it */
-			r = changed(f);
-			err_move(e, &f->error);
-			return r;
+			return changed_file(f, e);
 		}
 		r = status == 401 || status == 403 || status == 407 ? -EACCES : -EIO;
 		err_set(e, r, "fetch %s: the server answers with status %ld", f->shown, status);
@@ -352,7 +358,7 @@ static int finished(struct fetch *f, CURLcode code, struct err *e)
 	}
 
 	f->fruitless = f->got > f->got_before ? 1 : f->fruitless + 1;
-	if (f->refused < 0 || f->is_file || !may_retry(code, status) || f->fruitless >= FRUITLESS ||
+	if (f->refused < 0 || !may_retry(code, status) || f->fruitless >= FRUITLESS ||
 	    f->attempts >= ATTEMPTS)
 		return give_up(f, code, status, e);
 	log_debug("fetch %s: %s after %llu bytes, taken up again", f->shown, curl_easy_strerror(code),
@@ -387,6 +393,23 @@ static int step(struct fetch *f, struct err *e)
 	return 0;
 }
 
+static int step_file(struct fetch *f, struct err *e)
+{
+	ssize_t r = read(f->fd, f->window, WINDOW);
+
+	if (r < 0 && errno == EINTR)
+		return 0;
+	if (r < 0)
+		return err_errno(e, -errno, "read %s", f->shown);
+	f->n = (size_t)r;
+	f->got += f->n;
+	sha256_add(f->hash, f->window, f->n);
+	f->ended = r == 0;
+	if (f->got > f->max || (f->ended && f->got != f->total)) /* it grows, or shrank */
+		return changed_file(f, e);
+	return 0;
+}
+
 int fetch_read(struct fetch *f, const void **ret, size_t *ret_n, struct err *e)
 {
 	if (f->failed)
@@ -395,7 +418,7 @@ int fetch_read(struct fetch *f, const void **ret, size_t *ret_n, struct err *e)
 		f->n = 0;
 	f->handed = false;
 	while (f->n == 0 && !f->ended) {
-		int r = step(f, e);
+		int r = f->fd >= 0 ? step_file(f, e) : step(f, e);
 
 		if (r < 0) {
 			f->failed = true;
@@ -424,8 +447,8 @@ int fetch_digest(struct fetch *f, char ret[SHA256_TEXT], struct err *e)
 	return 0;
 }
 
-/* A folder or a pipe would make curl list or wait; say what it is instead. */
-static int check_file(struct fetch *f, CURLU *u, struct err *e)
+/* A folder, a pipe or a device is no image: say so, and never wait for one. */
+static int open_file(struct fetch *f, CURLU *u, struct err *e)
 {
 	char *path = NULL;
 	struct stat st;
@@ -433,12 +456,11 @@ static int check_file(struct fetch *f, CURLU *u, struct err *e)
 
 	if (curl_url_get(u, CURLUPART_PATH, &path, CURLU_URLDECODE) != CURLUE_OK)
 		return err_set(e, -EINVAL, "'%s' is no url", f->shown);
-	if (stat(path, &st) < 0)
+	f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (f->fd < 0 || fstat(f->fd, &st) < 0)
 		r = err_errno(e, -errno, "open %s", path);
 	else if (!S_ISREG(st.st_mode))
 		r = err_set(e, -EINVAL, "%s is not a regular file", path);
-	else if (st.st_size == 0)
-		r = err_set(e, -ENODATA, "%s is empty", path);
 	else
 		f->total = (uint64_t)st.st_size;
 	curl_free(path);
@@ -464,21 +486,20 @@ static int look_at_url(struct fetch *f, struct err *e)
 		bool secret = false;
 		char *password = NULL;
 
-		f->is_file = streq(scheme, "file");
 		if (curl_url_get(u, CURLUPART_PASSWORD, &password, 0) == CURLUE_OK)
 			secret = true;
 		curl_free(password);
 		if (secret)
-			curl_url_set(u, CURLUPART_PASSWORD, "…", CURLU_URLENCODE);
+			curl_url_set(u, CURLUPART_PASSWORD, "...", 0);
 		if (secret && curl_url_get(u, CURLUPART_URL, &shown, 0) == CURLUE_OK)
 			f->shown = xstrdup(shown);
 		else
 			f->shown = xstrdup(secret ? "the url" : f->url);
-		if (!f->is_file && !streq(scheme, "http") && !streq(scheme, "https"))
+		if (streq(scheme, "file"))
+			r = open_file(f, u, e);
+		else if (!streq(scheme, "http") && !streq(scheme, "https"))
 			r = err_set(e, -EINVAL, "'%s' is neither http, https nor file", f->shown);
 	}
-	if (r == 0 && f->is_file)
-		r = check_file(f, u, e);
 	curl_free(scheme);
 	curl_free(shown);
 	curl_url_cleanup(u);
@@ -491,6 +512,7 @@ int fetch_open(const struct fetch_request *q, struct fetch **ret, struct err *e)
 	int r;
 
 	curl_ready();
+	f->fd = -1;
 	f->url = xstrdup(q->url);
 	f->max = q->max;
 	f->backoff_ms = q->backoff_ms ? q->backoff_ms : BACKOFF_MS;
@@ -505,7 +527,7 @@ int fetch_open(const struct fetch_request *q, struct fetch **ret, struct err *e)
 	if (!f->multi || !f->easy)
 		abort();
 	curl_easy_setopt(f->easy, CURLOPT_URL, f->url);
-	curl_easy_setopt(f->easy, CURLOPT_PROTOCOLS_STR, "http,https,file");
+	curl_easy_setopt(f->easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(f->easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(f->easy, CURLOPT_FOLLOWLOCATION, 1L);
 	curl_easy_setopt(f->easy, CURLOPT_MAXREDIRS, REDIRECTS);
@@ -560,6 +582,8 @@ void fetch_free(struct fetch *f)
 	if (f->multi)
 		curl_multi_cleanup(f->multi);
 	curl_slist_free_all(f->headers);
+	if (f->fd >= 0)
+		close(f->fd);
 	if (f->hash)
 		sha256_end(f->hash, digest); /* the one way it ends */
 	err_done(&f->error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * A file from afar as a stream that is pulled: http, https and file by libcurl, hashed as it comes. A
- * connection that breaks is taken up again where it broke (RFC 9110, 13.1.5 and 14), a few times and
+ * A file from afar as a stream that is pulled: http and https by libcurl, file: by itself, hashed as it
+ * comes. A connection that breaks is taken up again where it broke (RFC 9110, 13.1.5 and 14), a few times and
  * ever later; memory stays bounded however slow the reader is. Redirects never lead to file:.
  */
 #pragma once

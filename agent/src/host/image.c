@@ -36,6 +36,7 @@ struct source {
 	struct fetch *fetch;
 	char head[HEAD];
 	size_t n_head;
+	char tail[8];     /* the last bytes so far, once there were so many */
 	int failed;       /* fetch's verdict, which libarchive would hide */
 	struct err error;
 };
@@ -251,6 +252,12 @@ static la_ssize_t on_read(struct archive *a, void *data, const void **ret)
 		memcpy(s->head + s->n_head, *ret, piece);
 		s->n_head += piece;
 	}
+	if (n >= sizeof(s->tail)) {
+		memcpy(s->tail, (const char *)*ret + n - sizeof(s->tail), sizeof(s->tail));
+	} else {
+		memmove(s->tail, s->tail + n, sizeof(s->tail) - n);
+		memcpy(s->tail + sizeof(s->tail) - n, *ret, n);
+	}
 	if (s->q->progress)
 		s->q->progress(s->q->data, fetch_done(s->fetch), fetch_total(s->fetch));
 	return (la_ssize_t)n;
@@ -270,6 +277,16 @@ static int broken(struct source *s, struct archive *a, struct err *e)
 	}
 	return err_set(e, -EILSEQ, "it can't be decompressed: %s",
 		       archive_error_string(a) ? archive_error_string(a) : "broken");
+}
+
+/* libarchive takes the end of the input for the end of an lz4 frame. Its end mark is four zeros, perhaps
+ * with a checksum behind it (lz4_Frame_format.md, "EndMark"). */
+static bool lz4_cut_short(const struct source *s)
+{
+	static const char mark[4] = {0};
+
+	return s->n_head >= 4 && memcmp(s->head, "\x04\x22\x4d\x18", 4) == 0 &&
+	       memcmp(s->tail, mark, 4) != 0 && memcmp(s->tail + 4, mark, 4) != 0;
 }
 
 static int web_page(const struct source *s, struct err *e)
@@ -305,7 +322,7 @@ static int copy_raw(struct source *from, struct sink *to, struct err *e)
 	if (archive_read_open(a, from, NULL, on_read, NULL) != ARCHIVE_OK ||
 	    archive_read_next_header(a, &entry) != ARCHIVE_OK) {
 		if (from->failed == 0 && from->n_head == 0)
-			return err_set(e, -EILSEQ, "%s is empty", fetch_shown(from->fetch));
+			return err_set(e, -EILSEQ, "it is empty");
 		return broken(from, a, e);
 	}
 	r = begin(to, from, e);
@@ -325,6 +342,8 @@ static int copy_raw(struct source *from, struct sink *to, struct err *e)
 		if (r < 0)
 			return r;
 	}
+	if (lz4_cut_short(from))
+		return err_set(e, -EILSEQ, "it can't be decompressed: truncated lz4 input");
 	return finish(to, e);
 }
 
@@ -356,7 +375,7 @@ static int copy_as_is(struct source *from, struct sink *to, struct err *e)
 			return r;
 	}
 	if (!begun)
-		return err_set(e, -EILSEQ, "%s is empty", fetch_shown(from->fetch));
+		return err_set(e, -EILSEQ, "it is empty");
 	return finish(to, e);
 }
 
@@ -408,6 +427,9 @@ int image_write(const struct image_request *q, struct image_result *ret, struct 
 		return wrong_digest(&from, digest, e);
 	}
 	if (r < 0) {
+		if (e && !e->help)
+			err_help(e, "the file is as its digest says, so it was published like that: cut "
+				    "short, or not an image");
 		err_wrap(e, "%s", fetch_shown(fetch));
 		return r;
 	}

@@ -1,0 +1,657 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Images and boot files, from a web server with faults into files: what arrives, what is left of holes,
+ * and what is said and left behind when it goes wrong.
+ */
+#include <archive.h>
+#include <archive_entry.h>
+#include <dirent.h>
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/ident.h"
+#include "base/str.h"
+#include "host/bzimage.h"
+#include "host/cache.h"
+#include "host/image.h"
+
+#include "httpd.h"
+
+#define KIB 1024u
+#define MIB (1024u * KIB)
+
+static char dir[] = "/tmp/manor-image-XXXXXX";
+static char url[64];
+
+/* A disk of 5 MiB and a bit: noise, a hole of 3 MiB, a little noise in a chunk of zeros, a ragged end. */
+#define DISK (5 * MIB + 700)
+#define DISK_DATA (1 * MIB + 64 * KIB + 64 * KIB + 700)
+static char disk[DISK];
+
+static void noise(char *p, size_t n)
+{
+	static uint32_t x = 2463534242;
+
+	for (size_t i = 0; i < n; i++) {
+		x ^= x << 13;
+		x ^= x >> 17;
+		x ^= x << 5;
+		p[i] = (char)x;
+	}
+}
+
+struct blob {
+	char *data;
+	size_t n, cap;
+};
+
+static void blob_freep(struct blob *b)
+{
+	free(b->data);
+}
+
+static la_ssize_t blob_write(struct archive *a, void *data, const void *p, size_t n)
+{
+	struct blob *b = data;
+
+	if (b->n + n > b->cap) {
+		b->cap = (b->n + n) * 2;
+		b->data = xrealloc(b->data, b->cap, 1);
+	}
+	memcpy(b->data + b->n, p, n);
+	b->n += n;
+	return (la_ssize_t)n;
+}
+
+/* `filter`: an ARCHIVE_FILTER_… */
+static struct blob pack(const char *data, size_t n, int filter)
+{
+	struct archive *a = archive_write_new();
+	struct archive_entry *entry = archive_entry_new();
+	struct blob b = {0};
+
+	assert_int_equal(archive_write_add_filter(a, filter), ARCHIVE_OK);
+	archive_write_set_format_raw(a);
+	archive_write_set_bytes_per_block(a, 0);
+	archive_write_open(a, &b, NULL, blob_write, NULL);
+	archive_entry_set_filetype(entry, AE_IFREG);
+	archive_write_header(a, entry);
+	assert_int_equal(archive_write_data(a, data, n), n);
+	archive_entry_free(entry);
+	archive_write_free(a);
+	return b;
+}
+
+static const char *digest_of(const char *data, size_t n)
+{
+	static char text[SHA256_TEXT];
+
+	sha256_of(data, n, text);
+	return text;
+}
+
+static const char *target_path(void)
+{
+	static char path[64];
+
+	snprintf(path, sizeof(path), "%s/target", dir);
+	return path;
+}
+
+/* A fresh, empty target. */
+static const char *target(void)
+{
+	int fd = open(target_path(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	close(fd);
+	return target_path();
+}
+
+static struct image_request request(struct httpd_file *f, const char *data, size_t n)
+{
+	f->data = data;
+	f->n = n;
+	httpd_serve(f);
+	return (struct image_request){
+		.url = url, .sha256 = digest_of(data, n), .target = target(), .backoff_ms = 1,
+	};
+}
+
+static void target_is(const char *data, size_t n)
+{
+	_cleanup_(freep) char *is = NULL;
+	size_t n_is;
+
+	assert_int_equal(file_read(target_path(), 64 * MIB, &is, &n_is, NULL), 0);
+	assert_int_equal(n_is, n);
+	assert_memory_equal(is, data, n);
+}
+
+static void every_compression_gives_the_same_sparse_disk(void **state)
+{
+	static const int filters[] = {
+		ARCHIVE_FILTER_NONE, ARCHIVE_FILTER_GZIP, ARCHIVE_FILTER_BZIP2,
+		ARCHIVE_FILTER_XZ,   ARCHIVE_FILTER_ZSTD, ARCHIVE_FILTER_LZ4,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(filters); i++) {
+		_cleanup_(blob_freep) struct blob b = pack(disk, DISK, filters[i]);
+		struct httpd_file f = {.no_length = i % 2};
+		struct image_request q = request(&f, b.data, b.n);
+		struct image_result r;
+		struct stat st;
+
+		assert_int_equal(image_write(&q, &r, NULL), 0);
+		assert_int_equal(r.downloaded, b.n);
+		assert_int_equal(r.size, DISK);
+		assert_int_equal(r.written, DISK_DATA);
+		target_is(disk, DISK);
+		assert_int_equal(stat(target_path(), &st), 0);
+		assert_true((uint64_t)st.st_blocks * 512 <= DISK_DATA + 64 * KIB);
+	}
+}
+
+static void two_members_are_one_disk(void **state)
+{
+	static const int filters[] = {ARCHIVE_FILTER_GZIP, ARCHIVE_FILTER_XZ, ARCHIVE_FILTER_ZSTD};
+
+	for (size_t i = 0; i < ARRAY_SIZE(filters); i++) {
+		_cleanup_(blob_freep) struct blob a = pack(disk, 2 * MIB, filters[i]);
+		_cleanup_(blob_freep) struct blob b = pack(disk + 2 * MIB, DISK - 2 * MIB, filters[i]);
+		struct httpd_file f = {0};
+		struct image_request q;
+		struct image_result r;
+
+		blob_write(NULL, &a, b.data, b.n);
+		q = request(&f, a.data, a.n);
+		assert_int_equal(image_write(&q, &r, NULL), 0);
+		target_is(disk, DISK);
+	}
+}
+
+static void a_file_url_and_a_path_with_spaces(void **state)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/with space.img", dir);
+	_cleanup_(freep) char *file = xasprintf("file://%s/with%%20space.img", dir);
+	struct httpd_file f = {0};
+	struct image_request q = request(&f, disk, DISK);
+	struct image_result r;
+
+	assert_int_equal(file_write(path, disk, DISK, 0600, NULL), 0);
+	q.url = file;
+	assert_int_equal(image_write(&q, &r, NULL), 0);
+	target_is(disk, DISK);
+}
+
+static void a_broken_connection_is_taken_up_again(void **state)
+{
+	static const struct {
+		const char *story;
+		struct httpd_file f;
+		bool ranged;
+	} cases[] = {
+		{"again and again, with ranges",
+		 {.drop = 1000 * KIB, .ranges = true, .etag = "\"v1\""}, true},
+		{"no validator", {.drop = 1000 * KIB, .drop_times = 3, .ranges = true}, true},
+		{"a weak validator isn't sent",
+		 {.drop = 1000 * KIB, .ranges = true, .etag = "W/\"v1\""}, true},
+		{"a server without ranges", {.drop = 300 * KIB, .drop_times = 2}, true},
+		{"a server that is busy first", {.status = 503, .status_times = 2}, false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct httpd_file f = cases[i].f;
+		struct image_request q = request(&f, disk, DISK);
+		struct image_result r;
+
+		print_message("  %s\n", cases[i].story);
+		assert_int_equal(image_write(&q, &r, NULL), 0);
+		assert_true(f.requests > 1);
+		assert_int_equal(f.ranged > 0, cases[i].ranged);
+		if (f.etag && f.etag[0] == '"')
+			assert_string_equal(f.if_range, f.etag);
+		else
+			assert_string_equal(f.if_range, "");
+		target_is(disk, DISK);
+	}
+}
+
+static int count_ready(void *data, struct err *e)
+{
+	(*(int *)data)++;
+	return 0;
+}
+
+static int no_room(void *data, struct err *e)
+{
+	return err_set(e, -ENOSPC, "the pool is full");
+}
+
+static void what_goes_wrong_is_one_clear_error(void **state)
+{
+	_cleanup_(blob_freep) struct blob gz = pack(disk, DISK, ARCHIVE_FILTER_GZIP);
+	_cleanup_(blob_freep) struct blob xz = pack(disk, DISK, ARCHIVE_FILTER_XZ);
+	_cleanup_(blob_freep) struct blob zst = pack(disk, DISK, ARCHIVE_FILTER_ZSTD);
+	_cleanup_(blob_freep) struct blob bz2 = pack(disk, DISK, ARCHIVE_FILTER_BZIP2);
+	_cleanup_(blob_freep) struct blob lz4 = pack(disk, DISK, ARCHIVE_FILTER_LZ4);
+	static const char html[] = "\n<!DOCTYPE HTML><html><body>Please log in</body></html>";
+	static const char qcow2[] = "QFI\xfb\0\0\0\3 and so on";
+	const struct {
+		const char *story;
+		struct httpd_file f;
+		const char *data;
+		size_t n;
+		struct image_request q; /* of it: url, sha256, max_size, room, ready */
+		int code;
+		const char *says;
+		bool untouched; /* the target wasn't even opened */
+	} cases[] = {
+		{"another file", {0}, disk, DISK,
+		 {.sha256 = "00000000000000000000000000000000000000000000000000000000000000aa"},
+		 -EBADMSG, "is not the file asked for: its sha256 is ", false},
+		{"another file, which can't be decompressed either", {0}, gz.data, gz.n / 2,
+		 {.sha256 = "00000000000000000000000000000000000000000000000000000000000000aa"},
+		 -EBADMSG, "is not the file asked for", false},
+		{"gzip, published truncated", {0}, gz.data, gz.n / 2, {0}, -EILSEQ, "decompressed", false},
+		{"xz, published truncated", {0}, xz.data, xz.n / 2, {0}, -EILSEQ, "decompressed", false},
+		{"zstd, published truncated", {0}, zst.data, zst.n / 2, {0}, -EILSEQ, "decompressed",
+		 false},
+		{"bzip2, published truncated", {0}, bz2.data, bz2.n - 1000, {0}, -EILSEQ, "decompressed",
+		 false},
+		{"lz4, published truncated", {0}, lz4.data, lz4.n - 1000, {0}, -EILSEQ, "decompressed", false},
+		{"lz4 without its end", {0}, lz4.data, lz4.n - 8, {0}, -EILSEQ, "decompressed", false},
+		{"a web page", {.type = "text/html"}, html, sizeof(html) - 1, {0}, -EILSEQ, "web page", true},
+		{"a qcow2 image", {0}, qcow2, sizeof(qcow2), {0}, -EILSEQ, "qcow2", false},
+		{"nothing", {0}, "", 0, {0}, -EILSEQ, "is empty", true},
+		{"not there", {.status = 404, .status_times = 99}, disk, DISK, {0}, -ENOENT, "not found", true},
+		{"not allowed", {.status = 403, .status_times = 99}, disk, DISK, {0}, -EACCES, "403", true},
+		{"never well", {.status = 503, .status_times = 99}, disk, DISK, {0}, -EIO, "503", true},
+		{"changed meanwhile",
+		 {.drop = MIB, .ranges = true, .etag = "\"v1\"", .etag_then = "\"v2\""}, disk, DISK, {0},
+		 -ESTALE, "changed while it was fetched", false},
+		{"always cut at the start", {.drop = 1}, disk, DISK, {0}, -EIO, "broken off after 1 of", true},
+		{"a bomb", {0}, gz.data, gz.n, {.max_size = DISK - 1}, -EFBIG, "larger than it may be", false},
+		{"as large as allowed, but too much data", {0}, gz.data, gz.n,
+		 {.max_size = DISK, .room = DISK_DATA - 1}, -ENOSPC, "room", false},
+		{"the place can't be made", {0}, disk, DISK, {.ready = no_room}, -ENOSPC, "pool is full", true},
+		{"a redirect to a file", {.location = "file:///etc/passwd"}, disk, DISK,
+		 {.url = "/redirect"}, -EIO, "file", true},
+		{"no such scheme", {0}, disk, DISK, {.url = "gopher://127.0.0.1/x"}, -EINVAL, "neither", true},
+		{"no such file", {0}, disk, DISK, {.url = "file:///nonexistent/x"}, -ENOENT, "/nonexistent/x", true},
+		{"a folder", {0}, disk, DISK, {.url = "file:///etc"}, -EINVAL, "not a regular file", true},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct httpd_file f = cases[i].f;
+		struct image_request q = request(&f, cases[i].data, cases[i].n);
+		_cleanup_(freep) char *redirect = NULL;
+		_cleanup_err_ struct err e = {0};
+		struct image_result r = {.size = 77};
+		int ready = 0;
+		struct stat st;
+
+		print_message("  %s\n", cases[i].story);
+		q.max_size = cases[i].q.max_size;
+		q.room = cases[i].q.room;
+		q.ready = cases[i].q.ready ? cases[i].q.ready : count_ready;
+		q.data = &ready;
+		if (cases[i].q.sha256)
+			q.sha256 = cases[i].q.sha256;
+		if (cases[i].q.url && cases[i].q.url[0] == '/')
+			q.url = redirect = xasprintf("%.*s%s", (int)(strrchr(url, '/') - url), url,
+						     cases[i].q.url);
+		else if (cases[i].q.url)
+			q.url = cases[i].q.url;
+		assert_int_equal(image_write(&q, &r, &e), cases[i].code);
+		print_message("    %s\n", e.message);
+		assert_non_null(strstr(e.message, cases[i].says));
+		assert_int_equal(r.size, 77);
+		assert_int_equal(ready, !cases[i].untouched);
+		assert_int_equal(stat(target_path(), &st), 0);
+		if (cases[i].untouched)
+			assert_int_equal(st.st_size, 0);
+	}
+}
+
+static void a_target_that_is_full_already_is_refused(void **state)
+{
+	struct httpd_file f = {0};
+	struct image_request q = request(&f, disk, DISK);
+	_cleanup_err_ struct err e = {0};
+	struct image_result r;
+
+	assert_int_equal(image_write(&q, &r, NULL), 0);
+	assert_int_equal(image_write(&q, &r, &e), -EEXIST);
+}
+
+static void nobody_listens(void **state)
+{
+	struct httpd_file f = {0};
+	struct image_request q = request(&f, disk, DISK);
+	_cleanup_err_ struct err e = {0};
+	struct image_result r;
+
+	q.url = "http://operator:secret@127.0.0.1:9/disk.img";
+	assert_int_equal(image_write(&q, &r, &e), -EIO);
+	print_message("    %s\n", e.message);
+	assert_null(strstr(e.message, "secret"));
+}
+
+static void seen(void *data, uint64_t done, uint64_t total)
+{
+	uint64_t *last = data;
+
+	assert_true(done >= last[0] && done <= DISK);
+	last[0] = done;
+	last[1] = total;
+}
+
+static void progress_is_told(void **state)
+{
+	struct httpd_file f = {0};
+	struct image_request q = request(&f, disk, DISK);
+	uint64_t last[2] = {0};
+	struct image_result r;
+
+	q.progress = seen;
+	q.data = last;
+	assert_int_equal(image_write(&q, &r, NULL), 0);
+	assert_int_equal(last[0], DISK);
+	assert_int_equal(last[1], DISK);
+}
+
+/* The cache. */
+
+static void put32(char *p, uint32_t v)
+{
+	memcpy(p, &v, sizeof(v));
+}
+
+/* A bzImage as boot.rst says, with `elf` as its kernel; `filter` as for pack(). */
+static struct blob bzimage(const char *elf, size_t n, int filter)
+{
+	_cleanup_(blob_freep) struct blob packed = pack(elf, n, filter);
+	struct blob b = {0};
+	char head[3 * 512] = {0}, size[4];
+
+	put32(size, (uint32_t)n);
+	if (filter != ARCHIVE_FILTER_GZIP)
+		blob_write(NULL, &packed, size, 4);
+	head[0x1f1] = 1;
+	memcpy(head + 0x202, "HdrS", 4);
+	put32(head + 0x206, 0x20f);
+	put32(head + 0x248, 512);
+	put32(head + 0x24c, (uint32_t)packed.n);
+	blob_write(NULL, &b, head, sizeof(head));
+	blob_write(NULL, &b, packed.data, packed.n);
+	blob_write(NULL, &b, "and code behind it", 18);
+	return b;
+}
+
+#define ELF_SIZE (300 * KIB)
+static char elf[ELF_SIZE];
+
+static void unpacks_to(const char *path, int code)
+{
+	_cleanup_(freep) char *to = xasprintf("%s/unpacked", dir), *is = NULL;
+	_cleanup_(closep) int from = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_(closep) int fd = open(to, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	_cleanup_err_ struct err e = {0};
+	size_t n;
+
+	assert_int_equal(bzimage_unpack(from, fd, &e), code);
+	if (code != 0)
+		return;
+	assert_int_equal(file_read(to, MIB, &is, &n, NULL), 0);
+	assert_int_equal(n, ELF_SIZE);
+	assert_memory_equal(is, elf, n);
+}
+
+static void a_kernel_comes_out_of_its_bzimage(void **state)
+{
+	static const int filters[] = {ARCHIVE_FILTER_GZIP, ARCHIVE_FILTER_XZ, ARCHIVE_FILTER_ZSTD,
+				      ARCHIVE_FILTER_BZIP2, ARCHIVE_FILTER_LZMA};
+	_cleanup_(freep) char *path = xasprintf("%s/vmlinuz", dir);
+
+	for (size_t i = 0; i < ARRAY_SIZE(filters); i++) {
+		_cleanup_(blob_freep) struct blob b = bzimage(elf, ELF_SIZE, filters[i]);
+
+		print_message("  %d\n", filters[i]);
+		assert_int_equal(file_write(path, b.data, b.n, 0600, NULL), 0);
+		unpacks_to(path, 0);
+	}
+}
+
+static void what_is_no_bzimage_stays_as_it_is(void **state)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/vmlinuz", dir);
+	_cleanup_(blob_freep) struct blob b = bzimage(elf, ELF_SIZE, ARCHIVE_FILTER_XZ);
+	_cleanup_(blob_freep) struct blob text = bzimage(disk, 4096, ARCHIVE_FILTER_XZ);
+	const struct {
+		const char *story, *data;
+		size_t n, at;
+		uint32_t value;
+		int code;
+	} cases[] = {
+		{"an ELF file", elf, ELF_SIZE, 0, 0, 1},
+		{"too short", b.data, 0x24f, 0, 0, 1},
+		{"an old protocol", b.data, b.n, 0x206, 0x207, 1},
+		{"a payload behind the end", b.data, b.n, 0x248, 0xfffffff0, 1},
+		{"a payload that is too long", b.data, b.n, 0x24c, 0xfffffff0, 1},
+		{"no payload", b.data, b.n, 0x24c, 0, 1},
+		{"a payload of another kind", b.data, b.n, 1536, 0x12345678, 1},
+		{"a payload that is no kernel", text.data, text.n, 0, 0, 1},
+		{"a payload that is broken", b.data, b.n, 1536 + 8192, 0, -EILSEQ},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(freep) char *data = xcalloc(1, cases[i].n);
+
+		print_message("  %s\n", cases[i].story);
+		memcpy(data, cases[i].data, cases[i].n);
+		if (cases[i].at)
+			put32(data + cases[i].at, cases[i].value);
+		assert_int_equal(file_write(path, data, cases[i].n, 0600, NULL), 0);
+		unpacks_to(path, cases[i].code);
+	}
+}
+
+static size_t files_in_cache(const char *end)
+{
+	DIR *d = opendir(cache_dir);
+	struct dirent *entry;
+	size_t n = 0;
+
+	while (d && (entry = readdir(d))) {
+		size_t l = strlen(entry->d_name), m = strlen(end);
+
+		n += entry->d_name[0] != '.' && l >= m && streq(entry->d_name + l - m, end);
+	}
+	if (d)
+		closedir(d);
+	return n;
+}
+
+/* Each story begins with a cache of its own, not there yet. */
+static int fresh_cache(void **state)
+{
+	static char path[64];
+	static int n;
+
+	snprintf(path, sizeof(path), "%s/var/cache%d", dir, n++);
+	cache_dir = path;
+	return 0;
+}
+
+static void a_kernel_is_fetched_once_and_lies_unpacked(void **state)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	_cleanup_(blob_freep) struct blob b = bzimage(elf, ELF_SIZE, ARCHIVE_FILTER_XZ);
+	struct httpd_file f = {0};
+	struct image_request q = request(&f, b.data, b.n);
+	struct cache_facts facts = {0};
+	const struct cache_file *file;
+	const char *path = arena_printf(a, "%s/%s", cache_dir, q.sha256), *kernel;
+
+	assert_int_equal(cache_read(a, &facts, NULL), 0);
+	assert_int_equal(facts.files.n, 0);
+	assert_int_equal(cache_fetch(&q, NULL), 0);
+	assert_int_equal(cache_fetch(&q, NULL), 0);
+	assert_int_equal(f.requests, 1);
+	assert_int_equal(cache_read(a, &facts, NULL), 0);
+	assert_int_equal(facts.files.n, 1);
+	file = map_get(&facts.files, q.sha256);
+	assert_int_equal(file->size, b.n);
+	assert_true(file->unpacked);
+	assert_int_equal(cache_kernel(a, path, &kernel, NULL), 0);
+	assert_string_equal(kernel, arena_printf(a, "%s.vmlinux", path));
+	assert_int_equal(files_in_cache(""), 2);
+}
+
+static void an_initrd_stays_packed(void **state)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	_cleanup_(blob_freep) struct blob b = pack(disk, DISK, ARCHIVE_FILTER_GZIP);
+	struct httpd_file f = {.drop = 500 * KIB, .ranges = true};
+	struct image_request q = request(&f, b.data, b.n);
+	_cleanup_(freep) char *is = NULL;
+	size_t n;
+
+	assert_int_equal(cache_fetch(&q, NULL), 0);
+	assert_int_equal(
+		file_read(arena_printf(a, "%s/%s", cache_dir, q.sha256), 9 * MIB, &is, &n, NULL), 0);
+	assert_int_equal(n, b.n);
+	assert_memory_equal(is, b.data, n);
+	assert_int_equal(files_in_cache(""), 1);
+}
+
+static void nothing_wrong_stays_in_the_cache(void **state)
+{
+	struct httpd_file f = {0};
+	struct image_request q = request(&f, disk, DISK);
+	_cleanup_err_ struct err e = {0};
+
+	q.sha256 = "00000000000000000000000000000000000000000000000000000000000000aa";
+	assert_int_equal(cache_fetch(&q, &e), -EBADMSG);
+	assert_int_equal(files_in_cache(""), 0);
+	q.sha256 = "../../etc/passwd";
+	assert_int_equal(cache_fetch(&q, &e), -EINVAL);
+}
+
+static void what_a_killed_worker_left_is_swept_but_not_a_living_ones(void **state)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	const char *dead = arena_printf(a, "%s/0123.part", cache_dir);
+	const char *alive = arena_printf(a, "%s/4567.part", cache_dir);
+	struct httpd_file f = {0};
+	struct image_request q = request(&f, disk, DISK);
+	struct cache_facts facts = {0};
+	_cleanup_(closep) int fd = -1;
+
+	assert_int_equal(file_mkdirs(cache_dir, 0755, NULL), 0);
+	assert_int_equal(file_write(dead, disk, 1000, 0600, NULL), 0);
+	assert_int_equal(file_write(arena_printf(a, "%s/%s.part", cache_dir, q.sha256), disk, 1000,
+				    0600, NULL), 0);
+	assert_int_equal(file_write(alive, disk, 1000, 0600, NULL), 0);
+	fd = open(alive, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+
+	assert_int_equal(cache_read(a, &facts, NULL), 0);
+	assert_int_equal(facts.files.n, 0);
+	assert_int_equal(cache_fetch(&q, NULL), 0);
+	assert_int_equal(access(dead, F_OK), -1);
+	assert_int_equal(access(alive, F_OK), 0);
+	assert_int_equal(files_in_cache(".part"), 1);
+}
+
+static void a_kernel_from_elsewhere_is_unpacked_anew_when_it_changes(void **state)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	_cleanup_(blob_freep) struct blob b = bzimage(elf, ELF_SIZE, ARCHIVE_FILTER_ZSTD);
+	_cleanup_(blob_freep) struct blob c = bzimage(elf, ELF_SIZE - 1, ARCHIVE_FILTER_ZSTD);
+	const char *path = arena_printf(a, "%s/vmlinuz-6.1", dir);
+	const char *other = arena_printf(a, "%s/vmlinuz-6.2", dir);
+	const char *first, *again, *second, *third;
+	_cleanup_err_ struct err e = {0};
+	struct stat st;
+
+	assert_int_equal(file_write(path, b.data, b.n, 0600, NULL), 0);
+	assert_int_equal(file_write(other, b.data, b.n, 0600, NULL), 0);
+	assert_int_equal(cache_kernel(a, path, &first, NULL), 0);
+	assert_int_equal(stat(first, &st), 0);
+	assert_int_equal(st.st_size, ELF_SIZE);
+	assert_int_equal(cache_kernel(a, path, &again, NULL), 0);
+	assert_string_equal(first, again);
+	assert_int_equal(cache_kernel(a, other, &third, NULL), 0);
+	assert_string_not_equal(first, third);
+
+	assert_int_equal(file_write(path, c.data, c.n, 0600, NULL), 0);
+	assert_int_equal(cache_kernel(a, path, &second, NULL), 0);
+	assert_string_not_equal(first, second);
+	assert_int_equal(stat(second, &st), 0);
+	assert_int_equal(st.st_size, ELF_SIZE - 1);
+	assert_int_equal(access(first, F_OK), -1);
+	assert_int_equal(files_in_cache(""), 2);
+
+	assert_int_equal(file_write(path, elf, ELF_SIZE, 0600, NULL), 0);
+	assert_int_equal(cache_kernel(a, path, &first, NULL), 0);
+	assert_string_equal(first, path);
+	assert_int_equal(cache_kernel(a, "/nonexistent/vmlinuz", &first, &e), -ENOENT);
+}
+
+static int make(void **state)
+{
+	if (!mkdtemp(dir))
+		return -1;
+	noise(disk, MIB);
+	disk[4 * MIB + 100] = 1;
+	noise(disk + DISK - 700 - 64 * KIB, 64 * KIB + 700);
+	noise(elf, ELF_SIZE);
+	memcpy(elf, ELFMAG, SELFMAG);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/disk.img", httpd_start());
+	setenv("no_proxy", "127.0.0.1", 1);
+	return 0;
+}
+
+static int clear(void **state)
+{
+	_cleanup_(freep) char *command = xasprintf("rm -r %s", dir);
+
+	return system(command) == 0 ? 0 : -1;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_compression_gives_the_same_sparse_disk),
+		cmocka_unit_test(two_members_are_one_disk),
+		cmocka_unit_test(a_file_url_and_a_path_with_spaces),
+		cmocka_unit_test(a_broken_connection_is_taken_up_again),
+		cmocka_unit_test(what_goes_wrong_is_one_clear_error),
+		cmocka_unit_test(a_target_that_is_full_already_is_refused),
+		cmocka_unit_test(nobody_listens),
+		cmocka_unit_test(progress_is_told),
+		cmocka_unit_test(a_kernel_comes_out_of_its_bzimage),
+		cmocka_unit_test(what_is_no_bzimage_stays_as_it_is),
+		cmocka_unit_test_setup(a_kernel_is_fetched_once_and_lies_unpacked, fresh_cache),
+		cmocka_unit_test_setup(an_initrd_stays_packed, fresh_cache),
+		cmocka_unit_test_setup(nothing_wrong_stays_in_the_cache, fresh_cache),
+		cmocka_unit_test_setup(what_a_killed_worker_left_is_swept_but_not_a_living_ones,
+				       fresh_cache),
+		cmocka_unit_test_setup(a_kernel_from_elsewhere_is_unpacked_anew_when_it_changes,
+				       fresh_cache),
+	};
+
+	return cmocka_run_group_tests(tests, make, clear);
+}
