@@ -99,7 +99,8 @@ int bzimage_unpack(int from, int to, struct err *e)
 
 	if (fstat(from, &st) < 0)
 		return err_errno(e, -errno, "stat the kernel");
-	if (!S_ISREG(st.st_mode) || st.st_size < (off_t)HEADER || (uint64_t)st.st_size > BZIMAGE_MAX)
+	if (!S_ISREG(st.st_mode) || st.st_size < (off_t)HEADER ||
+	    (uint64_t)st.st_size > BZIMAGE_MAX)
 		return 1;
 	image = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, from, 0);
 	if (image == MAP_FAILED)

@@ -36,8 +36,7 @@ static bool endswith(const char *s, const char *end)
 
 static bool is_digest(const char *s)
 {
-	return strlen(s) == SHA256_TEXT - 1 &&
-	       strspn(s, "0123456789abcdef") == SHA256_TEXT - 1;
+	return strlen(s) == SHA256_TEXT - 1 && strspn(s, "0123456789abcdef") == SHA256_TEXT - 1;
 }
 
 /* A regular file of some bytes, and no symbolic link to one. */
@@ -68,7 +67,8 @@ int cache_read(struct arena *a, struct cache_facts *ret, struct err *e)
 		if (!is_digest(entry->d_name) || regular(dirfd(d), entry->d_name, &st) < 0)
 			continue;
 		if (files.n >= CACHE_MAX_FILES)
-			return err_set(e, -E2BIG, "more than %d files in %s", CACHE_MAX_FILES, cache_dir);
+			return err_set(e, -E2BIG, "more than %d files in %s", CACHE_MAX_FILES,
+				       cache_dir);
 		f = arena_alloc(a, sizeof(*f));
 		f->size = (uint64_t)st.st_size;
 		snprintf(unpacked, sizeof(unpacked), "%s" UNPACKED, entry->d_name);

@@ -16,16 +16,16 @@
 
 #include "base/log.h"
 
-#define WINDOW       (1u << 20) /* bytes held for the reader at the most, and one write of curl's */
-#define CURL_BUFFER  (256L << 10)
-#define REDIRECTS    8L
-#define CONNECT_S    30L
-#define SLOW_BYTES   1024L /* slower than this a second … */
-#define SLOW_S       60L   /* … for so long is a broken connection */
-#define FRUITLESS    5     /* attempts in a row that brought nothing */
-#define ATTEMPTS     50    /* in all: a line that breaks more often won't end */
-#define BACKOFF_MS   1000
-#define BACKOFF_MAX  30000
+#define WINDOW      (1u << 20) /* bytes held for the reader at the most, and one write of curl's */
+#define CURL_BUFFER (256L << 10)
+#define REDIRECTS   8L
+#define CONNECT_S   30L
+#define SLOW_BYTES  1024L /* slower than this a second … */
+#define SLOW_S      60L   /* … for so long is a broken connection */
+#define FRUITLESS   5     /* attempts in a row that brought nothing */
+#define ATTEMPTS    50    /* in all: a line that breaks more often won't end */
+#define BACKOFF_MS  1000
+#define BACKOFF_MAX 30000
 
 /* What one response's header says. */
 struct response {
@@ -88,7 +88,8 @@ static void copy_header(char *to, size_t size, const char *s, size_t n)
 	to[n] = '\0';
 }
 
-static bool is_header(const char *line, size_t n, const char *name, const char **value, size_t *left)
+static bool is_header(const char *line, size_t n, const char *name, const char **value,
+		      size_t *left)
 {
 	size_t l = strlen(name);
 
@@ -106,7 +107,8 @@ static size_t on_header(char *line, size_t size, size_t n, void *data)
 	size_t l;
 
 	n *= size;
-	if (n >= 5 && memcmp(line, "HTTP/", 5) == 0) { /* a redirect's header came before, perhaps */
+	if (n >= 5 &&
+	    memcmp(line, "HTTP/", 5) == 0) { /* a redirect's header came before, perhaps */
 		memset(&f->now, 0, sizeof(f->now));
 	} else if (is_header(line, n, "etag", &v, &l)) {
 		copy_header(f->now.etag, sizeof(f->now.etag), v, l);
@@ -164,8 +166,9 @@ static int begin(struct fetch *f)
 		f->total = length > 0 ? (uint64_t)length : 0;
 		if (f->total > f->max)
 			return err_set(&f->error, -EFBIG,
-				       "%s is larger than it may be: %llu bytes, at most %llu", f->shown,
-				       (unsigned long long)f->total, (unsigned long long)f->max);
+				       "%s is larger than it may be: %llu bytes, at most %llu",
+				       f->shown, (unsigned long long)f->total,
+				       (unsigned long long)f->max);
 		return 0;
 	}
 
@@ -209,8 +212,9 @@ static size_t on_data(char *data, size_t size, size_t n, void *user)
 	if (use == 0)
 		return all;
 	if (use > f->max - f->got) {
-		f->refused = err_set(&f->error, -EFBIG, "%s is larger than it may be: over %llu bytes",
-				     f->shown, (unsigned long long)f->max);
+		f->refused =
+			err_set(&f->error, -EFBIG, "%s is larger than it may be: over %llu bytes",
+				f->shown, (unsigned long long)f->max);
 		return 0;
 	}
 	memcpy(f->window + f->n, data + (all - use), use);
@@ -294,7 +298,8 @@ static void back_off(struct fetch *f)
 	if (after > 0 && (uint64_t)after * 1000 > ms)
 		ms = (uint64_t)after * 1000;
 	ms = MIN_OF(ms, (uint64_t)BACKOFF_MAX);
-	t = (struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+	t = (struct timespec){.tv_sec = (time_t)(ms / 1000),
+			      .tv_nsec = (long)(ms % 1000) * 1000000};
 	while (nanosleep(&t, &t) < 0 && errno == EINTR)
 		;
 }
@@ -312,7 +317,8 @@ static int give_up(struct fetch *f, CURLcode code, long status, struct err *e)
 	if (code == CURLE_HTTP_RETURNED_ERROR) {
 		if (status == 404 || status == 410) {
 			err_help(e, "nothing is at this url; see whether it was moved or renamed");
-			return err_set(e, -ENOENT, "fetch %s: not found (status %ld)", f->shown, status);
+			return err_set(e, -ENOENT, "fetch %s: not found (status %ld)", f->shown,
+				       status);
 		}
 		if (status == 416) { /* shorter than what we have of it */
 			return changed_file(f, e);
@@ -331,8 +337,10 @@ static int give_up(struct fetch *f, CURLcode code, long status, struct err *e)
 		err_set(e, r, "fetch %s: %s", f->shown, why);
 	}
 	if (f->attempts > 1)
-		err_help(e, "tried %u times; see whether this host reaches the server, then apply again",
-			 f->attempts);
+		err_help(
+			e,
+			"tried %u times; see whether this host reaches the server, then apply again",
+			f->attempts);
 	return r;
 }
 
@@ -361,8 +369,8 @@ static int finished(struct fetch *f, CURLcode code, struct err *e)
 	if (f->refused < 0 || !may_retry(code, status) || f->fruitless >= FRUITLESS ||
 	    f->attempts >= ATTEMPTS)
 		return give_up(f, code, status, e);
-	log_debug("fetch %s: %s after %llu bytes, taken up again", f->shown, curl_easy_strerror(code),
-		  (unsigned long long)f->got);
+	log_debug("fetch %s: %s after %llu bytes, taken up again", f->shown,
+		  curl_easy_strerror(code), (unsigned long long)f->got);
 	back_off(f);
 	start(f);
 	return 0;
@@ -465,8 +473,8 @@ static int open_file(struct fetch *f, CURLU *u, struct err *e)
 		f->total = (uint64_t)st.st_size;
 	curl_free(path);
 	if (r == 0 && f->total > f->max)
-		r = err_set(e, -EFBIG, "%s is larger than it may be: %llu bytes, at most %llu", f->shown,
-			    (unsigned long long)f->total, (unsigned long long)f->max);
+		r = err_set(e, -EFBIG, "%s is larger than it may be: %llu bytes, at most %llu",
+			    f->shown, (unsigned long long)f->total, (unsigned long long)f->max);
 	return r;
 }
 

@@ -15,7 +15,7 @@
 #include "base/num.h"
 #include "host/fetch.h"
 
-#define BUFFER   (1u << 20)  /* a multiple of IMAGE_CHUNK */
+#define BUFFER   (1u << 20) /* a multiple of IMAGE_CHUNK */
 #define SECTOR   512u
 #define SYNC_RUN (32u << 20) /* so much is written back at a time, to keep dom0's memory clean */
 #define HEAD     512u        /* of the file, to tell web pages */
@@ -70,8 +70,9 @@ static int check_format(const struct sink *s, struct err *e)
 		if (s->fill < known[i].at + known[i].n ||
 		    memcmp(s->buf + known[i].at, known[i].magic, known[i].n) != 0)
 			continue;
-		err_help(e, "a disk's file is a raw image, compressed or not; qemu-img convert -O raw "
-			    "makes one");
+		err_help(e,
+			 "a disk's file is a raw image, compressed or not; qemu-img convert -O raw "
+			 "makes one");
 		return err_set(e, -EILSEQ, "it is %s, not a raw disk image", known[i].what);
 	}
 	return 0;
@@ -82,7 +83,8 @@ static int write_back(struct sink *s, uint64_t upto, struct err *e)
 {
 	if (upto - s->dirty < SYNC_RUN)
 		return 0;
-	sync_file_range(s->fd, (off64_t)s->dirty, (off64_t)(upto - s->dirty), SYNC_FILE_RANGE_WRITE);
+	sync_file_range(s->fd, (off64_t)s->dirty, (off64_t)(upto - s->dirty),
+			SYNC_FILE_RANGE_WRITE);
 	if (s->dirty > s->synced) {
 		if (sync_file_range(s->fd, (off64_t)s->synced, (off64_t)(s->dirty - s->synced),
 				    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
@@ -382,10 +384,14 @@ static int copy_as_is(struct source *from, struct sink *to, struct err *e)
 static int wrong_digest(const struct source *s, const char *digest, struct err *e)
 {
 	if (startswith(fetch_type(s->fetch), "text/html"))
-		err_help(e, "the server calls it a web page (text/html): the url must lead to the file "
-			    "itself");
+		err_help(
+			e,
+			"the server calls it a web page (text/html): the url must lead to the file "
+			"itself");
 	else
-		err_help(e, "if the file was meant to change, write this digest; nothing of it is kept");
+		err_help(
+			e,
+			"if the file was meant to change, write this digest; nothing of it is kept");
 	return err_set(e, -EBADMSG, "%s is not the file asked for: its sha256 is %s",
 		       fetch_shown(s->fetch), digest);
 }
@@ -428,8 +434,10 @@ int image_write(const struct image_request *q, struct image_result *ret, struct 
 	}
 	if (r < 0) {
 		if (e && !e->help)
-			err_help(e, "the file is as its digest says, so it was published like that: cut "
-				    "short, or not an image");
+			err_help(
+				e,
+				"the file is as its digest says, so it was published like that: cut "
+				"short, or not an image");
 		err_wrap(e, "%s", fetch_shown(fetch));
 		return r;
 	}

@@ -164,8 +164,9 @@ static void prepare_file(struct manifest *m, struct resource *r, const struct en
 		g = diag_error(m->diags, "missing-digest", entry->key ? entry->key->span : r->span,
 			       "file '%s' of %s has no sha256", entry->name,
 			       resource_title(m->arena, r));
-		diag_help(m->diags, g, "write `sha256:` with what sha256sum says of it; it is verified "
-				       "while it is fetched, and the base is named by it");
+		diag_help(m->diags, g,
+			  "write `sha256:` with what sha256sum says of it; it is verified "
+			  "while it is fetched, and the base is named by it");
 		return;
 	}
 	if (digest_ok(f->sha256))
@@ -174,7 +175,8 @@ static void prepare_file(struct manifest *m, struct resource *r, const struct en
 	digest = digest_lookup(m->arena, f->sha256, name);
 	if (!digest) {
 		diag_error(m->diags, "unknown-digest",
-			   field_span(r->record, arena_printf(m->arena, "files.%s.sha256", entry->name)),
+			   field_span(r->record,
+				      arena_printf(m->arena, "files.%s.sha256", entry->name)),
 			   "the list of sums has no line for '%s', the last part of the url", name);
 		return;
 	}
@@ -234,9 +236,11 @@ static void prepare(struct manifest *m, struct resource *r)
 				  t->storage && storage ? storage : NULL, complain);
 	}
 	if (t->domain.kernel && !strchr(t->domain.kernel, '/'))
-		want_file(m, r, t->domain.kernel, "domain.kernel", t->storage ? "" : NULL, complain);
+		want_file(m, r, t->domain.kernel, "domain.kernel", t->storage ? "" : NULL,
+			  complain);
 	if (t->domain.initrd && !strchr(t->domain.initrd, '/'))
-		want_file(m, r, t->domain.initrd, "domain.initrd", t->storage ? "" : NULL, complain);
+		want_file(m, r, t->domain.initrd, "domain.initrd", t->storage ? "" : NULL,
+			  complain);
 	/* A template of disk images alone, to be there before any domain. */
 	for (size_t i = 0; t->storage && i < t->files.n; i++)
 		if (!t->domain.disks.n && !t->domain.kernel && !t->domain.initrd)
@@ -278,7 +282,9 @@ static void actual_template(struct arena *a, const struct facts *f, const struct
 	actual->record = have;
 	/* Some are missing: another domain came, or a base that several share is there already. */
 	actual->half_made = have->imports.n < want->imports.n;
-	actual->state = want->imports.n == 0 ? "not used" : actual->half_made ? "incomplete" : "imported";
+	actual->state = want->imports.n == 0 ? "not used"
+			: actual->half_made  ? "incomplete"
+					     : "imported";
 }
 
 static bool wanted(const struct manifest *m, const char *vg, const char *sha256)
@@ -370,10 +376,13 @@ static const char *in_the_way(struct arena *a, const struct facts *f,
 	if (!lv || streq(sha256, i->sha256))
 		return NULL;
 	if (!sha256)
-		return arena_printf(a, "%s/%s is there and bears no mark of ours: rename or remove it by "
-				       "hand", i->storage, i->lv);
-	return arena_printf(a, "%s/%s holds another file whose sha256 begins alike (%s)", i->storage,
-			    i->lv, sha256);
+		return arena_printf(
+			a,
+			"%s/%s is there and bears no mark of ours: rename or remove it by "
+			"hand",
+			i->storage, i->lv);
+	return arena_printf(a, "%s/%s holds another file whose sha256 begins alike (%s)",
+			    i->storage, i->lv, sha256);
 }
 
 /* The file's name out of "FILE@PLACE". */
@@ -494,7 +503,8 @@ static int import_base(struct importing *i, struct err *e)
 	}
 	if (r == 0)
 		r = lvm_base_finish(import->storage, import->lv, e);
-	if (r < 0 && i->created) /* if this fails too, the next run does it: it is marked as filling */
+	if (r < 0 &&
+	    i->created) /* if this fails too, the next run does it: it is marked as filling */
 		lvm_remove(import->storage, import->lv, NULL);
 	return r;
 }
@@ -550,7 +560,9 @@ static int apply(struct work *w, struct err *e)
 		if (r < 0) {
 			err_wrap(e, "file '%s'", i.file);
 			err_at(e, "files.%s.%s", i.file,
-			       r == -EBADMSG ? "sha256" : r == -EFBIG && i.import->size ? "size" : "url");
+			       r == -EBADMSG                   ? "sha256"
+			       : r == -EFBIG && i.import->size ? "size"
+							       : "url");
 			return r;
 		}
 		n++;

@@ -12,3 +12,10 @@ bool fake_fails(const char *op);
 /* The state, from facts; NULL: an empty host. Nothing of the argument is kept. */
 struct net_facts;
 void fake_net_load(const struct net_facts *f);
+/* cache.c */
+struct cache_facts;
+void fake_cache_load(const struct cache_facts *f); /* copied */
+
+/* image.c: what a url holds; any other is an image of 16 MiB with the digest that is asked for. */
+void fake_image_add(const char *url, const char *sha256, uint64_t size);
+void fake_image_clear(void);

@@ -34,7 +34,7 @@ static char dir[] = "/tmp/manor-image-XXXXXX";
 static char url[64];
 
 /* A disk of 5 MiB and a bit: noise, a hole of 3 MiB, a little noise in a chunk of zeros, a ragged end. */
-#define DISK (5 * MIB + 700)
+#define DISK      (5 * MIB + 700)
 #define DISK_DATA (1 * MIB + 64 * KIB + 64 * KIB + 700)
 static char disk[DISK];
 
@@ -124,7 +124,10 @@ static struct image_request request(struct httpd_file *f, const char *data, size
 	f->n = n;
 	httpd_serve(f);
 	return (struct image_request){
-		.url = url, .sha256 = digest_of(data, n), .target = target(), .backoff_ms = 1,
+		.url = url,
+		.sha256 = digest_of(data, n),
+		.target = target(),
+		.backoff_ms = 1,
 	};
 }
 
@@ -168,7 +171,8 @@ static void two_members_are_one_disk(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(filters); i++) {
 		_cleanup_(blob_freep) struct blob a = pack(disk, 2 * MIB, filters[i]);
-		_cleanup_(blob_freep) struct blob b = pack(disk + 2 * MIB, DISK - 2 * MIB, filters[i]);
+		_cleanup_(blob_freep) struct blob b =
+			pack(disk + 2 * MIB, DISK - 2 * MIB, filters[i]);
 		struct httpd_file f = {0};
 		struct image_request q;
 		struct image_result r;
@@ -202,10 +206,12 @@ static void a_broken_connection_is_taken_up_again(void **state)
 		bool ranged;
 	} cases[] = {
 		{"again and again, with ranges",
-		 {.drop = 1000 * KIB, .ranges = true, .etag = "\"v1\""}, true},
+		 {.drop = 1000 * KIB, .ranges = true, .etag = "\"v1\""},
+		 true},
 		{"no validator", {.drop = 1000 * KIB, .drop_times = 3, .ranges = true}, true},
 		{"a weak validator isn't sent",
-		 {.drop = 1000 * KIB, .ranges = true, .etag = "W/\"v1\""}, true},
+		 {.drop = 1000 * KIB, .ranges = true, .etag = "W/\"v1\""},
+		 true},
 		{"a server without ranges", {.drop = 300 * KIB, .drop_times = 2}, true},
 		{"a server that is busy first", {.status = 503, .status_times = 2}, false},
 	};
@@ -257,39 +263,176 @@ static void what_goes_wrong_is_one_clear_error(void **state)
 		const char *says;
 		bool untouched; /* the target wasn't even opened */
 	} cases[] = {
-		{"another file", {0}, disk, DISK,
+		{"another file",
+		 {0},
+		 disk,
+		 DISK,
 		 {.sha256 = "00000000000000000000000000000000000000000000000000000000000000aa"},
-		 -EBADMSG, "is not the file asked for: its sha256 is ", false},
-		{"another file, which can't be decompressed either", {0}, gz.data, gz.n / 2,
+		 -EBADMSG,
+		 "is not the file asked for: its sha256 is ",
+		 false},
+		{"another file, which can't be decompressed either",
+		 {0},
+		 gz.data,
+		 gz.n / 2,
 		 {.sha256 = "00000000000000000000000000000000000000000000000000000000000000aa"},
-		 -EBADMSG, "is not the file asked for", false},
-		{"gzip, published truncated", {0}, gz.data, gz.n / 2, {0}, -EILSEQ, "decompressed", false},
-		{"xz, published truncated", {0}, xz.data, xz.n / 2, {0}, -EILSEQ, "decompressed", false},
-		{"zstd, published truncated", {0}, zst.data, zst.n / 2, {0}, -EILSEQ, "decompressed",
+		 -EBADMSG,
+		 "is not the file asked for",
 		 false},
-		{"bzip2, published truncated", {0}, bz2.data, bz2.n - 1000, {0}, -EILSEQ, "decompressed",
+		{"gzip, published truncated",
+		 {0},
+		 gz.data,
+		 gz.n / 2,
+		 {0},
+		 -EILSEQ,
+		 "decompressed",
 		 false},
-		{"lz4, published truncated", {0}, lz4.data, lz4.n - 1000, {0}, -EILSEQ, "decompressed", false},
-		{"lz4 without its end", {0}, lz4.data, lz4.n - 8, {0}, -EILSEQ, "decompressed", false},
-		{"a web page", {.type = "text/html"}, html, sizeof(html) - 1, {0}, -EILSEQ, "web page", true},
+		{"xz, published truncated",
+		 {0},
+		 xz.data,
+		 xz.n / 2,
+		 {0},
+		 -EILSEQ,
+		 "decompressed",
+		 false},
+		{"zstd, published truncated",
+		 {0},
+		 zst.data,
+		 zst.n / 2,
+		 {0},
+		 -EILSEQ,
+		 "decompressed",
+		 false},
+		{"bzip2, published truncated",
+		 {0},
+		 bz2.data,
+		 bz2.n - 1000,
+		 {0},
+		 -EILSEQ,
+		 "decompressed",
+		 false},
+		{"lz4, published truncated",
+		 {0},
+		 lz4.data,
+		 lz4.n - 1000,
+		 {0},
+		 -EILSEQ,
+		 "decompressed",
+		 false},
+		{"lz4 without its end",
+		 {0},
+		 lz4.data,
+		 lz4.n - 8,
+		 {0},
+		 -EILSEQ,
+		 "decompressed",
+		 false},
+		{"a web page",
+		 {.type = "text/html"},
+		 html,
+		 sizeof(html) - 1,
+		 {0},
+		 -EILSEQ,
+		 "web page",
+		 true},
 		{"a qcow2 image", {0}, qcow2, sizeof(qcow2), {0}, -EILSEQ, "qcow2", false},
 		{"nothing", {0}, "", 0, {0}, -EILSEQ, "is empty", true},
-		{"not there", {.status = 404, .status_times = 99}, disk, DISK, {0}, -ENOENT, "not found", true},
-		{"not allowed", {.status = 403, .status_times = 99}, disk, DISK, {0}, -EACCES, "403", true},
-		{"never well", {.status = 503, .status_times = 99}, disk, DISK, {0}, -EIO, "503", true},
+		{"not there",
+		 {.status = 404, .status_times = 99},
+		 disk,
+		 DISK,
+		 {0},
+		 -ENOENT,
+		 "not found",
+		 true},
+		{"not allowed",
+		 {.status = 403, .status_times = 99},
+		 disk,
+		 DISK,
+		 {0},
+		 -EACCES,
+		 "403",
+		 true},
+		{"never well",
+		 {.status = 503, .status_times = 99},
+		 disk,
+		 DISK,
+		 {0},
+		 -EIO,
+		 "503",
+		 true},
 		{"changed meanwhile",
-		 {.drop = MIB, .ranges = true, .etag = "\"v1\"", .etag_then = "\"v2\""}, disk, DISK, {0},
-		 -ESTALE, "changed while it was fetched", false},
-		{"always cut at the start", {.drop = 1}, disk, DISK, {0}, -EIO, "broken off after 1 of", true},
-		{"a bomb", {0}, gz.data, gz.n, {.max_size = DISK - 1}, -EFBIG, "larger than it may be", false},
-		{"as large as allowed, but too much data", {0}, gz.data, gz.n,
-		 {.max_size = DISK, .room = DISK_DATA - 1}, -ENOSPC, "room", false},
-		{"the place can't be made", {0}, disk, DISK, {.ready = no_room}, -ENOSPC, "pool is full", true},
-		{"a redirect to a file", {.location = "file:///etc/passwd"}, disk, DISK,
-		 {.url = "/redirect"}, -EIO, "file", true},
-		{"no such scheme", {0}, disk, DISK, {.url = "gopher://127.0.0.1/x"}, -EINVAL, "neither", true},
-		{"no such file", {0}, disk, DISK, {.url = "file:///nonexistent/x"}, -ENOENT, "/nonexistent/x", true},
-		{"a folder", {0}, disk, DISK, {.url = "file:///etc"}, -EINVAL, "not a regular file", true},
+		 {.drop = MIB, .ranges = true, .etag = "\"v1\"", .etag_then = "\"v2\""},
+		 disk,
+		 DISK,
+		 {0},
+		 -ESTALE,
+		 "changed while it was fetched",
+		 false},
+		{"always cut at the start",
+		 {.drop = 1},
+		 disk,
+		 DISK,
+		 {0},
+		 -EIO,
+		 "broken off after 1 of",
+		 true},
+		{"a bomb",
+		 {0},
+		 gz.data,
+		 gz.n,
+		 {.max_size = DISK - 1},
+		 -EFBIG,
+		 "larger than it may be",
+		 false},
+		{"as large as allowed, but too much data",
+		 {0},
+		 gz.data,
+		 gz.n,
+		 {.max_size = DISK, .room = DISK_DATA - 1},
+		 -ENOSPC,
+		 "room",
+		 false},
+		{"the place can't be made",
+		 {0},
+		 disk,
+		 DISK,
+		 {.ready = no_room},
+		 -ENOSPC,
+		 "pool is full",
+		 true},
+		{"a redirect to a file",
+		 {.location = "file:///etc/passwd"},
+		 disk,
+		 DISK,
+		 {.url = "/redirect"},
+		 -EIO,
+		 "file",
+		 true},
+		{"no such scheme",
+		 {0},
+		 disk,
+		 DISK,
+		 {.url = "gopher://127.0.0.1/x"},
+		 -EINVAL,
+		 "neither",
+		 true},
+		{"no such file",
+		 {0},
+		 disk,
+		 DISK,
+		 {.url = "file:///nonexistent/x"},
+		 -ENOENT,
+		 "/nonexistent/x",
+		 true},
+		{"a folder",
+		 {0},
+		 disk,
+		 DISK,
+		 {.url = "file:///etc"},
+		 -EINVAL,
+		 "not a regular file",
+		 true},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -530,7 +673,8 @@ static void an_initrd_stays_packed(void **state)
 
 	assert_int_equal(cache_fetch(&q, NULL), 0);
 	assert_int_equal(
-		file_read(arena_printf(a, "%s/%s", cache_dir, q.sha256), 9 * MIB, &is, &n, NULL), 0);
+		file_read(arena_printf(a, "%s/%s", cache_dir, q.sha256), 9 * MIB, &is, &n, NULL),
+		0);
 	assert_int_equal(n, b.n);
 	assert_memory_equal(is, b.data, n);
 	assert_int_equal(files_in_cache(""), 1);
@@ -562,7 +706,8 @@ static void what_a_killed_worker_left_is_swept_but_not_a_living_ones(void **stat
 	assert_int_equal(file_mkdirs(cache_dir, 0755, NULL), 0);
 	assert_int_equal(file_write(dead, disk, 1000, 0600, NULL), 0);
 	assert_int_equal(file_write(arena_printf(a, "%s/%s.part", cache_dir, q.sha256), disk, 1000,
-				    0600, NULL), 0);
+				    0600, NULL),
+			 0);
 	assert_int_equal(file_write(alive, disk, 1000, 0600, NULL), 0);
 	fd = open(alive, O_RDONLY | O_CLOEXEC);
 	assert_int_equal(flock(fd, LOCK_EX), 0);
