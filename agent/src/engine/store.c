@@ -14,7 +14,6 @@
 #include "model/json.h"
 #include "model/kind.h"
 
-#define FORCE_FILE    STORE_DIR "/manifest-in-force.json"
 #define JOURNAL_FILE  STORE_DIR "/journal.jsonl"
 #define JOURNAL_OLD   STORE_DIR "/journal.jsonl.1"
 #define JOURNAL_BYTES (1 << 20)
@@ -22,9 +21,36 @@
 #define LOCK_FILE     LOCK_DIR "/executor.lock"
 #define FORCE_BYTES   (32u << 20)
 
+static char *watched_digest(void)
+{
+	_cleanup_(freep) char *text = NULL;
+	char digest[SHA256_TEXT] = "";
+	size_t n;
+
+	if (file_read(STORE_WATCHED, NODE_MAX_BYTES, &text, &n, NULL) == 0)
+		sha256_of(text, n, digest);
+	return xstrdup(digest);
+}
+
+char *store_seen_file(void)
+{
+	_cleanup_(freep) char *text = NULL;
+	json_object *o = NULL, *v;
+	char *digest = NULL;
+	size_t n;
+
+	if (file_read(STORE_MANIFEST, FORCE_BYTES, &text, &n, NULL) == 0)
+		o = json_parse(text, n, NULL);
+	if (o && json_object_object_get_ex(o, "watched", &v))
+		digest = xstrdup(json_object_get_string(v) ? json_object_get_string(v) : "");
+	json_object_put(o);
+	return digest ? digest : xstrdup("");
+}
+
 int store_save_manifest(const struct manifest *m, struct err *e)
 {
 	json_object *o = json_object_new_object(), *files = json_object_new_object();
+	_cleanup_(freep) char *watched = NULL;
 	const char *text;
 	int r;
 
@@ -39,10 +65,13 @@ int store_save_manifest(const struct manifest *m, struct err *e)
 		json_object_object_add(files, f->path, json_object_new_string(f->text));
 	}
 	json_object_object_add(o, "files", files);
+	/* The file that was applied may be the watched one, read a moment ago: its own digest then. */
+	watched = streq(m->source.name, STORE_WATCHED) ? xstrdup(m->sha256) : watched_digest();
+	json_object_object_add(o, "watched", json_object_new_string(watched));
 	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY);
 	r = file_mkdirs(STORE_DIR, 0700, e);
 	if (r == 0)
-		r = file_write(FORCE_FILE, text, strlen(text), 0600, e);
+		r = file_write(STORE_MANIFEST, text, strlen(text), 0600, e);
 	json_object_put(o);
 	return r;
 }
@@ -57,7 +86,7 @@ int store_load_manifest(const struct kind *const *kinds, struct diags *d, struct
 	size_t n;
 	int r;
 
-	r = file_read(FORCE_FILE, FORCE_BYTES, &text, &n, e);
+	r = file_read(STORE_MANIFEST, FORCE_BYTES, &text, &n, e);
 	if (r < 0)
 		return r;
 	o = json_parse(text, n, e);
@@ -67,7 +96,7 @@ int store_load_manifest(const struct kind *const *kinds, struct diags *d, struct
 	    !json_object_object_get_ex(o, "dir", &dir) ||
 	    !json_object_object_get_ex(o, "text", &body)) {
 		json_object_put(o);
-		return err_set(e, -EINVAL, "%s is not a manifest in force", FORCE_FILE);
+		return err_set(e, -EINVAL, "%s is not a manifest in force", STORE_MANIFEST);
 	}
 	if (json_object_object_get_ex(o, "files", &files)) {
 		json_object_object_foreach(files, path, value) {

@@ -9,13 +9,19 @@
 
 #include "model/manifest.h"
 
-#define STORE_DIR "/var/lib/manor"
+#define STORE_DIR      "/var/lib/manor"
+#define STORE_MANIFEST STORE_DIR "/manifest-in-force.json"
+#define STORE_WATCHED  "/etc/manor/appliance.yaml"
 
 /* Text, folder and `{file: …}` contents of the manifest, so that a bad new file never displaces it. */
 int store_save_manifest(const struct manifest *m, struct err *e);
 /* Loads it; -ENOENT when there never was one. */
 int store_load_manifest(const struct kind *const *kinds, struct diags *d, struct manifest **ret,
 			struct err *e);
+
+/* The digest that STORE_WATCHED had when a manifest, that or another, was last put in force: a file
+ * that has it still is no news at the next start. The caller's; "" when there is none. */
+char *store_seen_file(void);
 
 /* One line of JSON; kept to about two files of a MiB. Failure is only logged. */
 void store_journal(json_object *entry);

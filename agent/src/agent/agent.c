@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The resident loop: what wakes it, when it may act, what it remembers for status.
+ */
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/inotify.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "engine/store.h"
+#include "engine/worker.h"
+
+#define SETTLE_US      (300 * 1000ull)      /* events come in flocks */
+#define BACKOFF_US     (5 * 1000000ull)     /* after a failure, doubling … */
+#define BACKOFF_MAX_US (300 * 1000000ull)   /* … to this */
+#define STOP_US        (20 * 1000000ull)    /* steps at hand may take so long to end */
+#define AGENT_DIR      "/etc/manor"
+
+static uint64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void set(char **field, const char *text)
+{
+	free(*field);
+	*field = text ? xstrdup(text) : NULL;
+}
+
+static int on_wake(sd_event_source *s, uint64_t usec, void *data);
+
+static void arm(struct agent *a, uint64_t at)
+{
+	if (!a->wake_timer) {
+		if (sd_event_add_time(a->loop, &a->wake_timer, CLOCK_MONOTONIC, at, 10000, on_wake,
+				      a) < 0)
+			abort();
+		return;
+	}
+	sd_event_source_set_time(a->wake_timer, at);
+	sd_event_source_set_enabled(a->wake_timer, SD_EVENT_ONESHOT);
+}
+
+void agent_wake(struct agent *a, const char *why, bool file, bool now)
+{
+	log_debug("woken: %s", why);
+	a->wanted = true;
+	a->wanted_file |= file;
+	set(&a->wanted_why, why);
+	if (now) {
+		a->failures = 0;
+		a->not_before = 0;
+	}
+	if (!a->running && !a->stopping)
+		arm(a, MAX_OF(now_us() + SETTLE_US, a->not_before));
+}
+
+static void on_event(void *data, json_object *event)
+{
+	struct agent *a = data;
+	json_object *v, *id, *state;
+
+	if (!json_object_object_get_ex(event, "event", &v))
+		return;
+	if (streq(json_object_get_string(v), "diagnostics") &&
+	    json_object_object_get_ex(event, "text", &v))
+		log_error("%s", json_object_get_string(v));
+	if (!streq(json_object_get_string(v), "step") ||
+	    !json_object_object_get_ex(event, "state", &state) ||
+	    !json_object_object_get_ex(event, "id", &id))
+		return;
+	if (streq(json_object_get_string(state), "failed") ||
+	    streq(json_object_get_string(state), "held")) {
+		json_object *error;
+		const char *text = "";
+
+		if (json_object_object_get_ex(event, "error", &error) &&
+		    json_object_object_get_ex(error, "message", &v))
+			text = json_object_get_string(v);
+		else if (json_object_object_get_ex(event, "text", &v))
+			text = json_object_get_string(v);
+		log_warn("%s %s: %s", json_object_get_string(id), json_object_get_string(state),
+			 text);
+		if (a->current_steps)
+			json_object_array_add(a->current_steps, json_object_get(event));
+	} else if (streq(json_object_get_string(state), "done")) {
+		json_object_object_get_ex(event, "text", &v);
+		log_info("%s: %s", json_object_get_string(id), json_object_get_string(v));
+	}
+}
+
+/* A restart's back-off ends by itself: that is an event too. */
+static void wait_for_held(struct agent *a, const struct plan *p)
+{
+	int64_t first = 0;
+
+	for (size_t i = 0; p && i < p->n; i++) {
+		const struct step *s = &p->steps[i];
+
+		if (s->hold == HOLD_WAIT && (!first || s->not_before < first))
+			first = s->not_before;
+	}
+	if (first) {
+		int64_t wait = MAX_OF(first - (int64_t)time(NULL), (int64_t)0);
+
+		a->wanted = true;
+		set(&a->wanted_why, "a wait is over");
+		a->not_before = MAX_OF(a->not_before, now_us() + (uint64_t)wait * 1000000);
+	}
+}
+
+void agent_took_note(struct agent *a, enum converge_result result, const struct converge *c,
+		     const char *why)
+{
+	const struct manifest *m = converge_manifest(c);
+
+	a->last_time = time(NULL);
+	a->last_result = result;
+	set(&a->last_why, why);
+	if (m) {
+		set(&a->last_file, m->source.name);
+		set(&a->last_sha256, m->sha256);
+	}
+	if (result == CONVERGED || result == CONVERGE_NOTHING || result == CONVERGE_PENDING) {
+		a->failures = 0;
+		a->not_before = 0;
+	}
+	wait_for_held(a, converge_plan(c));
+}
+
+static void on_ended(void *data, enum converge_result result, const struct converge *c)
+{
+	struct agent *a = data;
+
+	a->running = NULL;
+	agent_took_note(a, result, c, NULL);
+	json_object_put(a->last_steps);
+	a->last_steps = a->current_steps;
+	a->current_steps = NULL;
+	log_info("run ended: %s", converge_result_words[result]);
+	sd_notifyf(0, "STATUS=%s", converge_result_words[result]);
+	if (a->stopping) {
+		sd_event_exit(a->loop, 0);
+		return;
+	}
+	if (result == CONVERGE_FAILED || result == CONVERGE_REFUSED || result == CONVERGE_BAD) {
+		uint64_t wait = BACKOFF_US << MIN_OF(a->failures, 10u);
+
+		a->failures++;
+		a->not_before = MAX_OF(a->not_before, now_us() + MIN_OF(wait, BACKOFF_MAX_US));
+		/* What failed for want of something else (a server, memory) is tried again; a refusal or
+		 * a bad file waits for a new file. */
+		if (result == CONVERGE_FAILED)
+			a->wanted = true;
+	}
+	if (a->wanted)
+		arm(a, MAX_OF(now_us() + SETTLE_US, a->not_before));
+}
+
+static int on_wake(sd_event_source *s, uint64_t usec, void *data)
+{
+	struct agent *a = data;
+	struct converge_options o = {
+		.kinds = a->kinds,
+		.readers = a->readers,
+		.file = a->wanted_file ? AGENT_FILE : NULL,
+		.plan = {.allowed = IMPACT_LIVE},
+		.jobs = a->jobs,
+		.fall_back = true,
+		.event = on_event,
+		.ended = on_ended,
+		.data = a,
+	};
+
+	if (a->running || a->stopping)
+		return 0;
+	if (!a->wanted_file && access(STORE_MANIFEST, F_OK) < 0)
+		return 0; /* nothing is in force yet: there is nothing to keep */
+	log_info("observing: %s", a->wanted_why ? a->wanted_why : "asked");
+	a->wanted = a->wanted_file = false;
+	a->current_steps = json_object_new_array();
+	a->running = converge_start(a->loop, &o);
+	return 0;
+}
+
+/* The digest of the manifest's file, "" where there is none. */
+static char *file_digest(void)
+{
+	_cleanup_(freep) char *text = NULL;
+	char digest[SHA256_TEXT] = "";
+	size_t n;
+
+	if (file_read(AGENT_FILE, NODE_MAX_BYTES, &text, &n, NULL) == 0)
+		sha256_of(text, n, digest);
+	return xstrdup(digest);
+}
+
+static int on_file(sd_event_source *s, const struct inotify_event *event, void *data)
+{
+	struct agent *a = data;
+	_cleanup_(freep) char *digest = NULL;
+
+	if (event->len && !streq(event->name, "appliance.yaml"))
+		return 0;
+	digest = file_digest();
+	/* Gone or unchanged: the one in force stays. */
+	if (!digest[0] || streq(digest, a->boot_text))
+		return 0;
+	set(&a->boot_text, digest);
+	agent_wake(a, "the manifest changed", true, true);
+	return 0;
+}
+
+static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void *data)
+{
+	struct agent *a = data;
+
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)now_us());
+	agent_wake(a, "SIGHUP", access(AGENT_FILE, F_OK) == 0, true);
+	sd_notify(0, "READY=1");
+	return 0;
+}
+
+static int on_give_up(sd_event_source *s, uint64_t usec, void *data)
+{
+	sd_event_exit(((struct agent *)data)->loop, 0);
+	return 0;
+}
+
+static int on_stop(sd_event_source *s, const struct signalfd_siginfo *si, void *data)
+{
+	struct agent *a = data;
+
+	sd_notify(0, "STOPPING=1");
+	a->stopping = true;
+	if (!a->running) {
+		sd_event_exit(a->loop, 0);
+		return 0;
+	}
+	/* Steps at hand end by themselves; if that takes too long they go on without us, and hold the
+	 * lock meanwhile. */
+	converge_stop(a->running);
+	sd_event_add_time_relative(a->loop, NULL, CLOCK_MONOTONIC, STOP_US, 0, on_give_up, a);
+	return 0;
+}
+
+static void watch_xen(struct agent *a);
+
+static int on_watch_restart(sd_event_source *s, uint64_t usec, void *data)
+{
+	struct agent *a = data;
+
+	a->watch_restart = sd_event_source_disable_unref(a->watch_restart);
+	watch_xen(a);
+	return 0;
+}
+
+static void on_xen(void *data, const char *what, uint64_t done, uint64_t total)
+{
+	agent_wake(data, what, false, false);
+}
+
+static void on_watch_end(void *data, int result, const char *text, json_object *value,
+			 struct err *e)
+{
+	struct agent *a = data;
+
+	if (a->stopping)
+		return;
+	log_warn("the watch over Xen ended: %s; again in 5 s", e->message ? e->message : "?");
+	if (sd_event_add_time_relative(a->loop, &a->watch_restart, CLOCK_MONOTONIC, 5000000, 0,
+				       on_watch_restart, a) < 0)
+		abort();
+}
+
+/* libxl and libxenstore have threads and may block: they watch from a process of their own. */
+static void watch_xen(struct agent *a)
+{
+	static const char *const args[] = {"watch-xen", NULL};
+	_cleanup_err_ struct err e = {0};
+	struct worker_spec spec = {
+		.name = "watch-xen", .args = args, .lock_fd = -1,
+		.progress = on_xen, .ended = on_watch_end, .data = a,
+	};
+
+	if (worker_start(a->loop, &spec, NULL, &e) < 0)
+		log_error("the watch over Xen: %s", e.message);
+}
+
+json_object *agent_status(const struct agent *a)
+{
+	json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "running", json_object_new_boolean(a->running != NULL));
+	if (a->last_time) {
+		json_object_object_add(o, "time", json_object_new_int64(a->last_time));
+		json_object_object_add(
+			o, "result",
+			json_object_new_string(converge_result_words[a->last_result]));
+	}
+	if (a->last_file)
+		json_object_object_add(o, "file", json_object_new_string(a->last_file));
+	if (a->last_sha256)
+		json_object_object_add(o, "sha256", json_object_new_string(a->last_sha256));
+	if (a->last_steps)
+		json_object_object_add(o, "steps", json_object_get(a->last_steps));
+	return o;
+}
+
+static int start(struct agent *a)
+{
+	_cleanup_err_ struct err e = {0};
+	_cleanup_(freep) char *seen = NULL;
+	sigset_t set;
+	int r;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	r = sd_event_default(&a->loop);
+	if (r < 0)
+		return err_errno(&e, r, "event loop");
+	sd_event_set_watchdog(a->loop, true);
+	sd_event_add_signal(a->loop, NULL, SIGTERM, on_stop, a);
+	sd_event_add_signal(a->loop, NULL, SIGINT, on_stop, a);
+	sd_event_add_signal(a->loop, NULL, SIGHUP, on_hangup, a);
+	r = serve_start(a, &e);
+	if (r < 0) {
+		log_error("%s", e.message);
+		return r;
+	}
+	if (file_mkdirs(AGENT_DIR, 0755, &e) < 0 ||
+	    sd_event_add_inotify(a->loop, NULL, AGENT_DIR, IN_CLOSE_WRITE | IN_MOVED_TO, on_file,
+				 a) < 0)
+		log_warn("changes of %s are not seen: %s", AGENT_FILE,
+			 e.message ? e.message : "no inotify");
+	watch_xen(a);
+	a->boot_text = file_digest();
+	seen = store_seen_file();
+	/* A file that was not looked at yet is news; else what was applied last, perhaps from elsewhere,
+	 * is what this host goes by. */
+	if (a->boot_text[0] && !streq(a->boot_text, seen))
+		agent_wake(a, "start: the manifest is new", true, true);
+	else
+		agent_wake(a, "start", false, true);
+	sd_notify(0, "READY=1\nSTATUS=observing");
+	return 0;
+}
+
+int agent_main(const struct kind *const *kinds, const struct reader *const *readers)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+	struct agent a = {
+		.kinds = kinds, .readers = readers, .jobs = n > 0 ? (size_t)n : 1, .listener = -1,
+	};
+	int r;
+
+	r = start(&a);
+	if (r >= 0)
+		r = sd_event_loop(a.loop);
+	closep(&a.listener);
+	sd_event_unref(a.loop);
+	return r < 0 ? 1 : 0;
+}

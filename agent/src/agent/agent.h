@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The resident agent: the one executor. Events only wake it; what to do comes from observing and
+ * planning anew each time. It holds no library that can block: libxl's events come from a worker.
+ */
+#pragma once
+
+#include <json-c/json.h>
+#include <systemd/sd-event.h>
+
+#include "engine/converge.h"
+
+#define AGENT_FILE "/etc/manor/appliance.yaml"
+
+struct agent {
+	sd_event *loop;
+	const struct kind *const *kinds;
+	const struct reader *const *readers;
+	size_t jobs;
+
+	struct converge *running;   /* the agent's own run */
+	size_t clients_running;     /* runs on behalf of clients */
+	bool wanted;                /* something woke it while it ran */
+	bool wanted_file;           /* … and it is the file that has to be read */
+	char *wanted_why;
+	unsigned failures;          /* in a row: the back-off */
+	uint64_t not_before;        /* monotonic µs: events wait until then */
+	sd_event_source *wake_timer, *watch_restart;
+	bool stopping;
+
+	int64_t last_time;          /* of the last run's end; 0: none yet */
+	enum converge_result last_result;
+	char *last_file, *last_sha256, *last_why;
+	json_object *last_steps;    /* steps that failed or are held, for status */
+	json_object *current_steps;
+
+	int listener;
+	char *boot_text;            /* digest of AGENT_FILE as last seen */
+};
+
+/* Runs until told to stop; returns an exit code. */
+int agent_main(const struct kind *const *kinds, const struct reader *const *readers);
+
+/* Something happened: observe and plan soon. `file`: the manifest's file is to be read anew; else the
+ * one in force is gone by. `now`: don't wait for the back-off. */
+void agent_wake(struct agent *a, const char *why, bool file, bool now);
+json_object *agent_status(const struct agent *a);
+
+/* agent/serve.c: the socket. */
+int serve_start(struct agent *a, struct err *e);
+/* A run that a client asked for has ended. */
+void agent_took_note(struct agent *a, enum converge_result result, const struct converge *c,
+		     const char *why);
