@@ -31,7 +31,8 @@ void fake_cache_load(const struct cache_facts *f)
 	struct cache_facts fresh = {0};
 
 	arena = arena_new();
-	copy(arena, f, &fresh);
+	if (f)
+		copy(arena, f, &fresh);
 	state = fresh;
 	arena_free(old);
 }
@@ -50,7 +51,8 @@ int cache_fetch(const struct image_request *q, struct err *e)
 	int r;
 
 	if (fake_fails(__func__))
-		return err_set(e, -EIO, "create %s/%s.part: Input/output error", cache_dir, q->sha256);
+		return err_set(e, -EIO, "create %s/%s.part: Input/output error", cache_dir,
+			       q->sha256);
 	if (map_get(&state.files, q->sha256))
 		return 0;
 	mine.ready = NULL;

@@ -61,8 +61,8 @@ int image_write(const struct image_request *q, struct image_result *ret, struct 
 	if (q->room && size > q->room)
 		return err_set(e, -ENOSPC, "the image has more data than there is room for");
 	if (h && !streq(h->sha256, q->sha256))
-		return err_set(e, -EBADMSG, "%s is not the file asked for: its sha256 is %s", q->url,
-			       h->sha256);
+		return err_set(e, -EBADMSG, "%s is not the file asked for: its sha256 is %s",
+			       q->url, h->sha256);
 	*ret = (struct image_result){.downloaded = size, .size = size, .written = size};
 	return 0;
 }
