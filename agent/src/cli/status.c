@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * manor status: what is, beside what should be.
+ */
+#include <stdio.h>
+#include <time.h>
+
+#include "agent/client.h"
+#include "base/num.h"
+#include "base/str.h"
+#include "cli/loop.h"
+#include "cli/session.h"
+#include "cli/table.h"
+#include "engine/planner.h"
+#include "engine/store.h"
+#include "kinds/domain.h"
+#include "kinds/kinds.h"
+#include "kinds/net_facts.h"
+#include "kinds/storage.h"
+#include "kinds/volume.h"
+#include "model/json.h"
+#include "model/step_json.h"
+
+struct status {
+	const struct options *o;
+	struct arena *arena;
+	struct manifest *manifest; /* NULL: none, or a bad one */
+	struct facts *facts;
+	struct survey survey;
+	struct plan *plan;
+	json_object *agent; /* NULL: none runs */
+};
+
+static json_object *ask_agent(void)
+{
+	struct client *c = client_open();
+	json_object *request, *answer;
+	bool interrupted = false;
+
+	if (!c)
+		return NULL;
+	request = json_object_new_object();
+	json_object_object_add(request, "verb", json_object_new_string("status"));
+	client_send(c, request);
+	json_object_put(request);
+	answer = client_receive(c, &interrupted);
+	client_close(c);
+	return answer;
+}
+
+static const char *get(json_object *o, const char *key)
+{
+	json_object *v;
+
+	return o && json_object_object_get_ex(o, key, &v) ? json_object_get_string(v) : NULL;
+}
+
+static int64_t number(json_object *o, const char *key)
+{
+	json_object *v;
+
+	return o && json_object_object_get_ex(o, key, &v) ? json_object_get_int64(v) : 0;
+}
+
+static const char *size(struct status *s, uint64_t bytes)
+{
+	char buf[NUM_TEXT];
+
+	return arena_strdup(s->arena, num_size(buf, bytes));
+}
+
+static const char *age(struct status *s, int64_t since)
+{
+	char buf[NUM_TEXT];
+
+	return arena_strdup(s->arena, num_age(buf, (uint64_t)MAX_OF(s->facts->time - since,
+								    (int64_t)0)));
+}
+
+static size_t kind_index(const struct kind *k)
+{
+	size_t i = 0;
+
+	while (all_kinds[i] && all_kinds[i] != k)
+		i++;
+	return i;
+}
+
+/* What the plan says of it, in a few words; NULL when it is as it should be. */
+static const char *drift(struct status *s, const struct kind *k, const char *name)
+{
+	const char *text = NULL;
+
+	for (size_t i = 0; s->plan && i < s->plan->n; i++) {
+		const struct step *p = &s->plan->steps[i];
+		const char *why = p->hold == HOLD_CONFLICT || p->hold == HOLD_UNKNOWN ||
+						  p->hold == HOLD_WAIT
+					  ? p->hold_why
+					  : p->why;
+
+		if (p->kind != k || !streq(p->name, name))
+			continue;
+		if (!why)
+			why = action_words[p->action];
+		text = text ? arena_printf(s->arena, "%s; %s", text, why) : why;
+	}
+	return text;
+}
+
+static const char *behind(struct status *s, const struct resource *domain)
+{
+	for (size_t i = 0; domain && i < domain->n_needs; i++) {
+		const struct resource *v = domain->needs[i];
+
+		if (v->kind == &kind_volume && volume_behind(s->facts, v))
+			return arena_printf(s->arena, "behind: %s comes from an older file", v->name);
+	}
+	return NULL;
+}
+
+static const char *join(struct status *s, const char *a, const char *b)
+{
+	return a && b ? arena_printf(s->arena, "%s; %s", a, b) : a ? a : b;
+}
+
+static void print_domains(struct status *s)
+{
+	static const struct table_column columns[] = {
+		{"DOMAIN", false}, {"STATE", false}, {"TYPE", false}, {"MEMORY", false},
+		{"VCPUS", false}, {"UPTIME", true}, {"ID", true}, {"DRIFT", false},
+	};
+	const struct actuals *l = &s->survey.kinds[kind_index(&kind_domain)];
+	struct libscols_table *t = table_new(columns, ARRAY_SIZE(columns), s->o->noheadings);
+
+	for (size_t i = 0; i < l->n; i++) {
+		const struct actual *a = &l->list[i];
+		const struct domain *d = a->record;
+		const struct resource *want =
+			a->foreign ? NULL : manifest_find(s->manifest, "domain", a->name);
+		const char *note = a->foreign ? "foreign: left alone"
+					      : join(s, drift(s, &kind_domain, a->name),
+						     behind(s, want));
+		const char *cells[] = {
+			a->name,
+			a->half_made ? "half-made" : a->state,
+			field_is_set(&domain_table, d, "type") ? xen_type_words[d->type] : NULL,
+			d->maxmem ? arena_printf(s->arena, "%s/%s", size(s, d->memory),
+						 size(s, d->maxmem))
+				  : size(s, d->memory),
+			arena_printf(s->arena, "%lld/%lld", (long long)d->vcpus,
+				     (long long)d->maxvcpus),
+			d->started ? age(s, d->started) : NULL,
+			arena_printf(s->arena, "%lld", (long long)d->domid),
+			join(s, note, a->foreign ? NULL : a->note),
+		};
+
+		table_row(t, ARRAY_SIZE(cells), cells);
+	}
+	for (size_t i = 0; i < s->manifest->n_resources; i++) {
+		const struct resource *r = s->manifest->resources[i];
+		const struct domain *d = r->record;
+		const char *rest;
+
+		if (r->kind != &kind_domain || s->survey.unknown[kind_index(&kind_domain)] ||
+		    survey_find(&s->survey, s->manifest, r->kind, r->name, false))
+			continue;
+		rest = domain_rest(s->arena, s->facts, r);
+		{
+			const char *cells[] = {
+				r->name, rest ? "stopped" : "absent", xen_type_words[d->type],
+				size(s, d->memory), arena_printf(s->arena, "%lld",
+								 (long long)d->vcpus),
+				NULL, NULL,
+				join(s, rest, join(s, drift(s, &kind_domain, r->name),
+						   behind(s, r))),
+			};
+
+			table_row(t, ARRAY_SIZE(cells), cells);
+		}
+	}
+	table_print(t);
+}
+
+static const char *percent(struct status *s, int64_t hundredths)
+{
+	return hundredths < 0 ? NULL
+			      : arena_printf(s->arena, "%lld %%", (long long)(hundredths / 100));
+}
+
+static void print_pools(struct status *s)
+{
+	static const struct table_column columns[] = {
+		{"POOL", false}, {"SIZE", true}, {"DATA", true}, {"METADATA", true},
+		{"CLONES", true}, {"OVERCOMMIT", true}, {"DRIFT", false},
+	};
+	const struct actuals *l = &s->survey.kinds[kind_index(&kind_storage)];
+	struct libscols_table *t = table_new(columns, ARRAY_SIZE(columns), s->o->noheadings);
+
+	for (size_t i = 0; i < l->n; i++) {
+		const struct actual *a = &l->list[i];
+		const struct storage *st = a->record;
+		uint64_t tenths = st->pool_size ? st->pool_virtual * 10 / st->pool_size : 0;
+		const char *cells[] = {
+			arena_printf(s->arena, "%s/%s", a->name, STORAGE_POOL),
+			size(s, st->pool_size),
+			percent(s, st->data_percent),
+			percent(s, st->metadata_percent),
+			arena_printf(s->arena, "%lld", (long long)st->clones),
+			arena_printf(s->arena, "%llu.%llu×", (unsigned long long)(tenths / 10),
+				     (unsigned long long)(tenths % 10)),
+			drift(s, &kind_storage, a->name),
+		};
+
+		if (a->foreign)
+			continue;
+		table_row(t, ARRAY_SIZE(cells), cells);
+	}
+	table_print(t);
+}
+
+static const char *words(struct status *s, const struct list *l)
+{
+	const char *text = NULL;
+
+	for (size_t i = 0; i < l->n; i++)
+		text = text ? arena_printf(s->arena, "%s, %s", text, (char *)l->items[i])
+			    : l->items[i];
+	return text;
+}
+
+/* The domains whose interfaces are on that bridge. */
+static const char *guests(struct status *s, const char *bridge)
+{
+	const struct xen_facts *x = xen_facts(s->facts);
+	const char *text = NULL;
+
+	for (size_t i = 0; x && i < x->domains.n; i++) {
+		const struct xen_domain *d = x->domains.items[i];
+		bool on = false;
+
+		for (size_t j = 0; j < d->nics.n; j++)
+			on |= streq(((struct xen_nic *)d->nics.items[j])->bridge, bridge);
+		if (on && d->name)
+			text = text ? arena_printf(s->arena, "%s, %s", text, d->name) : d->name;
+	}
+	return text;
+}
+
+static void print_bridges(struct status *s)
+{
+	static const struct table_column columns[] = {
+		{"BRIDGE", false}, {"ADDRESS", false}, {"PORTS", false}, {"GUESTS", false},
+		{"DRIFT", false},
+	};
+	const struct actuals *l = &s->survey.kinds[kind_index(&kind_bridge)];
+	struct libscols_table *t = table_new(columns, ARRAY_SIZE(columns), s->o->noheadings);
+
+	for (size_t i = 0; i < l->n; i++) {
+		const struct actual *a = &l->list[i];
+		const struct bridge *b = a->record;
+		const char *cells[] = {
+			a->name, words(s, &b->addresses), words(s, &b->devices),
+			guests(s, a->name), drift(s, &kind_bridge, a->name),
+		};
+
+		if (a->foreign)
+			continue;
+		table_row(t, ARRAY_SIZE(cells), cells);
+	}
+	table_print(t);
+}
+
+static void print_head(struct status *s)
+{
+	const struct xen_facts *x = xen_facts(s->facts);
+	char buf[NUM_TEXT];
+	const char *result = get(s->agent, "result");
+	size_t pending = s->plan ? s->plan->n : 0;
+
+	printf("%s  ", s->plan ? s->plan->host : s->facts->hostname);
+	if (s->manifest)
+		printf("%s", pending ? "NOT as the manifest says" : "as the manifest says");
+	else
+		printf("no manifest");
+	if (s->manifest)
+		printf(": %s (sha256 %.8s…)", s->manifest->source.name, s->manifest->sha256);
+	if (x)
+		printf("  Xen %s  dom0 %s, %s free", x->version ? x->version : "?",
+		       size(s, x->dom0_memory), size(s, x->memory_free));
+	printf("\n");
+	if (!s->agent)
+		printf("agent: not running (systemctl start manor)\n");
+	else if (result)
+		printf("agent: last run %s, %s ago\n", result,
+		       num_age(buf, (uint64_t)MAX_OF(time(NULL) - number(s->agent, "time"),
+						     (int64_t)0)));
+	else
+		printf("agent: running, has not ended a run yet\n");
+}
+
+static void print_rest(struct status *s)
+{
+	bool told = false;
+
+	for (size_t i = 0; s->plan && i < s->plan->n; i++) {
+		const struct step *p = &s->plan->steps[i];
+
+		if (!told)
+			printf("\nNot as it should be (see `manor plan`):\n");
+		told = true;
+		printf("  %s/%s  %s%s%s%s\n", p->kind->name, p->name,
+		       p->why ? p->why : action_words[p->action], p->hold_why ? " (" : "",
+		       p->hold_why ? p->hold_why : "", p->hold_why ? ")" : "");
+	}
+	for (size_t i = 0; i < s->facts->n; i++)
+		if (!s->facts->readings[i].known)
+			printf("NOT KNOWN %s: %s\n", s->facts->readings[i].reader->name,
+			       s->facts->readings[i].why);
+	for (size_t i = 0; s->plan && i < s->plan->n_notes; i++)
+		if (s->plan->notes[i].type == NOTE_WARNING || s->plan->notes[i].type == NOTE_KEPT)
+			printf("%s: %s\n", s->plan->notes[i].subject, s->plan->notes[i].text);
+}
+
+static json_object *actuals_json(struct status *s, const struct kind *k)
+{
+	const struct actuals *l = &s->survey.kinds[kind_index(k)];
+	json_object *o = json_object_new_object();
+
+	for (size_t i = 0; i < l->n; i++) {
+		const struct actual *a = &l->list[i];
+		json_object *x = record_to_json(k->table, a->record, false);
+		const char *note = drift(s, k, a->name);
+
+		json_object_object_add(x, "foreign", json_object_new_boolean(a->foreign));
+		if (a->half_made)
+			json_object_object_add(x, "half_made", json_object_new_boolean(true));
+		if (a->state)
+			json_object_object_add(x, "state", json_object_new_string(a->state));
+		if (note && !a->foreign)
+			json_object_object_add(x, "drift", json_object_new_string(note));
+		json_object_object_add(o, a->name, x);
+	}
+	return o;
+}
+
+static void print_status_json(struct status *s)
+{
+	json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "host",
+			       json_object_new_string(s->plan ? s->plan->host
+							      : s->facts->hostname));
+	if (s->manifest) {
+		json_object_object_add(o, "manifest",
+				       json_object_new_string(s->manifest->source.name));
+		json_object_object_add(o, "sha256", json_object_new_string(s->manifest->sha256));
+		json_object_object_add(o, "converged", json_object_new_boolean(s->plan->n == 0));
+		for (size_t i = 0; all_kinds[i]; i++)
+			json_object_object_add(o, all_kinds[i]->name, actuals_json(s, all_kinds[i]));
+		json_object_object_add(o, "plan", plan_to_json(s->plan));
+	}
+	json_object_object_add(o, "agent", s->agent ? json_object_get(s->agent) : NULL);
+	print_json(o);
+}
+
+static int open_manifest(struct status *s)
+{
+	_cleanup_err_ struct err e = {0};
+	struct diags *d;
+
+	if (!s->o->file && access(STORE_MANIFEST, R_OK) == 0) {
+		d = diags_new();
+		if (store_load_manifest(all_kinds, d, &s->manifest, &e) == 0)
+			return 0;
+		fprintf(stderr, "manor status: %s\n", e.message);
+		diags_free(d);
+	}
+	s->manifest = manifest_open(s->o);
+	return s->manifest ? 0 : -1;
+}
+
+int verb_status(int argc, char **argv)
+{
+	static const char *const accepts[] = {"file", "format", "noheadings", NULL};
+	struct options o;
+	struct status s = {.o = &o};
+	int r = options_read(argc, argv, accepts, &o, NULL);
+
+	if (r)
+		return r < 0 ? EXIT_FINE : r;
+	if (open_manifest(&s) < 0)
+		return EXIT_BAD;
+	s.arena = arena_new();
+	s.agent = ask_agent();
+	s.facts = facts_now();
+	r = EXIT_FAILED;
+	if (s.facts) {
+		survey_make(s.arena, s.manifest, s.facts, &s.survey);
+		s.plan = plan_make(s.manifest, s.facts,
+				   &(struct plan_options){.allowed = IMPACT_LIVE});
+		r = EXIT_FINE;
+		if (o.json) {
+			print_status_json(&s);
+		} else {
+			print_head(&s);
+			printf("\n");
+			print_domains(&s);
+			printf("\n");
+			print_pools(&s);
+			printf("\n");
+			print_bridges(&s);
+			print_rest(&s);
+		}
+	}
+	plan_free(s.plan);
+	facts_free(s.facts);
+	manifest_free(s.manifest);
+	json_object_put(s.agent);
+	arena_free(s.arena);
+	return r;
+}
