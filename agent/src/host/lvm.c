@@ -47,7 +47,7 @@ int lvm_read(struct arena *a, struct lvm_facts *ret, struct err *e)
 		struct lvm_lv *v = l.lvs.items[i];
 		uint64_t id;
 
-		if (v->active && streq(v->type, "thin-pool") &&
+		if (streq(v->type, "thin-pool") &&
 		    lvm_kernel_transaction(v->vg, v->name, &id, NULL) == 0)
 			v->kernel_transaction_id = (int64_t)id;
 	}
@@ -70,7 +70,7 @@ int lvm_vg_create(const char *vg, const char *const *devs, size_t n, const char 
 {
 	_cleanup_lvm_cmd_ struct lvm_cmd c = {0};
 
-	lvm_cmd_add(&c, "vgcreate");
+	lvm_cmd_add(&c, "vgcreate --physicalextentsize 4m");
 	lvm_cmd_tags(&c, "--addtag", tags, n_tags);
 	lvm_cmd_word(&c, vg);
 	for (size_t i = 0; i < n; i++)
@@ -174,6 +174,7 @@ static int metadata_text(const char *vg, char **ret, struct err *e)
 int lvm_pool_mend(const char *vg, const char *pool, struct err *e)
 {
 	_cleanup_arena_ struct arena *a = arena_new();
+	_cleanup_lvm_cmd_ struct lvm_cmd c = {0};
 	_cleanup_(freep) char *text = NULL;
 	const struct lvm_lv *p;
 	const char *lv = NULL;
@@ -211,7 +212,10 @@ int lvm_pool_mend(const char *vg, const char *pool, struct err *e)
 		if (r < 0)
 			return r;
 	}
-	return lvm_activate(vg, lv ? lv : pool, true, e); /* replays what is pending */
+	/* Replays what is pending. */
+	lvm_cmd_add(&c, "lvchange -ay -K");
+	lvm_cmd_lv(&c, vg, lv ? lv : pool);
+	return lvm_cmd_run(&c, NULL, e);
 }
 
 /* Runs a command that creates in a pool. A pool that is one transaction behind fails each of them, in
@@ -295,7 +299,7 @@ int lvm_activate(const char *vg, const char *lv, bool on, struct err *e)
 
 	lvm_cmd_add(&c, on ? "lvchange -ay -K" : "lvchange -an");
 	lvm_cmd_lv(&c, vg, lv);
-	return lvm_cmd_run(&c, NULL, e);
+	return on ? run_in_pool(&c, vg, lv, e) : lvm_cmd_run(&c, NULL, e);
 }
 
 int lvm_autoactivate(const char *vg, const char *lv, bool on, struct err *e)

@@ -27,10 +27,10 @@ struct storage {
 	struct record rec;
 	struct list devices; /* of struct storage_device */
 	struct storage_pool pool;
-	bool active; /* the pool; derived */
 	/* What the host says: */
 	struct list pvs; /* of strings: devices */
-	uint64_t vg_size, vg_free, pool_size, pool_virtual;
+	uint64_t vg_size, vg_free, pool_size;
+	uint64_t pool_virtual; /* the sum of its volumes' sizes, bases apart */
 	int64_t data_percent, metadata_percent; /* hundredths */
 	int64_t clones;
 };
@@ -40,6 +40,9 @@ struct storage {
  * admits. For template and volume. Arena memory. */
 const char *storage_admit(struct arena *a, const struct facts *f, const char *storage,
 			  uint64_t bytes);
+/* Whether the manifest's volumes add up to more than the pool that is there may carry: why, else NULL. */
+const char *storage_overcommitted(struct arena *a, const struct manifest *m, const struct facts *f,
+				  const char *storage);
 /* A storage's name, or a volume's within it, that LVM or device-mapper would refuse: why, else NULL. */
 const char *storage_name_bad(struct arena *a, const char *storage);
 const char *storage_volume_bad(struct arena *a, const char *storage, const char *volume);

@@ -15,6 +15,7 @@ struct volume {
 	const char *base; /* sha256 of the file that a clone comes from; NULL: an empty volume */
 	const char *path; /* /dev/STORAGE/NAME */
 	bool active;
+	bool kept; /* undeleted: stays though no manifest names it */
 	/* What the host says: */
 	int64_t data_percent; /* of the size, in hundredths */
 	const char *origin;
@@ -36,11 +37,16 @@ bool volume_behind(const struct facts *f, const struct resource *volume);
 struct tombstone {
 	const char *name; /* the volume's: "web.root" */
 	const char *vg, *lv;
+	const char *uuid;
 	uint64_t size;
 	int64_t removed, expires; /* seconds since the epoch */
 };
 /* All tombstones among the facts, newest first. */
 void volume_tombstones(struct arena *a, const struct facts *f, struct tombstone **ret, size_t *ret_n);
+/* Whether that tombstone is meant by WHAT: "volume/web.root", "web.root", and all of a domain's by
+ * "domain/web" or "web". */
+bool volume_meant(const struct tombstone *t, const char *what);
 /* Brings the volume back under its name, active, and tagged so that the next apply leaves it. Safe to
  * run again. -EEXIST when the name is taken meanwhile. */
-int volume_undelete(const struct facts *f, const struct tombstone *t, struct err *e);
+int volume_undelete(struct arena *a, const struct facts *f, const struct tombstone *t,
+		    struct err *e);
