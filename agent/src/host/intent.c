@@ -133,8 +133,7 @@ static int save(const char *path, const struct intent_domain *i, struct err *e)
 	o = json_object_new_object();
 	json_object_object_add(o, "uuid", json_object_new_string(i->uuid));
 	json_object_object_add(o, "boot_id", json_object_new_string(i->boot_id));
-	json_object_object_add(o, "stopped",
-			       json_object_new_string(intent_stop_words[i->stopped]));
+	json_object_object_add(o, "stopped", json_object_new_string(intent_stop_words[i->stopped]));
 	if (i->stopped != INTENT_RUN)
 		json_object_object_add(o, "since", json_object_new_int64(i->since));
 	if (i->digest)
@@ -142,8 +141,7 @@ static int save(const char *path, const struct intent_domain *i, struct err *e)
 	if (i->timeout)
 		json_object_object_add(o, "timeout", json_object_new_int64((int64_t)i->timeout));
 	if (i->restart_domid)
-		json_object_object_add(o, "restart_domid",
-				       json_object_new_int64(i->restart_domid));
+		json_object_object_add(o, "restart_domid", json_object_new_int64(i->restart_domid));
 	if (i->crashes) {
 		json_object_object_add(o, "crashes", json_object_new_int64(i->crashes));
 		json_object_object_add(o, "crashed", json_object_new_int64(i->crashed));
@@ -154,7 +152,8 @@ static int save(const char *path, const struct intent_domain *i, struct err *e)
 
 /* The CLI and a worker may both change one domain's: read, change and write under one lock. */
 static int change(const struct intent_who *who,
-		  void (*set)(struct intent_domain *i, const struct intent_who *who, const void *data),
+		  void (*set)(struct intent_domain *i, const struct intent_who *who,
+			      const void *data),
 		  const void *data, struct err *e)
 {
 	_cleanup_arena_ struct arena *a = arena_new();

@@ -16,7 +16,7 @@
 
 const char *const xen_type_words[] = {"pv", "pvh", "hvm", NULL};
 const char *const xen_state_words[] = {"running", "paused", "shutdown", "dying", NULL};
-const char *const xen_reason_words[] = {"poweroff", "reboot",	  "suspend", "crash",
+const char *const xen_reason_words[] = {"poweroff", "reboot",     "suspend", "crash",
 					"watchdog", "soft-reset", NULL};
 
 /* Takes malloc'ed text into the arena. */
@@ -58,8 +58,8 @@ static void read_disks(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 	_cleanup_(freep) char **ids = xen_dir(x, &n, "/libxl/%d/device/vbd", domid);
 
 	for (unsigned i = 0; ids && i < n; i++) {
-		_cleanup_(freep) char *b = xen_get(x, "/libxl/%d/device/vbd/%s/backend", domid,
-						   ids[i]);
+		_cleanup_(freep) char *b =
+			xen_get(x, "/libxl/%d/device/vbd/%s/backend", domid, ids[i]);
 		struct xen_disk *disk;
 		const char *params, *mode;
 
@@ -108,8 +108,8 @@ static void read_nics(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 	_cleanup_(freep) char **ids = xen_dir(x, &n, "/libxl/%d/device/vif", domid);
 
 	for (unsigned i = 0; ids && i < n; i++) {
-		_cleanup_(freep) char *b = xen_get(x, "/libxl/%d/device/vif/%s/backend", domid,
-						   ids[i]);
+		_cleanup_(freep) char *b =
+			xen_get(x, "/libxl/%d/device/vif/%s/backend", domid, ids[i]);
 		struct xen_nic *nic;
 		const char *vif;
 		char *mac;
@@ -166,8 +166,8 @@ static void read_marks(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 		const char *key;
 		const char **at;
 	} texts[] = {
-		{"uuid", &d->mark_uuid},   {"name", &d->mark_name}, {"state", &d->mark_state},
-		{"kernel", &d->kernel},	   {"initrd", &d->initrd},  {"cmdline", &d->cmdline},
+		{"uuid", &d->mark_uuid}, {"name", &d->mark_name}, {"state", &d->mark_state},
+		{"kernel", &d->kernel},  {"initrd", &d->initrd},  {"cmdline", &d->cmdline},
 	};
 
 	for (unsigned i = 0; keys && i < n; i++) {
@@ -178,6 +178,10 @@ static void read_marks(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 		if (streq(keys[i], "started"))
 			d->started = MAX_OF(
 				xen_get_int(x, 0, "/local/domain/%d/manor/started", domid), 0);
+		if (streq(keys[i], "shutdown_timeout"))
+			d->shutdown_timeout = MAX_OF(
+				xen_get_int(x, 0, "/local/domain/%d/manor/shutdown_timeout", domid),
+				0);
 	}
 	d->boot_known = d->kernel != NULL;
 }
@@ -187,8 +191,8 @@ static void read_vcpus(struct xen_ctx *x, struct xen_domain *d)
 	int domid = (int)d->domid;
 
 	for (int64_t i = 0; i < d->maxvcpus; i++) {
-		_cleanup_(freep) char *s = xen_get(x, "/local/domain/%d/cpu/%lld/availability",
-						   domid, (long long)i);
+		_cleanup_(freep) char *s =
+			xen_get(x, "/local/domain/%d/cpu/%lld/availability", domid, (long long)i);
 
 		if (streq(s, "online"))
 			d->vcpus++;
@@ -204,8 +208,10 @@ static void read_domain(struct xen_ctx *x, struct arena *a, const libxl_dominfo 
 	d->domid = i->domid;
 	snprintf(uuid, sizeof(uuid), LIBXL_UUID_FMT, LIBXL_UUID_BYTES(i->uuid));
 	d->uuid = arena_strdup(a, uuid);
-	d->state = i->dying ? XEN_DYING : i->shutdown ? XEN_SHUTDOWN
-			    : i->paused ? XEN_PAUSED : XEN_RUNNING;
+	d->state = i->dying      ? XEN_DYING
+		   : i->shutdown ? XEN_SHUTDOWN
+		   : i->paused   ? XEN_PAUSED
+				 : XEN_RUNNING;
 	/* Both count as sched.h does; what it doesn't say is no orderly end. */
 	d->reason = (int)i->shutdown_reason;
 	if (d->reason < XEN_POWEROFF || d->reason > XEN_SOFT_RESET)
@@ -230,9 +236,11 @@ static void read_domain(struct xen_ctx *x, struct arena *a, const libxl_dominfo 
 			d->type = k;
 	d->name = keep_full(a, xen_get(x, "/local/domain/%u/name", i->domid));
 	d->memory = (uint64_t)xen_get_int(x, (int64_t)i->current_memkb,
-					  "/local/domain/%u/memory/target", i->domid) * KIB;
+					  "/local/domain/%u/memory/target", i->domid) *
+		    KIB;
 	d->maxmem = (uint64_t)xen_get_int(x, (int64_t)i->max_memkb,
-					  "/local/domain/%u/memory/static-max", i->domid) * KIB;
+					  "/local/domain/%u/memory/static-max", i->domid) *
+		    KIB;
 	read_vcpus(x, d);
 	read_marks(x, a, d);
 	if (!d->mark_uuid)

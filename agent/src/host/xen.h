@@ -5,8 +5,9 @@
  *
  * Every domain of ours bears marks, keys below /local/domain/D/manor/ that the guest may read and not
  * write, there from the first moment because they go into the creating call: `uuid`, `name`,
- * `started` (seconds since the epoch), `kernel`, `initrd`, `cmdline`, and `state`, which is
- * "building" until the moment before the domain is first unpaused, and "ready" from then on.
+ * `started` (seconds since the epoch), `kernel`, `initrd`, `cmdline`, `shutdown_timeout` (seconds),
+ * and `state`, which is "building" until the moment before the domain is first unpaused, and "ready"
+ * from then on.
  *
  * Mutating functions return 0 or a negative errno with a message that ends in libxl's own last lines:
  * -ENOMEM (Xen has too little memory free; err_at "memory"), -ENOENT (no such domain, device, kernel
@@ -82,6 +83,7 @@ struct xen_domain {
 	bool boot_known;      /* kernel, initrd and cmdline could be read */
 	const char *why;      /* when not: why */
 	int64_t started;      /* seconds since the epoch, of the mark; 0: not known */
+	int64_t shutdown_timeout; /* of the mark; 0: not known */
 	struct list disks;    /* of struct xen_disk, by devid */
 	struct list nics;     /* of struct xen_nic, by devid */
 	/* The marks; NULL: it bears none. */

@@ -48,7 +48,8 @@ static int memory_follows(struct xen_ctx *x, int64_t domid, int64_t start, int64
 		if (xen_clock() > until)
 			break;
 		if (told != now)
-			xen_tell(w, "waiting for the guest: has %llu of %llu MiB", mib(now), mib(kb));
+			xen_tell(w, "waiting for the guest: has %llu of %llu MiB", mib(now),
+				 mib(kb));
 		told = now;
 		usleep(POLL_US);
 	}
@@ -79,7 +80,8 @@ int xen_set_memory(int64_t domid, uint64_t bytes, unsigned wait_s, const struct 
 	if (kb > most)
 		return err_set(e, -ERANGE, "%llu MiB is more than its maxmem, %llu MiB", mib(kb),
 			       mib(most));
-	if (kb > old && libxl_get_free_memory(x.xl, &free_kb) == 0 && (int64_t)free_kb < kb - start) {
+	if (kb > old && libxl_get_free_memory(x.xl, &free_kb) == 0 &&
+	    (int64_t)free_kb < kb - start) {
 		err_help(e, "stop a domain or lower another's memory");
 		return err_set(e, -ENOMEM, "needs %llu MiB more, Xen has %llu MiB free",
 			       mib(kb - start + KIB - 1), mib((int64_t)free_kb));
@@ -93,8 +95,9 @@ int xen_set_memory(int64_t domid, uint64_t bytes, unsigned wait_s, const struct 
 	r = memory_follows(&x, domid, start, kb, slack, wait_s, w, e);
 	if (r == -ETIMEDOUT) {
 		libxl_set_memory_target(x.xl, (uint32_t)domid, old, 0, 1);
-		err_help(e, "its kernel may have no balloon driver, or no memory to give: restart it "
-			    "with the new value");
+		err_help(e,
+			 "its kernel may have no balloon driver, or no memory to give: restart it "
+			 "with the new value");
 	}
 	return r;
 }
@@ -152,8 +155,8 @@ int xen_set_vcpus(int64_t domid, int64_t vcpus, unsigned wait_s, const struct xe
 		return r;
 	while (now != vcpus && xen_clock() < until) {
 		if (told != now)
-			xen_tell(w, "waiting for the guest: uses %lld of %lld vcpus", (long long)now,
-				 (long long)vcpus);
+			xen_tell(w, "waiting for the guest: uses %lld of %lld vcpus",
+				 (long long)now, (long long)vcpus);
 		told = now;
 		usleep(POLL_US);
 		r = xen_info(&x, domid, &info, e);
@@ -164,9 +167,11 @@ int xen_set_vcpus(int64_t domid, int64_t vcpus, unsigned wait_s, const struct xe
 	if (now == vcpus || distance(now, vcpus) < distance(start, vcpus))
 		return 0;
 	ask_vcpus(&x, domid, old > 0 ? old : start, most, NULL);
-	err_help(e, "onlining takes the guest's help (a udev rule for cpu devices); a restart takes "
-		    "none");
-	return err_set(e, -ETIMEDOUT, "the guest did not follow: it still uses %lld vcpus after %us",
+	err_help(e,
+		 "onlining takes the guest's help (a udev rule for cpu devices); a restart takes "
+		 "none");
+	return err_set(e, -ETIMEDOUT,
+		       "the guest did not follow: it still uses %lld vcpus after %us",
 		       (long long)now, wait_s);
 }
 
@@ -195,9 +200,10 @@ static int wait_connected(struct xen_ctx *x, int64_t domid, const char *type, in
 			break;
 		usleep(POLL_US);
 	}
-	return err_set(e, -ETIMEDOUT,
-		       "the guest did not connect it within %us (backend in state %lld, guest in %lld)",
-		       CONNECT_WAIT_S, (long long)back, (long long)front);
+	return err_set(
+		e, -ETIMEDOUT,
+		"the guest did not connect it within %us (backend in state %lld, guest in %lld)",
+		CONNECT_WAIT_S, (long long)back, (long long)front);
 }
 
 /* A failed add leaves nodes behind, which libxl then takes for a device. */
@@ -206,7 +212,8 @@ static void forget_device(struct xen_ctx *x, int64_t domid, const char *type, in
 	char paths[3][96];
 
 	snprintf(paths[0], sizeof(paths[0]), "/libxl/%d/device/%s/%d", (int)domid, type, devid);
-	snprintf(paths[1], sizeof(paths[1]), "/local/domain/%d/device/%s/%d", (int)domid, type, devid);
+	snprintf(paths[1], sizeof(paths[1]), "/local/domain/%d/device/%s/%d", (int)domid, type,
+		 devid);
 	snprintf(paths[2], sizeof(paths[2]), "/local/domain/0/backend/%s/%d/%d", type, (int)domid,
 		 devid);
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
@@ -270,7 +277,8 @@ int xen_disk_remove(int64_t domid, const char *vdev, struct err *e)
 	if (rc == 0) {
 		rc = libxl_device_disk_remove(x.xl, (uint32_t)domid, &disk, NULL);
 		if (rc)
-			r = xen_fail(&x, e, -EBUSY, rc, "the guest does not let go of disk %s", vdev);
+			r = xen_fail(&x, e, -EBUSY, rc, "the guest does not let go of disk %s",
+				     vdev);
 	}
 	libxl_device_disk_dispose(&disk);
 	return r;
@@ -378,7 +386,8 @@ int xen_nic_bridge(int64_t domid, const char *mac, const char *bridge, struct er
 		return r;
 	if (!find_nic(&x, domid, mac, &nic)) {
 		libxl_device_nic_dispose(&nic);
-		return err_set(e, -ENOENT, "domain %lld has no interface %s", (long long)domid, mac);
+		return err_set(e, -ENOENT, "domain %lld has no interface %s", (long long)domid,
+			       mac);
 	}
 	devid = nic.devid;
 	libxl_device_nic_dispose(&nic);

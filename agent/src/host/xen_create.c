@@ -12,10 +12,10 @@
 
 #include "base/num.h"
 
-#define KIB          1024u
-#define HOTPLUG      "/usr/lib/manor/hotplug"
-#define FREE_WAIT_S  15 /* for the memory of domains that are being destroyed */
-#define TARGET_WAIT_S 5 /* for udev to make a volume's link */
+#define KIB           1024u
+#define HOTPLUG       "/usr/lib/manor/hotplug"
+#define FREE_WAIT_S   15 /* for the memory of domains that are being destroyed */
+#define TARGET_WAIT_S 5  /* for udev to make a volume's link */
 
 static char *dup_or_null(const char *s)
 {
@@ -106,7 +106,7 @@ static char **marks(const struct xen_domain *d)
 		{"manor/initrd", d->initrd},
 		{"manor/cmdline", d->cmdline && *d->cmdline ? d->cmdline : NULL},
 	};
-	char **list = xcalloc(2 * ARRAY_SIZE(pairs) + 3, sizeof(*list));
+	char **list = xcalloc(2 * ARRAY_SIZE(pairs) + 5, sizeof(*list));
 	size_t n = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
@@ -117,6 +117,8 @@ static char **marks(const struct xen_domain *d)
 	}
 	list[n++] = xstrdup("manor/started");
 	list[n++] = xasprintf("%lld", (long long)time(NULL));
+	list[n++] = xstrdup("manor/shutdown_timeout");
+	list[n++] = xasprintf("%lld", (long long)d->shutdown_timeout);
 	return list;
 }
 

@@ -32,7 +32,8 @@ static void log_message(struct xentoollog_logger *logger, xentoollog_level level
 		l->n--;
 	}
 	if (errnoval >= 0)
-		snprintf(l->lines[l->n++], XEN_LOG_LINE, "%.200s (%.40s)", text, strerror(errnoval));
+		snprintf(l->lines[l->n++], XEN_LOG_LINE, "%.200s (%.40s)", text,
+			 strerror(errnoval));
 	else
 		snprintf(l->lines[l->n++], XEN_LOG_LINE, "%s", text);
 }

@@ -25,8 +25,8 @@ static void sweep(struct xen_ctx *x, int64_t domid)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
 		unsigned n;
-		_cleanup_(freep) char **l = xen_dir(x, &n, "/local/domain/0/backend/%s/%d", types[i],
-						    (int)domid);
+		_cleanup_(freep) char **l =
+			xen_dir(x, &n, "/local/domain/0/backend/%s/%d", types[i], (int)domid);
 
 		if (!l)
 			continue;

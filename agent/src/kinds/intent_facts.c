@@ -6,7 +6,10 @@
 #include "kinds/kinds.h"
 #include "kinds/mark.h"
 
-#define ROW(s, m, t, ...) {.name = #m, .type = t, .offset = FIELD_AT(s, m), __VA_ARGS__}
+#define ROW(s, m, t, ...)                                                                          \
+	{                                                                                          \
+		.name = #m, .type = t, .offset = FIELD_AT(s, m), __VA_ARGS__                       \
+	}
 
 TABLE(intent_domain_table, intent_domain, "intent", "What was asked for of one domain.",
       ROW(intent_domain, uuid, FIELD_STRING, .doc = "The domain's."),

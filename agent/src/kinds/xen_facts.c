@@ -6,7 +6,10 @@
 #include "kinds/kinds.h"
 #include "kinds/mark.h"
 
-#define ROW(s, m, t, ...) {.name = #m, .type = t, .offset = FIELD_AT(s, m), __VA_ARGS__}
+#define ROW(s, m, t, ...)                                                                          \
+	{                                                                                          \
+		.name = #m, .type = t, .offset = FIELD_AT(s, m), __VA_ARGS__                       \
+	}
 
 TABLE(xen_disk_table, xen_disk, "disk", "A disk of a domain.",
       ROW(xen_disk, devid, FIELD_INT, .doc = "Virtual device number."),
@@ -44,6 +47,7 @@ TABLE(xen_domain_table, xen_domain, "domain", "A domain as Xen has it.",
 	  .doc = "Whether kernel, initrd and cmdline could be read."),
       ROW(xen_domain, why, FIELD_STRING, .doc = "Why not."),
       ROW(xen_domain, started, FIELD_INT, .doc = "When it was made, seconds since 1970."),
+      ROW(xen_domain, shutdown_timeout, FIELD_INT, .doc = "Seconds that it may take to shut down."),
       ROW(xen_domain, disks, FIELD_LIST, .sub = &xen_disk_table, .doc = "Its disks."),
       ROW(xen_domain, nics, FIELD_LIST, .sub = &xen_nic_table, .doc = "Its interfaces."),
       ROW(xen_domain, mark_uuid, FIELD_STRING, .doc = "Mark: UUID of the resource."),
@@ -83,6 +87,8 @@ static int xen_facts_read(struct arena *a, void *ret_record, struct err *e)
 			unset(&xen_domain_table, &d->rec, "reason");
 		if (d->started == 0)
 			unset(&xen_domain_table, &d->rec, "started");
+		if (d->shutdown_timeout == 0)
+			unset(&xen_domain_table, &d->rec, "shutdown_timeout");
 	}
 	return 0;
 }

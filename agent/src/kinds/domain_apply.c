@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Doing what was planned for a domain. It is always made from the manifest, never from what Xen
+ * remembers of it, and what it boots is looked at before anything is stopped.
+ */
+#include "kinds/domain_priv.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/num.h"
+#include "host/cache.h"
+
+#define FOLLOW_S         30 /* for a guest to follow a change of memory or vcpus */
+#define SHUTDOWN_DEFAULT 60
+#define BOOT_NONE        "none"
+
+static void progress(void *data, const char *what)
+{
+	struct work *w = data;
+
+	if (w->progress)
+		w->progress(w, what, 0, 0);
+}
+
+static struct intent_who who(const struct work *w)
+{
+	return (struct intent_who){
+		.name = w->step->name,
+		.uuid = w->step->uuid,
+		.boot_id = w->facts->boot_id ? w->facts->boot_id : "",
+		.now = w->facts->time,
+	};
+}
+
+static struct xen_disk *asked_disk(struct work *w, const char *name, const struct domain_disk *k)
+{
+	struct xen_disk *x = arena_alloc(w->arena, sizeof(*x));
+
+	*x = (struct xen_disk){
+		.vdev = k->vdev,
+		.target = k->target,
+		.read_only = k->read_only,
+		.label = name,
+	};
+	return x;
+}
+
+static struct xen_nic *asked_nic(struct work *w, const char *name, const struct domain_nic *n)
+{
+	struct xen_nic *x = arena_alloc(w->arena, sizeof(*x));
+
+	*x = (struct xen_nic){.mac = n->mac, .bridge = n->bridge, .label = name};
+	return x;
+}
+
+/* The manifest's domain in Xen's shape; its boot files are there. */
+static int ask(struct work *w, struct xen_domain *ret, struct err *e)
+{
+	const struct domain *d = w->step->want_record;
+	int r;
+
+	*ret = (struct xen_domain){
+		.uuid = w->step->uuid,
+		.name = w->step->name,
+		.type = d->type,
+		.memory = d->memory,
+		.maxmem = MAX_OF(d->maxmem, d->memory),
+		.vcpus = d->vcpus,
+		.maxvcpus = MAX_OF(d->maxvcpus, d->vcpus),
+		.kernel = d->kernel_path,
+		.initrd = streq(d->initrd_path, BOOT_NONE) ? NULL : d->initrd_path,
+		.cmdline = d->cmdline,
+		.shutdown_timeout = (int64_t)d->shutdown_timeout,
+	};
+	if (!d->kernel_path)
+		return err_set(e, -EINVAL, "it has no kernel");
+	for (size_t i = 0; i < d->disks.n; i++)
+		list_add(w->arena, &ret->disks,
+			 asked_disk(w, d->disks.entries[i].name, d->disks.entries[i].value));
+	for (size_t i = 0; i < d->nics.n; i++)
+		list_add(w->arena, &ret->nics,
+			 asked_nic(w, d->nics.entries[i].name, d->nics.entries[i].value));
+	r = cache_kernel(w->arena, d->kernel_path, &ret->image, e);
+	if (r < 0)
+		err_at(e, "kernel");
+	return r;
+}
+
+static int create(struct work *w, const struct xen_domain *asked, struct err *e)
+{
+	const struct intent_domain *i = domain_intent(w->facts, w->step->name, w->step->uuid);
+	struct intent_who me = who(w);
+	struct xen_watcher watcher = {progress, w};
+	int64_t domid;
+	int r;
+
+	/* A stop or restart that this fulfils or overrules; the count of crashes stays. */
+	if (i && (i->stopped != INTENT_RUN || i->restart_domid)) {
+		r = intent_start(&me, e);
+		if (r < 0)
+			return r;
+	}
+	r = xen_create(asked, &watcher, &domid, e);
+	if (r < 0)
+		return r;
+	w->result = arena_printf(w->arena, "started as domain %lld", (long long)domid);
+	return 0;
+}
+
+/* Gracefully, else by force; *ret_how says which. */
+static int end(struct work *w, const struct xen_domain *x, uint64_t timeout, const char **ret_how,
+	       struct err *e)
+{
+	struct xen_watcher watcher = {progress, w};
+	_cleanup_err_ struct err why = {0};
+	int r;
+
+	if (x->state == XEN_SHUTDOWN) {
+		*ret_how = "cleared away";
+		return xen_destroy(x->domid, e);
+	}
+	r = xen_shutdown(x->domid, (unsigned)timeout, &watcher, &why);
+	if (r == 0)
+		*ret_how = "shut down";
+	else if (r == -ETIMEDOUT)
+		*ret_how = arena_printf(w->arena, "%s: destroyed", why.message);
+	else {
+		err_move(e, &why);
+		return r;
+	}
+	progress(w, *ret_how);
+	return xen_destroy(x->domid, e);
+}
+
+static uint64_t stop_timeout(const struct work *w)
+{
+	const struct intent_domain *i = domain_intent(w->facts, w->step->name, w->step->uuid);
+	const struct domain *d = w->step->want_record;
+	const struct xen_domain *x = w->now ? w->now->data : NULL;
+
+	if (i && i->timeout && w->step->action != ACTION_REMOVE)
+		return i->timeout;
+	if (d)
+		return d->shutdown_timeout;
+	return x && x->shutdown_timeout ? (uint64_t)x->shutdown_timeout : SHUTDOWN_DEFAULT;
+}
+
+static int restart(struct work *w, struct err *e)
+{
+	const struct domain *d = w->step->want_record, *seen = w->step->have_record;
+	const struct xen_domain *x = w->now->data;
+	struct intent_who me = who(w);
+	struct xen_domain asked;
+	const char *how;
+	int r;
+
+	if (seen && seen->domid != x->domid)
+		return err_set(e, -ESTALE,
+			       "it was started anew since the plan was made; run apply "
+			       "again");
+	r = ask(w, &asked, e);
+	if (r < 0)
+		return r;
+	if (x->state == XEN_SHUTDOWN && (x->reason == XEN_CRASH || x->reason == XEN_WATCHDOG) &&
+	    d->on_crash == END_RESTART) {
+		const struct intent_domain *i =
+			domain_intent(w->facts, w->step->name, w->step->uuid);
+
+		r = intent_crash(&me, domain_crashes(w->facts, i, x) + 1, e);
+		if (r < 0)
+			return r;
+	}
+	r = end(w, x, stop_timeout(w), &how, e);
+	if (r == 0)
+		r = create(w, &asked, e);
+	if (r == 0)
+		w->result = arena_printf(w->arena, "%s, %s", how, w->result);
+	return r;
+}
+
+static int settle(struct work *w, struct err *e)
+{
+	const struct intent_domain *i = domain_intent(w->facts, w->step->name, w->step->uuid);
+	const struct xen_domain *x = w->now ? w->now->data : NULL;
+	struct intent_who me = who(w);
+	char digest[SHA256_TEXT];
+	int r = 0;
+
+	if (!x)
+		return 0;
+	/* What runs by now was started anew: it isn't what the plan saw. */
+	if (!w->now->half_made && x->state != XEN_SHUTDOWN)
+		return err_set(e, -ESTALE,
+			       "it runs again since the plan was made; run apply again");
+	/* First the note, then the end: a husk tells the next plan the same once more. */
+	if (!w->now->half_made && (!i || i->stopped == INTENT_RUN)) {
+		domain_digest(w->step->want_record, digest);
+		r = intent_stop(&me, INTENT_INSIDE, digest, 0, e);
+	}
+	if (r == 0)
+		r = xen_destroy(x->domid, e);
+	if (r == 0)
+		w->result = "cleared away; it stays off";
+	return r;
+}
+
+static int stop(struct work *w, struct err *e)
+{
+	const char *how;
+	int r;
+
+	if (!w->now)
+		return 0;
+	r = end(w, w->now->data, stop_timeout(w), &how, e);
+	if (r == 0)
+		w->result = how;
+	return r;
+}
+
+static int remove_(struct work *w, struct err *e)
+{
+	int r = stop(w, e);
+
+	return r < 0 ? r : intent_forget(w->step->name, e);
+}
+
+/* "lan" of "nics.lan.bridge" and "nics.lan"; *ret_field "bridge", or NULL. Arena memory. */
+static const char *entry_of(struct arena *a, const char *path, const char *map,
+			    const char **ret_field)
+{
+	size_t n = strlen(map);
+	const char *dot;
+
+	if (strncmp(path, map, n) != 0 || path[n] != '.')
+		return NULL;
+	path += n + 1;
+	dot = strchr(path, '.');
+	*ret_field = dot ? dot + 1 : NULL;
+	return dot ? arena_strndup(a, path, (size_t)(dot - path)) : path;
+}
+
+static int change_nic(struct work *w, const struct xen_domain *x, const char *name,
+		      const char *field, struct err *e)
+{
+	const struct domain *want = w->step->want_record, *now = w->now->record;
+	const struct domain_nic *n = map_get(&want->nics, name), *have = map_get(&now->nics, name);
+	int r = 0;
+
+	if (n && have && streq(field, "bridge")) {
+		progress(w, arena_printf(w->arena, "moving %s to %s", name, n->bridge));
+		r = xen_nic_bridge(x->domid, n->mac, n->bridge, e);
+	} else {
+		if (have && (!n || !streq(n->mac, have->mac))) {
+			progress(w, arena_printf(w->arena, "unplugging %s", name));
+			r = xen_nic_remove(x->domid, have->mac, e);
+		}
+		if (r == 0 && n && (!have || !streq(n->mac, have->mac))) {
+			progress(w, arena_printf(w->arena, "plugging in %s", name));
+			r = xen_nic_add(x->domid, asked_nic(w, name, n), e);
+		}
+	}
+	if (r < 0 && e && !e->path)
+		err_at(e, "nics.%s", name);
+	return r;
+}
+
+static int add_disk(struct work *w, const struct xen_domain *x, const char *name, struct err *e)
+{
+	const struct domain *want = w->step->want_record, *now = w->now->record;
+	const struct domain_disk *k = map_get(&want->disks, name);
+	int r;
+
+	/* Disks that go, or change, are a restart's. */
+	if (!k || map_get(&now->disks, name))
+		return 0;
+	progress(w, arena_printf(w->arena, "adding disk %s", name));
+	r = xen_disk_add(x->domid, asked_disk(w, name, k), e);
+	if (r < 0 && e && !e->path)
+		err_at(e, "disks.%s", name);
+	return r;
+}
+
+static int update(struct work *w, struct err *e)
+{
+	const struct domain *want = w->step->want_record;
+	const struct changes *c = &w->step->changes;
+	const struct xen_domain *x = w->now->data;
+	struct xen_watcher watcher = {progress, w};
+	/* A paused guest can't follow: it is told, and does when it goes on. */
+	unsigned wait_s = x->state == XEN_RUNNING ? FOLLOW_S : 0;
+	const char *field, *name;
+	int r = 0;
+
+	if (x->state == XEN_SHUTDOWN)
+		return err_set(e, -ESTALE,
+			       "it has shut down since the plan was made; run apply again");
+	/* What goes comes first in the changes of a map: a MAC is free before it is used again. */
+	for (size_t i = 0; r == 0 && i < c->n; i++) {
+		const char *path = c->list[i].path;
+
+		if (streq(path, "memory"))
+			r = xen_set_memory(x->domid, want->memory, wait_s, &watcher, e);
+		else if (streq(path, "vcpus"))
+			r = xen_set_vcpus(x->domid, want->vcpus, wait_s, &watcher, e);
+		else if ((name = entry_of(w->arena, path, "nics", &field)))
+			r = change_nic(w, x, name, field, e);
+		else if ((name = entry_of(w->arena, path, "disks", &field)))
+			r = add_disk(w, x, name, e);
+		else
+			r = err_set(e, -EINVAL, "%s can't be changed while it runs", path);
+	}
+	return r;
+}
+
+int domain_apply(struct work *w, struct err *e)
+{
+	struct xen_domain asked;
+	int r;
+
+	switch (w->step->action) {
+	case ACTION_CREATE:
+		r = ask(w, &asked, e);
+		return r < 0 ? r : create(w, &asked, e);
+	case ACTION_RESTART:
+		return w->now ? restart(w, e) : err_set(e, -ESTALE, "it is gone; run apply again");
+	case ACTION_UPDATE:
+		return w->now ? update(w, e) : err_set(e, -ESTALE, "it is gone; run apply again");
+	case ACTION_START:
+		return w->now ? xen_unpause(((const struct xen_domain *)w->now->data)->domid, e)
+			      : err_set(e, -ESTALE, "it is gone; run apply again");
+	case ACTION_STOP:
+		return stop(w, e);
+	case ACTION_SETTLE:
+		return settle(w, e);
+	case ACTION_REMOVE:
+		return remove_(w, e);
+	}
+	return err_set(e, -EINVAL, "no such action for a domain");
+}

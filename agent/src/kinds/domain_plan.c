@@ -1,0 +1,555 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Domains as they are, and what is to be done about them: what ended by itself, what a person stopped,
+ * what crashes again and again.
+ */
+#include "kinds/domain_priv.h"
+#include "kinds/kinds.h"
+
+#include <stdio.h>
+
+#include "base/num.h"
+#include "model/json.h"
+
+#define CREATE_TIMEOUT_S 300
+#define UPDATE_TIMEOUT_S 180
+#define SHUTDOWN_DEFAULT 60 /* seconds, where no mark says */
+#define BACKOFF_MAX_S    300
+#define CALM_S           600 /* a domain that ran so long begins its back-off anew */
+#define MIB              (UINT64_C(1) << 20)
+
+const struct intent_domain *domain_intent(const struct facts *f, const char *name, const char *uuid)
+{
+	const struct intent_facts *all = intent_facts(f);
+	const struct intent_domain *i = all ? map_get(&all->domains, name) : NULL;
+
+	if (!i || !streq(i->uuid, uuid) || !f->boot_id || !streq(i->boot_id, f->boot_id))
+		return NULL;
+	return i;
+}
+
+void domain_digest(const struct domain *d, char ret[SHA256_TEXT])
+{
+	json_object *o = record_to_json(&domain_table, d, true);
+	const char *text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
+
+	sha256_of(text, strlen(text), ret);
+	json_object_put(o);
+}
+
+int64_t domain_crashes(const struct facts *f, const struct intent_domain *i,
+		       const struct xen_domain *x)
+{
+	int64_t age = f->time - x->started;
+
+	/* Without a start that makes sense (the clock was set since) the count begins anew. */
+	if (!i || x->started == 0 || age < 0 || age >= CALM_S)
+		return 0;
+	return MIN_OF(i->crashes, 62);
+}
+
+const char *domain_rest(struct arena *a, const struct facts *f, const struct resource *domain)
+{
+	const struct intent_domain *i = domain_intent(f, domain->name, domain->uuid);
+	char digest[SHA256_TEXT], age[NUM_TEXT];
+
+	if (!i || i->stopped == INTENT_RUN)
+		return NULL;
+	if (i->stopped == INTENT_INSIDE) {
+		domain_digest(domain->record, digest);
+		if (!streq(digest, i->digest))
+			return NULL;
+	}
+	return arena_printf(a, "stopped %s %s ago",
+			    i->stopped == INTENT_BY_HAND ? "by hand" : "from inside",
+			    num_age(age, (uint64_t)MAX_OF(f->time - i->since, 0)));
+}
+
+/* What the facts hold → the record that the manifest's is compared with. */
+struct reading_in {
+	struct arena *a;
+	const struct domain *want; /* of the manifest; NULL: it is to go */
+	const struct xen_domain *x;
+	struct domain *d;
+};
+
+static const char *disk_name(const struct reading_in *in, const struct xen_disk *disk)
+{
+	for (size_t i = 0; in->want && i < in->want->disks.n; i++) {
+		const struct entry *e = &in->want->disks.entries[i];
+
+		if (disk->target && streq(((struct domain_disk *)e->value)->target, disk->target) &&
+		    !map_get(&in->d->disks, e->name))
+			return e->name;
+	}
+	/* A disk of another target may bear this name in the manifest: then it has changed. */
+	if (disk->vdev && !map_get(&in->d->disks, disk->vdev))
+		return disk->vdev;
+	return arena_printf(in->a, "disk%lld", (long long)disk->devid);
+}
+
+static const char *nic_name(const struct reading_in *in, const struct xen_nic *nic)
+{
+	for (size_t i = 0; in->want && i < in->want->nics.n; i++) {
+		const struct entry *e = &in->want->nics.entries[i];
+
+		if (nic->mac && streq(((struct domain_nic *)e->value)->mac, nic->mac) &&
+		    !map_get(&in->d->nics, e->name))
+			return e->name;
+	}
+	return arena_printf(in->a, "vif%lld", (long long)nic->devid);
+}
+
+static void add_uses(struct reading_in *in, struct actual *x, const char *kind, const char *name)
+{
+	if (!name)
+		return;
+	x->uses = arena_grow(in->a, (void *)x->uses, x->n_uses, sizeof(*x->uses));
+	((const char **)x->uses)[x->n_uses++] = arena_printf(in->a, "%s/%s", kind, name);
+}
+
+/* "web.root" of "/dev/vg0/web.root", else NULL. */
+static const char *volume_of(const char *target)
+{
+	const char *lv;
+
+	if (!startswith(target, "/dev/"))
+		return NULL;
+	lv = strchr(target + 5, '/');
+	return lv && lv[1] && !strchr(lv + 1, '/') ? lv + 1 : NULL;
+}
+
+static void fill_devices(struct reading_in *in, struct actual *actual)
+{
+	struct domain *d = in->d;
+
+	for (size_t i = 0; i < in->x->disks.n; i++) {
+		const struct xen_disk *from = in->x->disks.items[i];
+		struct domain_disk *k = arena_alloc(in->a, sizeof(*k));
+
+		*k = (struct domain_disk){
+			.vdev = from->vdev,
+			.target = from->target,
+			.read_only = from->read_only,
+		};
+		field_mark(domain_disk_fields, k, "vdev");
+		field_mark(domain_disk_fields, k, "read_only");
+		if (k->target)
+			field_mark(domain_disk_fields, k, "target");
+		map_add(in->a, &d->disks, disk_name(in, from), k);
+		add_uses(in, actual, "volume", from->target ? volume_of(from->target) : NULL);
+	}
+	for (size_t i = 0; i < in->x->nics.n; i++) {
+		const struct xen_nic *from = in->x->nics.items[i];
+		struct domain_nic *n = arena_alloc(in->a, sizeof(*n));
+
+		*n = (struct domain_nic){
+			.bridge = from->bridge,
+			.mac = from->mac,
+			.vif = from->vif,
+			.devid = from->devid,
+		};
+		if (n->bridge)
+			field_mark(domain_nic_fields, n, "bridge");
+		if (n->mac)
+			field_mark(domain_nic_fields, n, "mac");
+		if (n->vif)
+			field_mark(domain_nic_fields, n, "vif");
+		field_mark(domain_nic_fields, n, "devid");
+		map_add(in->a, &d->nics, nic_name(in, from), n);
+		add_uses(in, actual, "bridge", from->bridge);
+	}
+	field_mark(&domain_table, d, "disks");
+	field_mark(&domain_table, d, "nics");
+}
+
+static const char *state_word(const struct actual *actual, const struct xen_domain *x)
+{
+	if (actual->half_made)
+		return "building";
+	if (x->state == XEN_SHUTDOWN)
+		return xen_reason_words[x->reason];
+	return xen_state_words[x->state];
+}
+
+static void fill(struct reading_in *in, struct actual *actual)
+{
+	static const char *const always[] = {"type",  "memory",     "maxmem",
+					     "vcpus", "maxvcpus",   "state",
+					     "domid", "memory_now", "vcpus_now"};
+	const struct xen_domain *x = in->x;
+	struct domain *d = in->d;
+
+	d->type = x->type;
+	d->memory = x->memory;
+	d->maxmem = x->maxmem;
+	d->vcpus = x->vcpus;
+	d->maxvcpus = x->maxvcpus;
+	d->state = state_word(actual, x);
+	d->domid = x->domid;
+	d->memory_now = x->memory_now;
+	d->vcpus_now = x->vcpus_now;
+	d->started = x->started;
+	for (size_t i = 0; i < ARRAY_SIZE(always); i++)
+		field_mark(&domain_table, d, always[i]);
+	if (x->started)
+		field_mark(&domain_table, d, "started");
+	if (x->shutdown_timeout) {
+		d->shutdown_timeout = (uint64_t)x->shutdown_timeout;
+		field_mark(&domain_table, d, "shutdown_timeout");
+	}
+
+	if (x->boot_known) {
+		d->kernel_path = x->kernel;
+		d->initrd_path = x->initrd ? x->initrd : "none";
+		d->cmdline = x->cmdline ? x->cmdline : "";
+	} else if (in->want) {
+		/* Unknown is not different. */
+		d->kernel_path = in->want->kernel_path;
+		d->initrd_path = in->want->initrd_path;
+		d->cmdline = in->want->cmdline;
+	}
+	if (d->kernel_path)
+		field_mark(&domain_table, d, "kernel_path");
+	if (d->initrd_path)
+		field_mark(&domain_table, d, "initrd_path");
+	if (d->cmdline)
+		field_mark(&domain_table, d, "cmdline");
+	fill_devices(in, actual);
+}
+
+static const char *note(struct arena *a, const struct actual *actual, const struct xen_domain *x)
+{
+	char now[NUM_TEXT], target[NUM_TEXT];
+
+	if (actual->half_made)
+		return "half-made";
+	if (x->state == XEN_PAUSED && x->ran)
+		return "paused by hand";
+	if (x->state == XEN_SHUTDOWN && x->reason == XEN_SUSPEND)
+		return "suspended by hand";
+	if (x->state != XEN_RUNNING || !x->ran)
+		return NULL;
+	/* Its own counting may be off by some: what matters is a guest that did not follow. */
+	if (x->memory_now + x->memory / 16 + 8 * MIB < x->memory ||
+	    x->memory_now > x->memory + x->memory / 16 + 8 * MIB)
+		return arena_printf(a, "has %s, was told to have %s", num_size(now, x->memory_now),
+				    num_size(target, x->memory));
+	return NULL;
+}
+
+static bool ours(const struct manifest *m, const struct xen_domain *x)
+{
+	char uuid[UUID_TEXT];
+
+	if (!x->mark_uuid || !x->mark_name || !field_name_ok(x->mark_name))
+		return false;
+	if (!m || !m->namespace)
+		return true;
+	ident_uuid(m->namespace, "domain", x->mark_name, uuid);
+	return streq(uuid, x->mark_uuid);
+}
+
+/* Bears our UUID, no mark, and never ran: its making ended before the marks. */
+static const struct resource *unmarked(const struct manifest *m, const struct xen_domain *x)
+{
+	for (size_t i = 0; m && !x->mark_uuid && !x->ran && i < m->n_resources; i++)
+		if (m->resources[i]->kind == &kind_domain && streq(m->resources[i]->uuid, x->uuid))
+			return m->resources[i];
+	return NULL;
+}
+
+static bool have_already(const struct actuals *l, const char *name)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (!l->list[i].foreign && streq(l->list[i].name, name))
+			return true;
+	return false;
+}
+
+static void add_one(struct arena *a, const struct manifest *m, const struct xen_domain *x,
+		    bool half_made_ones, struct actuals *ret)
+{
+	const struct resource *made_for = unmarked(m, x);
+	bool mine = made_for || ours(m, x);
+	bool half = mine && !x->ran && !streq(x->mark_state, "ready");
+	const char *name = made_for ? made_for->name : x->mark_name;
+	const struct resource *r;
+	struct reading_in in;
+	struct actual *actual;
+
+	if (half != half_made_ones || (mine && have_already(ret, name)))
+		return;
+	if (!mine)
+		name = x->name ? x->name : arena_printf(a, "domid-%lld", (long long)x->domid);
+	r = mine && m ? manifest_find(m, "domain", name) : NULL;
+	actual = actual_add(a, ret, &kind_domain, name);
+	actual->foreign = !mine;
+	actual->uuid = mine ? (made_for ? made_for->uuid : x->mark_uuid) : NULL;
+	actual->half_made = half;
+	actual->data = x;
+	in = (struct reading_in){
+		.a = a,
+		.want = r ? r->record : NULL,
+		.x = x,
+		.d = actual->record,
+	};
+	fill(&in, actual);
+	actual->state = in.d->state;
+	actual->note = mine ? note(a, actual, x) : NULL;
+}
+
+void domain_actual(struct arena *a, const struct facts *f, const struct manifest *m,
+		   struct actuals *ret)
+{
+	const struct xen_facts *facts = xen_facts(f);
+
+	/* Xen takes two of one UUID: the whole one is the domain, a half-made one beside it is not. */
+	for (int half = 0; half < 2; half++) {
+		for (size_t i = 0; i < facts->domains.n; i++) {
+			const struct xen_domain *x = facts->domains.items[i];
+
+			if (x->state != XEN_DYING)
+				add_one(a, m, x, half, ret);
+		}
+	}
+}
+
+/* The engine's step becomes another, or there is one where it found none. */
+static struct step *make_step(struct planning *p, struct step *step, enum action action,
+			      const struct resource *want, enum impact impact, const char *why)
+{
+	if (!step)
+		step = plan_add(p->plan, action, &kind_domain, want->name, want->uuid);
+	step->action = action;
+	step->id = arena_printf(p->arena, "domain/%s:%s", want->name, action_words[action]);
+	step->impact = impact;
+	step->why = why;
+	if (action != ACTION_RESTART)
+		step->changes.n = 0;
+	return step;
+}
+
+/* Another step of this domain, found before this one. */
+static struct step *earlier(struct planning *p, const struct resource *want,
+			    const struct step *step)
+{
+	for (size_t i = 0; step && &p->plan->steps[i] < step; i++)
+		if (p->plan->steps[i].want == want)
+			return &p->plan->steps[i];
+	return NULL;
+}
+
+static void set_timeout(struct step *s, const struct domain *d)
+{
+	unsigned shutdown =
+		d && d->shutdown_timeout ? (unsigned)d->shutdown_timeout : SHUTDOWN_DEFAULT;
+
+	if (s->action == ACTION_UPDATE)
+		s->timeout_s = UPDATE_TIMEOUT_S;
+	else if (s->action == ACTION_REMOVE || s->action == ACTION_STOP)
+		s->timeout_s = shutdown + UPDATE_TIMEOUT_S;
+	else if (s->action == ACTION_RESTART)
+		s->timeout_s = shutdown + UPDATE_TIMEOUT_S + CREATE_TIMEOUT_S;
+	else
+		s->timeout_s = CREATE_TIMEOUT_S;
+}
+
+/* What this host's Xen can't run is better said before anything is stopped or made. */
+static void hold_incapable(struct planning *p, const struct domain *d, struct step *s)
+{
+	const struct xen_facts *x = xen_facts(p->facts);
+	const char *needs = d->type == XEN_PV ? "pv" : "hvm";
+
+	if (x->virt_caps.n == 0 || list_has(&x->virt_caps, needs))
+		return;
+	step_hold(s, HOLD_CONFLICT,
+		  d->type == XEN_PV ? "this host's Xen can't run pv guests"
+				    : "this host's processor can't run pvh guests (no hardware "
+				      "virtualisation): say type: pv");
+}
+
+static void rest(struct planning *p, const struct resource *want, const char *why)
+{
+	plan_note(p->plan, NOTE_KEPT, arena_printf(p->arena, "domain/%s", want->name),
+		  arena_printf(p->arena, "%s; `manor start %s` starts it", why, want->name));
+}
+
+static void decide_absent(struct planning *p, const struct resource *want, struct step *step)
+{
+	const struct intent_domain *i = domain_intent(p->facts, want->name, want->uuid);
+	const char *why = domain_rest(p->arena, p->facts, want);
+
+	if (why) {
+		step_drop(step);
+		rest(p, want, why);
+		return;
+	}
+	if (i && i->stopped == INTENT_INSIDE)
+		step->why = "its manifest changed since it stopped from inside";
+	set_timeout(step, want->record);
+	hold_incapable(p, want->record, step);
+}
+
+static void decide_half_made(struct planning *p, const struct resource *want, struct step *step)
+{
+	const char *why = domain_rest(p->arena, p->facts, want);
+
+	if (why) {
+		make_step(p, step, ACTION_SETTLE, want, IMPACT_NONE,
+			  arena_printf(p->arena, "half-made, and %s: to be cleared away", why));
+		return;
+	}
+	set_timeout(step, want->record);
+	hold_incapable(p, want->record, step);
+}
+
+static void back_off(struct planning *p, const struct resource *want, const struct xen_domain *x,
+		     struct step *s)
+{
+	const struct intent_domain *i = domain_intent(p->facts, want->name, want->uuid);
+	int64_t before = domain_crashes(p->facts, i, x);
+	int64_t delay = before >= 9 ? BACKOFF_MAX_S : MIN_OF(INT64_C(1) << before, BACKOFF_MAX_S);
+	char text[NUM_TEXT];
+
+	if (before > 0)
+		s->why = arena_printf(p->arena, "crashed, %lld times in a row",
+				      (long long)before + 1);
+	if (x->started == 0 || x->started > p->facts->time || x->started + delay <= p->facts->time)
+		return;
+	s->not_before = x->started + delay;
+	step_hold(s, HOLD_WAIT,
+		  arena_printf(p->arena, "%s: not before %s have passed since its last start",
+			       s->why, num_age(text, (uint64_t)delay)));
+}
+
+/* It ended by itself, and its husk is still there. */
+static void decide_ended(struct planning *p, const struct resource *want,
+			 const struct xen_domain *x, struct step *step)
+{
+	const struct intent_domain *i = domain_intent(p->facts, want->name, want->uuid);
+	const struct domain *d = want->record;
+	enum domain_end end = END_RESTART;
+	const char *why = "rebooted from inside";
+	struct step *s;
+
+	if (i && i->stopped == INTENT_BY_HAND) {
+		make_step(p, step, ACTION_SETTLE, want, IMPACT_NONE, "stopped by hand");
+		return;
+	}
+	switch ((enum xen_reason)x->reason) {
+	case XEN_SUSPEND:
+		if (step)
+			step_drop(step);
+		plan_note(p->plan, NOTE_WARNING, arena_printf(p->arena, "domain/%s", want->name),
+			  "suspended by hand: left as it is");
+		return;
+	case XEN_REBOOT:
+	case XEN_SOFT_RESET:
+		end = d->on_reboot;
+		break;
+	case XEN_CRASH:
+	case XEN_WATCHDOG:
+		end = d->on_crash;
+		why = x->reason == XEN_CRASH ? "crashed" : "its watchdog ran out";
+		break;
+	case XEN_POWEROFF:
+		end = d->on_poweroff;
+		why = "powered itself off";
+		break;
+	}
+	if (end == END_DESTROY) {
+		make_step(p, step, ACTION_SETTLE, want, IMPACT_NONE,
+			  arena_printf(p->arena, "%s: it stays off", why));
+		return;
+	}
+	s = make_step(p, step, ACTION_RESTART, want, IMPACT_NONE, why);
+	set_timeout(s, d);
+	if (x->reason == XEN_CRASH || x->reason == XEN_WATCHDOG)
+		back_off(p, want, x, s);
+	hold_incapable(p, d, s);
+}
+
+/* A restart brings what an update would have: one step is enough where both may be done. */
+static void absorb(struct planning *p, struct step *update, struct step *restart)
+{
+	struct changes all = {0};
+
+	if (restart->impact > p->plan->allowed)
+		return;
+	all.n = update->changes.n + restart->changes.n;
+	all.list = arena_alloc(p->arena, all.n * sizeof(*all.list));
+	memcpy(all.list, update->changes.list, update->changes.n * sizeof(*all.list));
+	memcpy(all.list + update->changes.n, restart->changes.list,
+	       restart->changes.n * sizeof(*all.list));
+	restart->changes = all;
+	restart->why = arena_printf(p->arena, "%s, %s", update->why, restart->why);
+	step_drop(update);
+}
+
+static void decide_running(struct planning *p, const struct resource *want,
+			   const struct xen_domain *x, struct step *step)
+{
+	const struct intent_domain *i = domain_intent(p->facts, want->name, want->uuid);
+	struct step *first = earlier(p, want, step);
+	struct step *s;
+
+	if (i && i->stopped == INTENT_BY_HAND) {
+		s = make_step(p, step, ACTION_STOP, want, IMPACT_LIVE, "stop asked for by hand");
+		set_timeout(s, want->record);
+		if (i->timeout)
+			s->timeout_s = (unsigned)i->timeout + UPDATE_TIMEOUT_S;
+		return;
+	}
+	if (i && i->restart_domid && i->restart_domid == x->domid) {
+		s = make_step(p, step, ACTION_RESTART, want, IMPACT_LIVE,
+			      "restart asked for by hand");
+		set_timeout(s, want->record);
+		if (i->timeout)
+			s->timeout_s += (unsigned)i->timeout;
+		return;
+	}
+	if (step) {
+		set_timeout(step, want->record);
+		if (step->action == ACTION_RESTART) {
+			hold_incapable(p, want->record, step);
+			if (first && first->action == ACTION_UPDATE)
+				absorb(p, first, step);
+		}
+	}
+	/* Marked ready, yet never unpaused: whoever made it was cut off between the two. */
+	if (!first && x->state == XEN_PAUSED && !x->ran) {
+		s = make_step(p, NULL, ACTION_START, want, IMPACT_LIVE, "made, but never started");
+		set_timeout(s, want->record);
+	}
+}
+
+void domain_decide(struct planning *p, const struct resource *want, const struct actual *have,
+		   struct step *step)
+{
+	const struct xen_domain *x = have ? have->data : NULL;
+	struct step *first;
+
+	if (!want) {
+		set_timeout(step, have->record);
+		return;
+	}
+	if (!have) {
+		decide_absent(p, want, step);
+		return;
+	}
+	if (have->half_made) {
+		decide_half_made(p, want, step);
+		return;
+	}
+	/* One step does it all, unless it is the engine's own update beside its own restart. */
+	first = earlier(p, want, step);
+	if (first && (first->action != ACTION_UPDATE || first->dropped)) {
+		step_drop(step);
+		return;
+	}
+	if (x->state == XEN_SHUTDOWN)
+		decide_ended(p, want, x, step);
+	else
+		decide_running(p, want, x, step);
+}
