@@ -28,6 +28,7 @@ include agent/build.mk
 -include images/build.mk
 -include hv/build.mk
 -include ci/build.mk
+-include ci/lab.mk
 
 clean: ## remove what was built
 	rm -rf $(BUILD) images/*/out
