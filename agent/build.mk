@@ -43,4 +43,10 @@ $(OBJ)/gen/%.o: $(BUILD)/gen/%.c
 $(BUILD)/manor$(if $(filter 1,$(SAN)),.san): $(OBJS)
 	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
--include $(OBJS:.o=.d)
+# What libxl runs for each disk and NIC: small, for it runs often.
+HOTPLUG_OBJS := $(patsubst agent/%.c,$(OBJ)/%.o,$(sort $(wildcard agent/hotplug/*.c)))
+
+$(BUILD)/manor-hotplug$(if $(filter 1,$(SAN)),.san): $(HOTPLUG_OBJS)
+	$(CC) $(CFLAGS) -Wl,--as-needed -o $@ $^ -lxenstore
+
+-include $(OBJS:.o=.d) $(HOTPLUG_OBJS:.o=.d)

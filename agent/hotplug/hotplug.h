@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * manor-hotplug: what libxl runs when a guest's disk or NIC comes and goes. A program of its own, for
+ * it runs at every device of every start: libxenstore and the kernel, nothing else.
+ *
+ * The contract is that of Xen's own scripts (docs/misc/block-scripts.txt; libxl_linux.c sets the
+ * environment): the device's backend directory in xenstore is XENBUS_PATH; a NIC's interface is in
+ * `vif` (netback's) or INTERFACE (a device model's tap); the result is `hotplug-status`, "connected"
+ * or "error" with the reason in `hotplug-error`. netback and blkback wait for it.
+ */
+#pragma once
+
+#include "base/util.h" /* what is in the header itself: nothing of base/ is linked */
+
+struct device {
+	struct xs_handle *xs;
+	const char *path;      /* XENBUS_PATH */
+	const char *interface; /* NICs: what the environment calls it; may be NULL */
+	bool tap;              /* NICs: a device model's, not netback's */
+	char error[256];       /* why it failed */
+};
+
+/* A key below the backend directory; NULL when it isn't there. The caller frees. */
+char *store_read(struct device *d, const char *key);
+/* Pairs of key and value, ended by NULL: all or nothing, and nothing when the device is gone
+ * meanwhile (a write would bring its directory back). Returns 0, or -1 with d->error. */
+int store_write(struct device *d, ...) __attribute__((sentinel));
+/* Sets d->error; returns -1. */
+int fail(struct device *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Each 0, or -1 with d->error; safe to run again. */
+int nic_add(struct device *d);
+int nic_remove(struct device *d);
+int block_add(struct device *d);
+
+/* The whole program. */
+int hotplug(int argc, char **argv);

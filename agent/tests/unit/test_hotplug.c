@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * manor-hotplug against the real kernel (a network namespace and a loop device of the test's own) and a
+ * xenstore in memory.
+ */
+#include "hotplug/block.c"
+#include "hotplug/hotplug.c"
+#include "hotplug/nic.c"
+#include "hotplug/store.c"
+
+#include <linux/if_link.h>
+#include <linux/loop.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <sys/mount.h>
+
+#undef fail
+#include <cmocka.h>
+
+#include "host/net.h"
+#include "host/netlink.h"
+
+#define VIF "/local/domain/0/backend/vif/7/0"
+#define VBD "/local/domain/0/backend/vbd/7/51712"
+
+/* ---- xenstore in memory ---- */
+
+static struct {
+	char *path, *value;
+} keys[64];
+static int conflicts; /* so many transactions are refused */
+static unsigned writes;
+
+static void put(const char *path, const char *value)
+{
+	size_t i = 0;
+
+	while (i < 63 && keys[i].path && strcmp(keys[i].path, path) != 0)
+		i++;
+	if (!keys[i].path)
+		keys[i].path = strdup(path);
+	free(keys[i].value);
+	keys[i].value = value ? strdup(value) : NULL;
+}
+
+static const char *get(const char *path)
+{
+	for (size_t i = 0; i < 64; i++)
+		if (keys[i].path && strcmp(keys[i].path, path) == 0)
+			return keys[i].value;
+	return NULL;
+}
+
+static struct {
+	char path[256], value[256];
+} pending[16];
+static size_t n_pending;
+
+struct xs_handle *xs_open(unsigned long flags)
+{
+	static int one;
+
+	return (struct xs_handle *)&one;
+}
+
+void xs_close(struct xs_handle *h)
+{
+}
+
+void *xs_read(struct xs_handle *h, xs_transaction_t t, const char *path, unsigned int *len)
+{
+	const char *v = get(path);
+
+	if (!v) {
+		errno = ENOENT;
+		return NULL;
+	}
+	*len = (unsigned)strlen(v);
+	return strdup(v);
+}
+
+bool xs_write(struct xs_handle *h, xs_transaction_t t, const char *path, const void *data,
+	      unsigned int len)
+{
+	assert_true(t != XBT_NULL);
+	assert_true(n_pending < 16);
+	snprintf(pending[n_pending].path, 256, "%s", path);
+	snprintf(pending[n_pending++].value, 256, "%.*s", (int)len, (const char *)data);
+	return true;
+}
+
+xs_transaction_t xs_transaction_start(struct xs_handle *h)
+{
+	n_pending = 0;
+	return 1;
+}
+
+bool xs_transaction_end(struct xs_handle *h, xs_transaction_t t, bool abort_)
+{
+	if (abort_)
+		return true;
+	if (conflicts > 0) {
+		conflicts--;
+		errno = EAGAIN;
+		return false;
+	}
+	for (size_t i = 0; i < n_pending; i++)
+		put(pending[i].path, pending[i].value);
+	writes++;
+	return true;
+}
+
+/* ---- the host ---- */
+
+static char loop[32], loop_ro[32];
+
+static void attach(const char *file, int flags, char ret[32])
+{
+	int ctl = open("/dev/loop-control", O_RDWR | O_CLOEXEC), n, fd, dev;
+	struct loop_info64 info = {.lo_flags = LO_FLAGS_AUTOCLEAR};
+
+	if (ctl < 0)
+		return;
+	n = ioctl(ctl, LOOP_CTL_GET_FREE);
+	close(ctl);
+	snprintf(ret, 32, "/dev/loop%d", n);
+	fd = open(file, flags | O_CLOEXEC);
+	dev = open(ret, flags | O_CLOEXEC);
+	if (n < 0 || fd < 0 || dev < 0 || ioctl(dev, LOOP_SET_FD, fd) < 0 ||
+	    ioctl(dev, LOOP_SET_STATUS64, &info) < 0)
+		ret[0] = '\0';
+	close(fd);
+	/* `dev` stays open: the device goes with the program, however that ends. */
+}
+
+/* An interface like netback's: a veth, for netback needs Xen. */
+static void add_veth(const char *name)
+{
+	const struct ifinfomsg info = {0};
+	_cleanup_nl_sock_ struct nl_sock *sk = NULL;
+	_cleanup_nl_msg_ struct nl_msg *m =
+		netlink_new(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof(info));
+	struct nlattr *li;
+
+	netlink_attr(m, IFLA_IFNAME, name, strlen(name) + 1);
+	li = nla_nest_start(m, IFLA_LINKINFO);
+	nla_put_string(m, IFLA_INFO_KIND, "veth");
+	nla_nest_end(m, li);
+	assert_int_equal(netlink_open(&sk, NULL), 0);
+	assert_int_equal(netlink_ask(sk, m), 0);
+}
+
+static struct arena *arena;
+static struct net_facts net;
+
+static const struct net_link *look(const char *name)
+{
+	arena_free(arena);
+	arena = arena_new();
+	assert_int_equal(net_read(arena, &net, NULL), 0);
+	return net_find(&net, name);
+}
+
+static int run(const char *command, const char *type)
+{
+	char type_if[32];
+	char *argv[] = {(char *)"manor-hotplug", (char *)command, type_if, NULL};
+
+	snprintf(type_if, sizeof(type_if), "type_if=%s", type ? type : "");
+	return hotplug(type ? 3 : 2, argv);
+}
+
+static int setup(void **state)
+{
+	struct net_link *l;
+
+	for (size_t i = 0; i < 64; i++)
+		if (keys[i].path)
+			put(keys[i].path, NULL);
+	conflicts = 0;
+	look("");
+	for (size_t i = 0; i < net.links.n; i++) {
+		l = net.links.items[i];
+		net_link_remove(l->name, NULL);
+	}
+	unsetenv("vif");
+	unsetenv("INTERFACE");
+	setenv("XENBUS_PATH", VIF, 1);
+	put(VIF "/frontend", "/local/domain/7/device/vif/0");
+	put(VIF "/bridge", "xenbr0");
+	put(VBD "/frontend", "/local/domain/7/device/vbd/51712");
+	put(VBD "/mode", "w");
+	assert_int_equal(net_bridge_add("xenbr0", NULL, false, NULL), 0);
+	assert_int_equal(net_bridge_add("xenbr1", NULL, false, NULL), 0);
+	return 0;
+}
+
+static void a_vif_joins_its_bridge_and_leaves(void **state)
+{
+	const struct net_link *l;
+
+	add_veth("vif7.0");
+	net_link_mtu("xenbr0", 1400, NULL);
+	setenv("vif", "vif7.0", 1);
+	assert_int_equal(run("online", "vif"), 0);
+	l = look("vif7.0");
+	assert_string_equal(l->master, "xenbr0");
+	assert_string_equal(l->mac, "fe:ff:ff:ff:ff:ff");
+	assert_int_equal(l->mtu, 1400);
+	assert_true(l->up);
+	assert_string_equal(get(VIF "/hotplug-status"), "connected");
+	assert_string_equal(get("/local/domain/7/device/vif/0/mtu"), "1400");
+	assert_null(get(VIF "/hotplug-error"));
+
+	assert_int_equal(run("online", "vif"), 0); /* again: as after a kill in the middle */
+	assert_string_equal(look("vif7.0")->master, "xenbr0");
+
+	assert_int_equal(run("offline", "vif"), 0);
+	l = look("vif7.0");
+	assert_null(l->master);
+	assert_false(l->up);
+	net_link_remove("vif7.0", NULL);
+	assert_int_equal(run("offline", "vif"), 0); /* gone already */
+}
+
+static void its_name_follows_from_the_path(void **state)
+{
+	add_veth("vif7.0");
+	assert_int_equal(run("online", NULL), 0);
+	assert_string_equal(look("vif7.0")->master, "xenbr0");
+}
+
+static void it_moves_from_a_wrong_bridge(void **state)
+{
+	add_veth("vif7.0");
+	net_link_master("vif7.0", "xenbr1", NULL);
+	assert_int_equal(run("online", "vif"), 0);
+	assert_string_equal(look("vif7.0")->master, "xenbr0");
+}
+
+static void the_guests_own_mtu_comes_first(void **state)
+{
+	add_veth("vif7.0");
+	put(VIF "/mtu", "1300");
+	assert_int_equal(run("online", "vif"), 0);
+	assert_int_equal(look("vif7.0")->mtu, 1300);
+}
+
+static void a_name_of_its_own_is_given_once(void **state)
+{
+	add_veth("vif7.0");
+	put(VIF "/vifname", "web-lan");
+	assert_int_equal(run("online", "vif"), 0);
+	assert_null(look("vif7.0"));
+	assert_string_equal(look("web-lan")->master, "xenbr0");
+	assert_int_equal(run("online", "vif"), 0);
+	assert_int_equal(run("offline", "vif"), 0);
+	assert_null(look("web-lan")->master);
+
+	/* Somebody else has it already: theirs stays what it was. */
+	add_veth("vif7.0");
+	assert_int_equal(run("online", "vif"), 1);
+	assert_string_equal(get(VIF "/hotplug-status"), "error");
+	assert_string_equal(get(VIF "/hotplug-error"),
+			    "an interface named web-lan is there already");
+	assert_null(look("web-lan")->master);
+}
+
+static void a_device_models_tap_joins_too(void **state)
+{
+	add_veth("vif7.0-emu");
+	setenv("vif", "vif7.0", 1);
+	setenv("INTERFACE", "vif7.0-emu", 1);
+	assert_int_equal(run("add", "tap"), 0);
+	assert_string_equal(look("vif7.0-emu")->master, "xenbr0");
+	assert_null(get(VIF "/hotplug-status")); /* that is netback's */
+	assert_int_equal(run("remove", "tap"), 0);
+	assert_null(look("vif7.0-emu")->master);
+}
+
+static void a_missing_bridge_is_said(void **state)
+{
+	add_veth("vif7.0");
+	put(VIF "/bridge", "xenbr7");
+	assert_int_equal(run("online", "vif"), 1);
+	assert_string_equal(get(VIF "/hotplug-status"), "error");
+	assert_string_equal(get(VIF "/hotplug-error"), "there is no bridge xenbr7");
+
+	put(VIF "/bridge", "vif7.0");
+	assert_int_equal(run("online", "vif"), 1);
+	assert_non_null(get(VIF "/hotplug-error"));
+	put(VIF "/bridge", "a-name-of-more-than-15-bytes");
+	assert_int_equal(run("online", "vif"), 1);
+	assert_string_equal(get(VIF "/hotplug-error"),
+			    "there is no bridge a-name-of-more-than-15-bytes");
+}
+
+static void xenstore_may_refuse_for_a_while(void **state)
+{
+	add_veth("vif7.0");
+	conflicts = 20;
+	assert_int_equal(run("online", "vif"), 0);
+	assert_string_equal(get(VIF "/hotplug-status"), "connected");
+	conflicts = 100000;
+	assert_int_equal(run("online", "vif"), 1);
+}
+
+static void a_device_that_is_gone_gets_no_keys(void **state)
+{
+	unsigned before = writes;
+
+	add_veth("vif7.0");
+	put(VIF "/frontend", NULL);
+	assert_int_equal(run("online", "vif"), 1);
+	assert_int_equal(writes, before);
+	setenv("XENBUS_PATH", VBD, 1);
+	put(VBD "/frontend", NULL);
+	put(VBD "/params", "/dev/null");
+	assert_int_equal(run("add", NULL), 1);
+	assert_int_equal(writes, before);
+}
+
+static void a_disk_is_told_by_its_number(void **state)
+{
+	char number[32];
+	struct stat st;
+
+	if (!loop[0])
+		skip();
+	assert_int_equal(stat(loop, &st), 0);
+	snprintf(number, sizeof(number), "%x:%x", major(st.st_rdev), minor(st.st_rdev));
+	setenv("XENBUS_PATH", VBD, 1);
+	put(VBD "/params", loop);
+	assert_int_equal(run("add", NULL), 0);
+	assert_string_equal(get(VBD "/physical-device"), number);
+	assert_string_equal(get(VBD "/physical-device-path"), loop);
+	assert_string_equal(get(VBD "/hotplug-status"), "connected");
+	assert_int_equal(run("add", NULL), 0);
+	assert_int_equal(run("remove", NULL), 0);
+
+	put(VBD "/params", loop + strlen("/dev/")); /* as xl.cfg lets one say it */
+	assert_int_equal(run("add", NULL), 0);
+	assert_string_equal(get(VBD "/physical-device-path"), loop);
+}
+
+static void what_is_no_disk_is_refused(void **state)
+{
+	static const struct {
+		const char *params, *expect;
+	} cases[] = {
+		{"/dev/null", "/dev/null is not a block device"},
+		{"/nowhere/x", "/nowhere/x: No such file or directory"},
+		{"", "no 'params' in xenstore: which device is it?"},
+		{loop_ro, NULL},
+	};
+
+	setenv("XENBUS_PATH", VBD, 1);
+	for (size_t i = 0; i < 4; i++) {
+		char text[128];
+
+		if (cases[i].params == loop_ro && !loop_ro[0])
+			continue;
+		put(VBD "/params", cases[i].params);
+		put(VBD "/hotplug-error", NULL);
+		assert_int_equal(run("add", NULL), 1);
+		snprintf(text, sizeof(text), "%s is read-only, and the guest is to write to it",
+			 loop_ro);
+		assert_string_equal(get(VBD "/hotplug-error"),
+				    cases[i].expect ? cases[i].expect : text);
+		assert_string_equal(get(VBD "/hotplug-status"), "error");
+		assert_null(get(VBD "/physical-device"));
+	}
+	if (loop_ro[0]) {
+		put(VBD "/mode", "r");
+		assert_int_equal(run("add", NULL), 0);
+	}
+}
+
+static void a_wrong_call_is_answered(void **state)
+{
+	assert_int_equal(run("frobnicate", NULL), 2);
+	unsetenv("XENBUS_PATH");
+	assert_int_equal(run("add", NULL), 2);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup(f, setup)
+		T(a_vif_joins_its_bridge_and_leaves),
+		T(its_name_follows_from_the_path),
+		T(it_moves_from_a_wrong_bridge),
+		T(the_guests_own_mtu_comes_first),
+		T(a_name_of_its_own_is_given_once),
+		T(a_device_models_tap_joins_too),
+		T(a_missing_bridge_is_said),
+		T(xenstore_may_refuse_for_a_while),
+		T(a_device_that_is_gone_gets_no_keys),
+		T(a_disk_is_told_by_its_number),
+		T(what_is_no_disk_is_refused),
+		T(a_wrong_call_is_answered),
+	};
+	char file[] = "/tmp/manor-test-hotplug-XXXXXX";
+	int fd;
+
+	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("sysfs", "/sys", "sysfs", 0, NULL) < 0) {
+		printf("1..0 # SKIP a network namespace of its own needs root: %s\n", strerror(errno));
+		return 77;
+	}
+	fd = mkstemp(file);
+	if (fd >= 0 && ftruncate(fd, 1 << 20) == 0) {
+		attach(file, O_RDWR, loop);
+		attach(file, O_RDONLY, loop_ro);
+		unlink(file);
+		close(fd);
+	}
+	if (!loop[0] || !loop_ro[0])
+		fprintf(stderr, "no loop devices here: disks are skipped\n");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
