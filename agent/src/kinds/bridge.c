@@ -33,7 +33,7 @@ TABLE(bridge_table, bridge, "bridge",
 	  .doc = "the bridge's name on the host"),
       ROW(bridge, devices, FIELD_LIST, .flags = FIELD_DERIVED | FIELD_UNORDERED,
 	  .impact = IMPACT_LIVE, .doc = "ports by the host's names, without guests'"),
-      ROW(bridge, left_over, FIELD_LIST, .flags = FIELD_DERIVED | FIELD_UNORDERED,
+      ROW(bridge, port_addresses, FIELD_LIST, .flags = FIELD_DERIVED | FIELD_UNORDERED,
 	  .impact = IMPACT_LIVE, .doc = "addresses of the bridge that a port carries too"),
       ROW(bridge, up, FIELD_BOOL, .flags = FIELD_DERIVED, .impact = IMPACT_LIVE,
 	  .doc = "whether it is up"),
@@ -117,7 +117,7 @@ static void bridge_prepare(struct manifest *m, struct resource *r)
 	b->up = true;
 	field_mark(&bridge_table, b, "device");
 	field_mark(&bridge_table, b, "up");
-	field_mark(&bridge_table, b, "left_over");
+	field_mark(&bridge_table, b, "port_addresses");
 }
 
 struct subnet {
@@ -238,7 +238,7 @@ static void fill(struct arena *a, const struct net_facts *f, const struct net_li
 		 struct bridge *b)
 {
 	static const char *const fields[] = {"mtu",  "addresses", "stp",     "device", "devices",
-					     "left_over", "up",   "dynamic", "guests"};
+					     "port_addresses", "up",   "dynamic", "guests"};
 
 	b->mtu = l->mtu;
 	b->stp = l->stp;
@@ -260,7 +260,7 @@ static void fill(struct arena *a, const struct net_facts *f, const struct net_li
 			struct net_address *addr = port->addresses.items[j];
 
 			if (addr->origin != NET_LINKLOCAL && has_address(l, addr->cidr))
-				list_add(a, &b->left_over, (char *)addr->cidr);
+				list_add(a, &b->port_addresses, (char *)addr->cidr);
 		}
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)

@@ -21,6 +21,19 @@ static const char *words(struct arena *a, const struct changes *c)
 	return text;
 }
 
+/* "with eth0, 192.0.2.10/24", for a bridge that comes; NULL for a bare one. */
+static const char *contents(struct arena *a, const struct bridge *b)
+{
+	const struct list *const lists[] = {&b->devices, &b->addresses};
+	const char *text = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		for (size_t j = 0; j < lists[i]->n; j++)
+			text = arena_printf(a, "%s%s", text ? arena_printf(a, "%s, ", text) : "with ",
+					    (const char *)lists[i]->items[j]);
+	return text;
+}
+
 /* The devices that the manifest's ports are; false when one isn't found (its link's step says why). */
 static bool resolve(struct planning *p, const struct resource *want, struct list *ret)
 {
@@ -227,7 +240,7 @@ static void note_lost(struct planning *p, const struct resource *want, const str
 		for (size_t j = 0; l && j < l->addresses.n; j++) {
 			const struct net_address *addr = l->addresses.items[j];
 
-			if (addr->origin != NET_LINKLOCAL && !list_has(&h->left_over, addr->cidr))
+			if (addr->origin != NET_LINKLOCAL && !list_has(&h->port_addresses, addr->cidr))
 				plan_note(p->plan, NOTE_WARNING,
 					  arena_printf(p->arena, "bridge/%s", want->name),
 					  arena_printf(p->arena, "its port %s carries %s, which is out "
@@ -265,6 +278,8 @@ void bridge_decide(struct planning *p, const struct resource *want, const struct
 		step->impact = changes_worst(&changes);
 		step->why = words(p->arena, &changes);
 	}
+	if (!step->why)
+		step->why = contents(p->arena, b);
 	step->serial = BRIDGE_SERIAL;
 	step->timeout_s = BRIDGE_TIMEOUT_S;
 	for (size_t i = 0; i < b->devices.n; i++) {

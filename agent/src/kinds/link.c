@@ -63,7 +63,7 @@ static const char *mismatch(struct arena *a, const struct net_link *l, const str
 	if (m->name && !streq(l->name, m->name))
 		return "another name";
 	if ((m->mac || m->path) && !m->name && stacked(l))
-		return arena_printf(a, "is a %s on top of another link", l->kind);
+		return arena_printf(a, "a %s on top of another link", l->kind);
 	if (m->mac && !streq(mac, m->mac))
 		return mac ? arena_printf(a, "mac %s", mac) : "no mac";
 	if (m->path && !streq(l->path, m->path))

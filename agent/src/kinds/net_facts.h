@@ -40,7 +40,7 @@ struct bridge {
 	/* Derived: */
 	const char *device;    /* the bridge's name on the host */
 	struct list devices;   /* the ports on the host, but for guests' that come and go */
-	struct list left_over; /* addresses of the bridge that a port carries too */
+	struct list port_addresses; /* addresses of the bridge that a port carries too */
 	bool up;
 	/* What the host says: */
 	struct list dynamic; /* addresses that nobody set by hand */
