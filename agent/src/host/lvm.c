@@ -247,7 +247,7 @@ int lvm_thin_create(const char *vg, const char *pool, const char *lv, uint64_t b
 	_cleanup_lvm_cmd_ struct lvm_cmd c = {0};
 
 	/* Neither zeroed nor wiped: what is not mapped reads as zeros. */
-	lvm_cmd_addf(&c, "lvcreate --type thin -kn -Wn -Zn -V %llub", (unsigned long long)bytes);
+	lvm_cmd_addf(&c, "lvcreate --type thin -kn -Wn -V %llub", (unsigned long long)bytes);
 	lvm_cmd_tags(&c, "--addtag", tags, n_tags);
 	lvm_cmd_add(&c, "-n");
 	lvm_cmd_word(&c, lv);
