@@ -51,26 +51,6 @@ static struct span item_span(const struct bridge *b, const char *list, size_t i)
 	return n && n->type == NODE_SEQ && i < n->n ? n->items[i]->span : field_span(b, list);
 }
 
-static void twice(struct manifest *m, const struct resource *r, const char *list,
-		  const struct list *l, const char *code, const char *what)
-{
-	const struct bridge *b = r->record;
-
-	for (size_t i = 0; i < l->n; i++) {
-		for (size_t j = 0; j < i; j++) {
-			struct diag *g;
-
-			if (!streq(l->items[i], l->items[j]))
-				continue;
-			g = diag_error(m->diags, code, item_span(b, list, i),
-				       "bridge '%s' has %s '%s' twice", r->name, what,
-				       (const char *)l->items[i]);
-			diag_also(m->diags, g, item_span(b, list, j), "here already");
-			break;
-		}
-	}
-}
-
 static void check_name(struct manifest *m, const struct resource *r)
 {
 	/* The kernel's sysctls have directories of these names beside those of the links. */
@@ -98,8 +78,6 @@ static void bridge_prepare(struct manifest *m, struct resource *r)
 	struct diag *g;
 
 	check_name(m, r);
-	twice(m, r, "ports", &b->ports, "duplicate-port", "port");
-	twice(m, r, "addresses", &b->addresses, "duplicate-address", "address");
 	for (size_t i = 0; i < b->addresses.n; i++) {
 		if (strncmp(b->addresses.items[i], "fe80:", 5) != 0)
 			continue;
