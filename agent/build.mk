@@ -40,13 +40,19 @@ $(OBJ)/gen/%.o: $(BUILD)/gen/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/manor$(if $(filter 1,$(SAN)),.san): $(OBJS)
+# The product opens its libraries when it first needs them (agent/lazy/lazy.py says why); tests and
+# sanitized builds link them.
+LAZY_LIBS := yaml smartcols uuid gnutls curl-gnutls archive lzma blkid nl-3 nl-route-3 devmapper \
+             lvm2cmd xenlight xlutil xenstore systemd udev
+
+$(BUILD)/manor: $(BUILD)/obj/lazy/stubs.S $(BUILD)/obj/lazy/resolve.o $(OBJS)
+	$(CC) $(CFLAGS) -o $@ $^ -ljson-c -lm
+
+$(BUILD)/obj/lazy/stubs.S: agent/lazy/lazy.py $(OBJS)
+	@mkdir -p $(@D)
+	agent/lazy/lazy.py $@ $(LAZY_LIBS) -- $(OBJS)
+
+$(BUILD)/manor.san: $(OBJS)
 	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
-
-# What libxl runs for each disk and NIC: small, for it runs often.
-HOTPLUG_OBJS := $(patsubst agent/%.c,$(OBJ)/%.o,$(sort $(wildcard agent/hotplug/*.c)))
-
-$(BUILD)/manor-hotplug$(if $(filter 1,$(SAN)),.san): $(HOTPLUG_OBJS)
-	$(CC) $(CFLAGS) -Wl,--as-needed -o $@ $^ -lxenstore
 
 -include $(OBJS:.o=.d) $(HOTPLUG_OBJS:.o=.d)
