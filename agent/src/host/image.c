@@ -28,6 +28,7 @@ struct sink {
 	size_t fill;
 	uint64_t offset;  /* of buf in the image; a multiple of BUFFER */
 	uint64_t max, written;
+	uint64_t planned; /* what the target was made for; never over max */
 	uint64_t dirty, synced; /* up to where writing back was begun; and has ended */
 };
 
@@ -165,6 +166,7 @@ static int flush(struct sink *s, struct err *e)
 static int put(struct sink *s, const char *data, size_t n, struct err *e)
 {
 	char size[NUM_TEXT];
+	int r;
 
 	if (n > s->max - s->offset - s->fill) {
 		err_help(e, "`size` of the file is the limit; without it %s",
@@ -172,9 +174,14 @@ static int put(struct sink *s, const char *data, size_t n, struct err *e)
 		return err_set(e, -EFBIG, "the image is larger than it may be (%s)",
 			       num_size(size, s->max));
 	}
+	if (n > s->planned - s->offset - s->fill) {
+		r = s->q->ready ? s->q->ready(s->q->data, s->max, e) : 0;
+		if (r < 0)
+			return r;
+		s->planned = s->max;
+	}
 	while (n > 0) {
 		size_t piece = MIN_OF(n, (size_t)BUFFER - s->fill);
-		int r;
 
 		memcpy(s->buf + s->fill, data, piece);
 		s->fill += piece;
@@ -297,13 +304,45 @@ static int web_page(const struct source *s, struct err *e)
 	return err_set(e, -EILSEQ, "%s gives a web page, not an image", fetch_shown(s->fetch));
 }
 
-static int begin(struct sink *to, struct source *from, struct err *e)
+static uint64_t little_endian(const char *p, size_t n)
 {
+	uint64_t v = 0;
+
+	while (n-- > 0)
+		v = v << 8 | (unsigned char)p[n];
+	return v;
+}
+
+/* What a zstd frame's header says of its content (RFC 8878, 3.1.1.1); 0: nothing. */
+static uint64_t zstd_size(const struct source *s)
+{
+	static const size_t dictionary[] = {0, 1, 2, 4}, content[] = {0, 2, 4, 8};
+	unsigned char flags;
+	size_t at, n;
+
+	if (s->n_head < 18 || memcmp(s->head, "\x28\xb5\x2f\xfd", 4) != 0)
+		return 0;
+	flags = (unsigned char)s->head[4];
+	at = 5 + !(flags & 0x20) + dictionary[flags & 3];
+	n = content[flags >> 6];
+	if (n == 0 && (flags & 0x20))
+		n = 1;
+	return little_endian(s->head + at, n) + (n == 2 ? 256 : 0);
+}
+
+/* `size`: what will come, as far as is known; 0: not. */
+static int begin(struct sink *to, struct source *from, uint64_t size, struct err *e)
+{
+	char text[NUM_TEXT], most[NUM_TEXT];
 	int r;
 
 	if (is_web_page(from))
 		return web_page(from, e);
-	r = to->q->ready ? to->q->ready(to->q->data, e) : 0;
+	if (size > to->max)
+		return err_set(e, -EFBIG, "the image is larger than it may be (%s, at most %s)",
+			       num_size(text, size), num_size(most, to->max));
+	to->planned = size ? size : to->max;
+	r = to->q->ready ? to->q->ready(to->q->data, to->planned, e) : 0;
 	return r < 0 ? r : open_target(to, e);
 }
 
@@ -327,7 +366,10 @@ static int copy_raw(struct source *from, struct sink *to, struct err *e)
 			return err_set(e, -EILSEQ, "it is empty");
 		return broken(from, a, e);
 	}
-	r = begin(to, from, e);
+	r = begin(to, from,
+		  archive_filter_code(a, 0) == ARCHIVE_FILTER_NONE ? fetch_total(from->fetch)
+								   : zstd_size(from),
+		  e);
 	if (r < 0)
 		return r;
 	for (;;) {
@@ -368,7 +410,7 @@ static int copy_as_is(struct source *from, struct sink *to, struct err *e)
 		if (!begun) {
 			from->n_head = MIN_OF(n, (size_t)HEAD);
 			memcpy(from->head, data, from->n_head);
-			r = begin(to, from, e);
+			r = begin(to, from, fetch_total(from->fetch), e);
 			begun = true;
 		}
 		if (r == 0)

@@ -21,9 +21,11 @@ struct image_request {
 	uint64_t room;      /* bytes of data that there is room for; 0: not said */
 	unsigned backoff_ms; /* see struct fetch_request */
 
-	/* Called once, when the first bytes are there and look like an image, before `target` is opened:
-	 * the place to make it. May be NULL. */
-	int (*ready)(void *data, struct err *e);
+	/* Called when the first bytes are there and look like an image, before `target` is opened: the
+	 * place to make it, `size` bytes large. That is exact where the server or the compression says
+	 * it, else as much as may come (max_size); once more, with max_size, when it said wrong. May be
+	 * NULL. */
+	int (*ready)(void *data, uint64_t size, struct err *e);
 	/* Bytes downloaded; total 0: not known. May be NULL. */
 	void (*progress)(void *data, uint64_t done, uint64_t total);
 	void *data;

@@ -436,6 +436,7 @@ struct importing {
 	const struct template_import *import;
 	const char *file, *what;
 	bool created;
+	uint64_t size; /* that the base was made for */
 };
 
 static void on_progress(void *data, uint64_t done, uint64_t total)
@@ -445,19 +446,19 @@ static void on_progress(void *data, uint64_t done, uint64_t total)
 	i->work->progress(i->work, i->what, done, total);
 }
 
-static uint64_t virtual_size(const struct template_import *import)
-{
-	return import->size ? import->size : IMAGE_MAX;
-}
-
-static int on_ready(void *data, struct err *e)
+static int on_ready(void *data, uint64_t size, struct err *e)
 {
 	struct importing *i = data;
-	int r = lvm_base_create(i->import->storage, STORAGE_POOL, i->import->lv,
-				virtual_size(i->import), i->import->sha256, e);
+	const struct template_import *import = i->import;
+	int r = i->created ? lvm_extend(import->storage, import->lv, size, e)
+			   : lvm_base_create(import->storage, STORAGE_POOL, import->lv, size,
+					     import->sha256, e);
 
-	i->created = r == 0;
-	return r;
+	if (r < 0)
+		return r;
+	i->created = true;
+	i->size = size;
+	return 0;
 }
 
 /* What the pool can still take; its writes fail when it is full, so this only says it earlier. */
@@ -481,7 +482,7 @@ static int import_base(struct importing *i, struct err *e)
 		.url = import->url,
 		.sha256 = import->sha256,
 		.target = lvm_path(w->arena, import->storage, import->lv),
-		.max_size = virtual_size(import),
+		.max_size = import->size,
 		.room = room_of(l, import->storage),
 		.ready = on_ready,
 		.progress = on_progress,
@@ -497,10 +498,10 @@ static int import_base(struct importing *i, struct err *e)
 		r = lvm_remove(import->storage, import->lv, e);
 	if (r == 0)
 		r = image_write(&q, &result, e);
-	if (r == 0) {
+	if (r == 0)
 		w->progress(w, "finishing", 0, 0);
+	if (r == 0 && result.size < i->size)
 		r = lvm_base_shrink(import->storage, import->lv, result.size, e);
-	}
 	if (r == 0)
 		r = lvm_base_finish(import->storage, import->lv, e);
 	if (r < 0 &&

@@ -48,7 +48,7 @@ int image_write(const struct image_request *q, struct image_result *ret, struct 
 		return err_set(e, -EIO, "fetch %s: connection refused", q->url);
 	if (size == 0)
 		return err_set(e, -ENOENT, "fetch %s: not found (status 404)", q->url);
-	r = q->ready ? q->ready(q->data, e) : 0;
+	r = q->ready ? q->ready(q->data, q->max_size ? q->max_size : IMAGE_MAX, e) : 0;
 	if (r < 0)
 		return r;
 	if (q->progress)

@@ -184,6 +184,79 @@ static void two_members_are_one_disk(void **state)
 	}
 }
 
+struct asked {
+	uint64_t size[2];
+	int n;
+};
+
+static int note_size(void *data, uint64_t size, struct err *e)
+{
+	struct asked *a = data;
+
+	assert_true(a->n < 2);
+	a->size[a->n++] = size;
+	return 0;
+}
+
+static struct blob pack_zstd(const char *data, size_t n, bool says_size)
+{
+	_cleanup_(freep) char *in = xasprintf("%s/in", dir), *out = xasprintf("%s/out.zst", dir);
+	_cleanup_(freep) char *command = says_size ? xasprintf("zstd -q -f %s -o %s", in, out)
+						   : xasprintf("zstd -q -f -o %s <%s", out, in);
+	struct blob b = {0};
+
+	assert_int_equal(file_write(in, data, n, 0600, NULL), 0);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(file_read(out, 64 * MIB, &b.data, &b.n, NULL), 0);
+	b.cap = b.n;
+	return b;
+}
+
+static void the_place_is_made_as_large_as_it_is_known_to_be(void **state)
+{
+	_cleanup_(blob_freep) struct blob xz = pack(disk, DISK, ARCHIVE_FILTER_XZ);
+	_cleanup_(blob_freep) struct blob known = pack_zstd(disk, DISK, true);
+	_cleanup_(blob_freep) struct blob small = pack_zstd(disk + 4 * MIB, 200, true);
+	_cleanup_(blob_freep) struct blob medium = pack_zstd(disk + 4 * MIB, 2000, true);
+	_cleanup_(blob_freep) struct blob piped = pack_zstd(disk, DISK, false);
+	_cleanup_(blob_freep) struct blob two = pack_zstd(disk, MIB, true);
+	_cleanup_(blob_freep) struct blob second = pack_zstd(disk + MIB, DISK - MIB, true);
+	const struct {
+		const char *story;
+		const struct blob *b;
+		struct httpd_file f;
+		uint64_t first, then;
+	} cases[] = {
+		{"raw", &(struct blob){disk, DISK, 0}, {0}, DISK, 0},
+		{"raw, of unknown length",
+		 &(struct blob){disk, DISK, 0},
+		 {.no_length = true},
+		 IMAGE_MAX,
+		 0},
+		{"xz", &xz, {0}, IMAGE_MAX, 0},
+		{"zstd that says it", &known, {0}, DISK, 0},
+		{"zstd that says it in one byte", &small, {0}, 200, 0},
+		{"zstd that says it in two bytes", &medium, {0}, 2000, 0},
+		{"zstd that doesn't", &piped, {0}, IMAGE_MAX, 0},
+		{"zstd in two frames", &two, {0}, MIB, IMAGE_MAX},
+	};
+
+	blob_write(NULL, &two, second.data, second.n);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct httpd_file f = cases[i].f;
+		struct image_request q = request(&f, cases[i].b->data, cases[i].b->n);
+		struct asked asked = {0};
+		struct image_result r;
+
+		print_message("  %s\n", cases[i].story);
+		q.ready = note_size;
+		q.data = &asked;
+		assert_int_equal(image_write(&q, &r, NULL), 0);
+		assert_int_equal(asked.size[0], cases[i].first);
+		assert_int_equal(asked.size[1], cases[i].then);
+	}
+}
+
 static void a_file_url_and_a_path_with_spaces(void **state)
 {
 	_cleanup_(freep) char *path = xasprintf("%s/with space.img", dir);
@@ -233,13 +306,13 @@ static void a_broken_connection_is_taken_up_again(void **state)
 	}
 }
 
-static int count_ready(void *data, struct err *e)
+static int count_ready(void *data, uint64_t size, struct err *e)
 {
 	(*(int *)data)++;
 	return 0;
 }
 
-static int no_room(void *data, struct err *e)
+static int no_room(void *data, uint64_t size, struct err *e)
 {
 	return err_set(e, -ENOSPC, "the pool is full");
 }
@@ -781,6 +854,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_compression_gives_the_same_sparse_disk),
 		cmocka_unit_test(two_members_are_one_disk),
+		cmocka_unit_test(the_place_is_made_as_large_as_it_is_known_to_be),
 		cmocka_unit_test(a_file_url_and_a_path_with_spaces),
 		cmocka_unit_test(a_broken_connection_is_taken_up_again),
 		cmocka_unit_test(what_goes_wrong_is_one_clear_error),
