@@ -29,6 +29,6 @@ const struct reader reader_cache = {
 	.name = "cache",
 	.doc = "the boot files in the cache",
 	.table = &cache_table,
-	.deadline_ms = 5000,
+	.deadline_ms = 30000,
 	.read = read_cache,
 };

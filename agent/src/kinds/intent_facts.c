@@ -41,7 +41,7 @@ const struct reader reader_intent = {
 	.name = "intent",
 	.doc = "Domains that were stopped or are to be restarted, and crashes in a row.",
 	.table = &intent_table,
-	.deadline_ms = 5000,
+	.deadline_ms = 30000,
 	.read = intent_facts_read,
 };
 

@@ -48,7 +48,7 @@ const struct reader reader_net = {
 	.name = "net",
 	.doc = "links, bridges and addresses, from the kernel (rtnetlink) and sysfs",
 	.table = &net_table,
-	.deadline_ms = 10000,
+	.deadline_ms = 30000,
 	.read = net_facts_read,
 };
 

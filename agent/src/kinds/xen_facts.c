@@ -97,7 +97,7 @@ const struct reader reader_xen = {
 	.name = "xen",
 	.doc = "Xen's version and memory, and every domain but dom0.",
 	.table = &xen_table,
-	.deadline_ms = 20000,
+	.deadline_ms = 30000,
 	.read = xen_facts_read,
 };
 
