@@ -69,7 +69,7 @@ const struct reader reader_lvm = {
 	.name = "lvm",
 	.doc = "Volume groups, their devices and volumes.",
 	.table = &lvm_table,
-	.deadline_ms = 30000, /* LVM waits for a lock while another command works */
+	.deadline_ms = 60000, /* LVM waits for a lock while another command works */
 	.read = lvm_facts_read,
 };
 
