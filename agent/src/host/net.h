@@ -74,8 +74,8 @@ int net_link_master(const char *name, const char *master, struct err *e);
 /* Removes a virtual link; absent is fine. */
 int net_link_remove(const char *name, struct err *e);
 
-/* Makes the link's static addresses exactly these (canonical CIDRs): removals first. The kernel drops
- * routes with the address they hang on: those that still can be are put back. */
+/* Makes the link's static addresses exactly these (canonical CIDRs). The kernel drops routes with the
+ * address they hang on: those that still can be are put back. */
 int net_addresses_set(const char *name, const struct list *cidrs, struct err *e);
 /* A port became part of a bridge: addresses that both carry leave the port, after the port's routes
  * were moved to the bridge, the host's default route among them. */

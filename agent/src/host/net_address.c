@@ -194,6 +194,16 @@ static bool has_address(const struct net_link *l, const char *cidr)
 	return false;
 }
 
+static int add_all(struct nl_sock *sk, const char *name, unsigned index, const struct list *cidrs,
+		   struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < cidrs->n; i++)
+		r = address(sk, RTM_NEWADDR, name, index, cidrs->items[i], e);
+	return r;
+}
+
 int net_addresses_set(const char *name, const struct list *cidrs, struct err *e)
 {
 	_cleanup_arena_ struct arena *a = arena_new();
@@ -213,6 +223,11 @@ int net_addresses_set(const char *name, const struct list *cidrs, struct err *e)
 	if (!l)
 		return err_set(e, -ENODEV, "there is no link %s", name);
 	r = routes_read(sk, index, &routes, e);
+	/* First what comes, so that the link is never without an address and keeps its routes, however
+	 * this ends. Then what goes. Then all again: with the first address of a subnet the kernel
+	 * drops the others of it, unless promote_secondaries is on. */
+	if (r >= 0)
+		r = add_all(sk, name, index, cidrs, e);
 	for (size_t i = 0; r >= 0 && i < l->addresses.n; i++) {
 		const struct net_address *addr = l->addresses.items[i];
 
@@ -221,10 +236,8 @@ int net_addresses_set(const char *name, const struct list *cidrs, struct err *e)
 		r = address(sk, RTM_DELADDR, name, index, addr->cidr, e);
 		removed = true;
 	}
-	/* All that are wanted, not only those that were missing: with its first address of a subnet the
-	 * kernel drops the others of it, unless promote_secondaries is on. */
-	for (size_t i = 0; r >= 0 && i < cidrs->n; i++)
-		r = address(sk, RTM_NEWADDR, name, index, cidrs->items[i], e);
+	if (r >= 0 && removed)
+		r = add_all(sk, name, index, cidrs, e);
 	/* Also after a failure: what of the routes can still be had is better than none. */
 	if (removed)
 		routes_put(sk, &routes, index, NLM_F_EXCL);

@@ -245,15 +245,6 @@ int net_addresses_set(const char *name, const struct list *cidrs, struct err *e)
 	FAIL(e);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < l->addresses.n;) {
-		const struct net_address *addr = l->addresses.items[i];
-
-		if (addr->origin == NET_STATIC && !list_has(cidrs, addr->cidr))
-			drop(l, i);
-		else
-			i++;
-	}
-	FAIL(e); /* between what goes and what comes */
 	for (size_t i = 0; i < cidrs->n; i++) {
 		struct net_address *addr;
 
@@ -262,6 +253,15 @@ int net_addresses_set(const char *name, const struct list *cidrs, struct err *e)
 		addr = arena_alloc(arena, sizeof(*addr));
 		addr->cidr = arena_strdup(arena, cidrs->items[i]);
 		list_add(arena, &l->addresses, addr);
+	}
+	FAIL(e); /* between what comes and what goes */
+	for (size_t i = 0; i < l->addresses.n;) {
+		const struct net_address *addr = l->addresses.items[i];
+
+		if (addr->origin == NET_STATIC && !list_has(cidrs, addr->cidr))
+			drop(l, i);
+		else
+			i++;
 	}
 	return 0;
 }

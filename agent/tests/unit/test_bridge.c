@@ -323,6 +323,38 @@ static void a_kill_at_any_moment_is_answered_by_applying_again(void **state)
 	assert_true(killed > KILLS / 4); /* else nothing was tested */
 }
 
+/* The one change that can cut the host off. */
+static void the_default_route_survives_a_kill_while_it_moves(void **state)
+{
+	static const char text[] = HEAD "links: {a: {match: {name: eth0}}}\n"
+					"bridges: {x0: {ports: [a], addresses: [192.0.2.10/24]}}\n";
+
+	for (int i = 0; i < KILLS; i++) {
+		const struct timespec nap = {.tv_nsec = i * 500000l};
+		pid_t pid;
+
+		setup(state);
+		set_address("eth0", "192.0.2.10/24");
+		add_default_route("eth0", 0xc0000201);
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			apply(text, NULL, true);
+			_exit(0);
+		}
+		nanosleep(&nap, NULL);
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		look("");
+		assert_true((net_find(&net, "eth0") && net_find(&net, "eth0")->default_route) ||
+			    (net_find(&net, "x0") && net_find(&net, "x0")->default_route));
+		converge(text);
+		assert_true(look("x0")->default_route);
+		assert_true(carries("x0", "192.0.2.10/24"));
+		assert_false(carries("eth0", "192.0.2.10/24"));
+	}
+}
+
 static void what_a_manifest_must_not_say(void **state)
 {
 	static const struct {
@@ -393,6 +425,7 @@ int main(void)
 		T(what_leaves_the_manifest_goes_but_no_link),
 		T(a_name_that_is_taken_is_left_to_its_owner),
 		T(a_kill_at_any_moment_is_answered_by_applying_again),
+		T(the_default_route_survives_a_kill_while_it_moves),
 		cmocka_unit_test(what_a_manifest_must_not_say),
 		cmocka_unit_test(neighbours_that_do_not_overlap_are_fine),
 	};
