@@ -55,4 +55,10 @@ $(BUILD)/obj/lazy/stubs.S: agent/lazy/lazy.py $(OBJS)
 $(BUILD)/manor.san: $(OBJS)
 	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
+# What libxl runs for each disk and NIC: small, for it runs often.
+HOTPLUG_OBJS := $(patsubst agent/%.c,$(OBJ)/%.o,$(sort $(wildcard agent/hotplug/*.c)))
+
+$(BUILD)/manor-hotplug$(if $(filter 1,$(SAN)),.san): $(HOTPLUG_OBJS)
+	$(CC) $(CFLAGS) -Wl,--as-needed -o $@ $^ -lxenstore
+
 -include $(OBJS:.o=.d) $(HOTPLUG_OBJS:.o=.d)
