@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Workers as the executor sees them: this program is its own worker, good, crashing or hanging.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "engine/worker.h"
+
+struct seen {
+	sd_event *loop;
+	int result;
+	unsigned ended, progress;
+	char text[256], message[4096];
+	int value;
+};
+
+static void on_progress(void *data, const char *what, uint64_t done, uint64_t total)
+{
+	struct seen *s = data;
+
+	assert_string_equal(what, "half");
+	assert_int_equal(done, 1);
+	assert_int_equal(total, 2);
+	s->progress++;
+}
+
+static void on_end(void *data, int result, const char *text, json_object *value, struct err *e)
+{
+	struct seen *s = data;
+
+	s->ended++;
+	s->result = result;
+	snprintf(s->text, sizeof(s->text), "%s", text ? text : "");
+	snprintf(s->message, sizeof(s->message), "%s", e->message ? e->message : "");
+	s->value = json_object_get_int(value);
+	sd_event_exit(s->loop, 0);
+}
+
+static struct seen run(const char *how, json_object *request, unsigned timeout_ms)
+{
+	const char *args[] = {how, NULL};
+	struct seen s = {0};
+	struct worker_spec spec = {
+		.name = how, .args = args, .request = request, .timeout_ms = timeout_ms,
+		.lock_fd = -1, .progress = on_progress, .ended = on_end, .data = &s,
+	};
+	_cleanup_err_ struct err e = {0};
+
+	assert_true(sd_event_new(&s.loop) >= 0);
+	assert_int_equal(worker_start(s.loop, &spec, NULL, &e), 0);
+	assert_true(sd_event_loop(s.loop) >= 0);
+	sd_event_unref(s.loop);
+	assert_int_equal(s.ended, 1);
+	return s;
+}
+
+static void a_good_one_gets_its_request_and_tells_its_progress(void **state)
+{
+	json_object *request = json_object_new_string("hello");
+	struct seen s = run("good", request, 10000);
+
+	json_object_put(request);
+	assert_int_equal(s.result, 0);
+	assert_string_equal(s.text, "hello");
+	assert_int_equal(s.value, 42);
+	assert_int_equal(s.progress, 1);
+}
+
+static void a_failure_carries_its_message(void **state)
+{
+	struct seen s = run("fails", NULL, 10000);
+
+	assert_int_equal(s.result, -ENOENT);
+	assert_string_equal(s.message, "no such bridge");
+}
+
+static void a_crash_is_a_failure_with_the_signal_and_its_last_words(void **state)
+{
+	struct seen s = run("crashes", NULL, 10000);
+
+	assert_true(s.result < 0);
+	assert_non_null(strstr(s.message, "signal 6"));
+	assert_non_null(strstr(s.message, "last words"));
+}
+
+static void one_that_says_nothing_is_a_failure(void **state)
+{
+	struct seen s = run("silent", NULL, 10000);
+
+	assert_true(s.result < 0);
+	assert_non_null(strstr(s.message, "without a result"));
+}
+
+static void one_that_hangs_is_ended_in_time(void **state)
+{
+	struct seen s = run("hangs", NULL, 300);
+
+	assert_int_equal(s.result, -ETIMEDOUT);
+}
+
+static void what_libraries_print_does_not_confuse_it(void **state)
+{
+	struct seen s = run("noisy", NULL, 10000);
+
+	assert_int_equal(s.result, 0);
+}
+
+static int work(const char *how)
+{
+	char buf[256] = "";
+
+	if (streq(how, "good")) {
+		if (!fgets(buf, sizeof(buf), stdin))
+			return 1;
+		printf("{\"progress\":\"half\",\"done\":1,\"total\":2}\n"
+		       "{\"result\":0,\"text\":%s,\"value\":42}\n", buf);
+	} else if (streq(how, "fails")) {
+		printf("{\"result\":-2,\"error\":{\"message\":\"no such bridge\"}}\n");
+	} else if (streq(how, "crashes")) {
+		fprintf(stderr, "last words\n");
+		abort();
+	} else if (streq(how, "hangs")) {
+		pause();
+	} else if (streq(how, "noisy")) {
+		printf("WARNING: something\n[1, 2]\nnull\n{\"result\":0}\n");
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_good_one_gets_its_request_and_tells_its_progress),
+		cmocka_unit_test(a_failure_carries_its_message),
+		cmocka_unit_test(a_crash_is_a_failure_with_the_signal_and_its_last_words),
+		cmocka_unit_test(one_that_says_nothing_is_a_failure),
+		cmocka_unit_test(one_that_hangs_is_ended_in_time),
+		cmocka_unit_test(what_libraries_print_does_not_confuse_it),
+	};
+	sigset_t set;
+
+	if (argc == 3 && streq(argv[1], "worker"))
+		return work(argv[2]);
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
