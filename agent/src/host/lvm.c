@@ -15,7 +15,8 @@
 #include "host/lvm_kernel.h"
 #include "host/lvm_report.h"
 
-#define METADATA_MAX (16u << 20)
+#define METADATA_MAX (16u << 20) /* of a group's metadata as text */
+#define CHUNKS_MAX   (UINT64_C(240) << 20)
 
 static const struct lvm_lv *find(const struct lvm_facts *l, const char *vg, const char *lv)
 {
@@ -103,11 +104,15 @@ int lvm_pool_create(const char *vg, const char *pool, uint64_t bytes, uint64_t m
 		    const char *const *tags, size_t n_tags, struct err *e)
 {
 	_cleanup_lvm_cmd_ struct lvm_cmd c = {0};
+	uint64_t chunk = LVM_POOL_CHUNK;
 
-	lvm_cmd_add(&c, "lvcreate --type thin-pool --zero y --errorwhenfull y --discards passdown "
-			"--poolmetadataspare y");
-	lvm_cmd_addf(&c, "--chunksize %ub -L %llub --poolmetadatasize %llub", LVM_POOL_CHUNK,
-		     (unsigned long long)bytes, (unsigned long long)metadata);
+	/* The largest metadata there is maps about 2^28 chunks. */
+	while (bytes / chunk > CHUNKS_MAX)
+		chunk *= 2;
+	lvm_cmd_add(&c, "lvcreate --type thin-pool --zero y --discards passdown --poolmetadataspare y");
+	lvm_cmd_addf(&c, "--chunksize %llub -L %llub --poolmetadatasize %llub",
+		     (unsigned long long)chunk, (unsigned long long)bytes,
+		     (unsigned long long)metadata);
 	lvm_cmd_tags(&c, "--addtag", tags, n_tags);
 	lvm_cmd_add(&c, "-n");
 	lvm_cmd_word(&c, pool);
@@ -246,7 +251,7 @@ int lvm_thin_create(const char *vg, const char *pool, const char *lv, uint64_t b
 {
 	_cleanup_lvm_cmd_ struct lvm_cmd c = {0};
 
-	/* Neither zeroed nor wiped: what is not mapped reads as zeros. */
+	/* Not wiped: what is not mapped reads as zeros. */
 	lvm_cmd_addf(&c, "lvcreate --type thin -kn -Wn -V %llub", (unsigned long long)bytes);
 	lvm_cmd_tags(&c, "--addtag", tags, n_tags);
 	lvm_cmd_add(&c, "-n");

@@ -18,11 +18,12 @@
 #define ERRORS_MAX 4 /* messages kept of one command; the first ones name the cause */
 
 /* What holds on every host, whatever its lvm.conf says: the list of devices is not restricted to a
- * file that somebody keeps, questions are answered with no, no monitor is started, and times are
- * seconds since the epoch. Locking, udev and filters stay the host's own. */
+ * file that somebody keeps, questions are answered with no, no monitor is started, new pools fail
+ * writes when full (lvcreate's own option for that is refused for pools in LVM 2.03.16), and times
+ * are seconds since the epoch. Locking, udev and filters stay the host's own. */
 #define CONFIG                                                                                     \
-	"--config devices{use_devicesfile=0}activation{monitoring=0}"                              \
-	"report{time_format=\"%s\"}log{silent=1}"
+	"--config 'devices{use_devicesfile=0} activation{monitoring=0 error_when_full=1} "                              \
+	"report{time_format=\"%s\"} log{silent=1}'"
 
 /* liblvm2cmd's log function takes no pointer of ours: what the command at hand says comes here. */
 static struct {
