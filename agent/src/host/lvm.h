@@ -80,8 +80,9 @@ int lvm_vg_create(const char *vg, const char *const *devs, size_t n, const char 
 int lvm_vg_extend(const char *vg, const char *dev, struct err *e);
 int lvm_vg_tag(const char *vg, const char *add, const char *del, struct err *e); /* either NULL */
 
-/* Thin pools: 64 KiB chunks (more for pools above 15 TiB), zeroed when first written, an error (never a queue) when full. A spare
- * for the metadata is kept by LVM in the same group: leave 2 × metadata beside `bytes`. */
+/* Thin pools: 64 KiB chunks (more for pools above 15 TiB), zeroed when first written, an error (never
+ * a queue) when full. A spare for the metadata is kept by LVM in the same group: leave 2 × metadata
+ * beside `bytes`. */
 #define LVM_POOL_CHUNK 65536u
 int lvm_pool_create(const char *vg, const char *pool, uint64_t bytes, uint64_t metadata,
 		    const char *const *tags, size_t n_tags, struct err *e);

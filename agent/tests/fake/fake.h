@@ -12,6 +12,13 @@ bool fake_fails(const char *op);
 /* The state, from facts; NULL: an empty host. Nothing of the argument is kept. */
 struct net_facts;
 void fake_net_load(const struct net_facts *f);
+/* lvm.c */
+struct lvm_facts;
+void fake_lvm_load(const struct lvm_facts *f);
+/* blk.c; and LVM's label on a disk (NULL: none to write): returns the disk's size, 0: no such disk. */
+struct blk_facts;
+void fake_blk_load(const struct blk_facts *f);
+uint64_t fake_blk_label(const char *path, const char *pv_uuid);
 /* cache.c */
 struct cache_facts;
 void fake_cache_load(const struct cache_facts *f); /* copied */
