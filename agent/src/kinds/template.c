@@ -412,10 +412,10 @@ static void decide(struct planning *p, const struct resource *want, const struct
 
 		if (there(p->facts, import))
 			continue;
+		if (last && !streq(last, place))
+			str_addf(&why, " into %s", last);
 		str_addf(&why, "%s%s", why.n ? ", " : "import ",
 			 file_of(p->arena, t->imports.entries[i].name));
-		if (!last || !streq(last, place))
-			str_addf(&why, " into %s", place);
 		last = place;
 		step->bytes += import->size;
 		way = in_the_way(p->arena, p->facts, import);
@@ -424,6 +424,8 @@ static void decide(struct planning *p, const struct resource *want, const struct
 		if (way)
 			step_hold(step, HOLD_CONFLICT, way);
 	}
+	if (last)
+		str_addf(&why, " into %s", last);
 	if (why.n)
 		step->why = arena_strdup(p->arena, str_get(&why));
 	step->impact = IMPACT_NONE; /* nothing that runs notices */
