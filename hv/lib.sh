@@ -34,6 +34,11 @@ step() {
 	printf ' … %ds\n' $((SECONDS - start))
 }
 
+# words FILE: the first word of each line of a list that has comments.
+words() {
+	sed 's/#.*//' "$1" | awk 'NF {print $1}'
+}
+
 sources_list() {
 	local signed=/usr/share/keyrings/debian-archive-keyring.gpg
 	echo "deb [signed-by=$signed] $MIRROR $SUITE main"
