@@ -130,15 +130,22 @@ bool lvm_filling(const struct lvm_lv *lv)
 	return streq(lvm_tag_value(&lv->tags, TAG_STATE), "filling");
 }
 
-bool lvm_ours(const struct manifest *m, const char *kind, const char *name, const struct list *tags)
+const char *lvm_our_id(const struct manifest *m, const char *kind, const char *name,
+		       const struct list *tags)
 {
-	const char *id = lvm_tag_value(tags, TAG_ID);
-	char uuid[UUID_TEXT];
+	size_t n = strlen(TAG_ID "=");
+	char uuid[UUID_TEXT] = "";
 
-	if (!id || !name)
-		return false;
-	if (!m || !m->namespace)
-		return true;
-	ident_uuid(m->namespace, kind, name, uuid);
-	return streq(id, uuid);
+	if (!name)
+		return NULL;
+	if (m && m->namespace)
+		ident_uuid(m->namespace, kind, name, uuid);
+	/* More than one may be there: another namespace's, and ours of one who had it taken over. */
+	for (size_t i = 0; i < tags->n; i++) {
+		const char *tag = tags->items[i];
+
+		if (startswith(tag, TAG_ID "=") && (!*uuid || streq(tag + n, uuid)))
+			return tag + n;
+	}
+	return NULL;
 }

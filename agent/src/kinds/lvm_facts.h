@@ -24,6 +24,7 @@ const char *lvm_tag_value(const struct list *tags, const char *key);
 /* A base of that digest, finished or not (look at its tag manor.state); NULL: none. */
 const struct lvm_lv *lvm_base(const struct lvm_facts *l, const char *vg, const char *sha256);
 bool lvm_filling(const struct lvm_lv *lv);
-/* Whether the tags name that resource of the manifest's namespace (without a manifest: of any). */
-bool lvm_ours(const struct manifest *m, const char *kind, const char *name,
-	      const struct list *tags);
+/* The UUID among the tags, when it is that resource's in the manifest's namespace (without a manifest:
+ * in any), or NULL: not ours. */
+const char *lvm_our_id(const struct manifest *m, const char *kind, const char *name,
+		       const struct list *tags);

@@ -27,6 +27,8 @@
 #define POOL_FOREIGN_HELP                                                                          \
 	"rename it, or if it is ours after all, 'lvchange --addtag manor.id=%s %s/" STORAGE_POOL "'"
 
+#define MAKE_ROOM "grow it, or remove volumes (tombstones hold their data until they expire)"
+
 #define STEP_TIMEOUT_S 1800 /* LVM is waited for, never killed */
 
 TABLE(storage_device_table, storage_device, "device",
@@ -343,21 +345,24 @@ static void storage_actual(struct arena *a, const struct facts *f, const struct 
 	for (size_t i = 0; i < l->vgs.n; i++) {
 		const struct lvm_vg *vg = l->vgs.items[i];
 		struct actual *x = actual_add(a, ret, &kind_storage, vg->name);
+		const struct resource *r;
 		const struct lvm_lv *pool;
 
-		x->uuid = lvm_tag_value(&vg->tags, TAG_ID);
-		x->foreign = !lvm_ours(m, "storage", vg->name, &vg->tags);
+		x->uuid = lvm_our_id(m, "storage", vg->name, &vg->tags);
+		x->foreign = !x->uuid;
 		x->data = vg;
 		fill(a, l, vg, x->record);
 		if (x->foreign) {
-			x->note = arena_printf(
-				a, "volume group '%s' is there and bears no mark of ours (to have it "
-				   "taken over, give it and its thin pool '%s' the tag manor.id=UUID)",
-				vg->name, STORAGE_POOL);
+			r = m ? manifest_find(m, "storage", vg->name) : NULL;
+			if (r)
+				x->note = arena_printf(
+					a, "volume group %s is there and bears no mark of ours; to have it "
+					   "taken over: 'vgchange --addtag " TAG_ID "=%s %s'",
+					vg->name, r->uuid, vg->name);
 			continue;
 		}
 		pool = whole_pool(l, vg->name);
-		x->half_made = !pool || !lvm_ours(m, "storage", vg->name, &pool->tags);
+		x->half_made = !pool || !lvm_our_id(m, "storage", vg->name, &pool->tags);
 		if (pool && !lvm_tag_value(&pool->tags, TAG_ID))
 			x->note = "its thin pool bears no mark of ours";
 		else if (vg->partial)
@@ -388,11 +393,15 @@ const char *storage_admit(struct arena *a, const struct facts *f, const char *st
 		return NULL;
 	used = pool->size / 10000 * (uint64_t)pool->data_percent;
 	left = pool->size > used ? pool->size - used : 0;
-	if (pool->data_percent > DATA_FULL || bytes > left)
-		return arena_printf(a, "pool %s/%s is %s full: needs %s, has %s free; grow it, or "
-				       "remove volumes (tombstones hold their data until they expire)",
+	if (bytes > left)
+		return arena_printf(a, "pool %s/%s is %s full: needs %s, has %s free; " MAKE_ROOM,
 				    storage, STORAGE_POOL, percent_text(a, pool->data_percent),
 				    size_text(a, bytes), size_text(a, left));
+	if (pool->data_percent > DATA_FULL)
+		return arena_printf(a, "pool %s/%s is %s full, %s of %s free: above %d %% nothing new "
+				       "is put into it; " MAKE_ROOM,
+				    storage, STORAGE_POOL, percent_text(a, pool->data_percent),
+				    size_text(a, left), size_text(a, pool->size), DATA_FULL / 100);
 	return NULL;
 }
 
@@ -569,9 +578,9 @@ static void storage_decide(struct planning *p, const struct resource *want,
 	const struct lvm_facts *l = lvm_facts(p->facts);
 	const struct storage *s = want ? want->record : NULL;
 	const struct lvm_vg *vg;
-	const struct lvm_lv *pool;
+	const struct lvm_lv *pool, *any;
 	bool complete = have && !have->half_made;
-	uint64_t more;
+	uint64_t more, back = 0;
 
 	if (!want) {
 		usual(p, step)->why = "released: its marks are taken off, nothing is destroyed";
@@ -581,13 +590,16 @@ static void storage_decide(struct planning *p, const struct resource *want,
 		return; /* something foreign of that name */
 	vg = have ? lvm_vg(l, want->name) : NULL;
 	pool = complete ? whole_pool(l, want->name) : NULL;
-	if (vg && !complete && lvm_lv(l, vg->name, STORAGE_POOL) &&
-	    !lvm_ours(p->manifest, "storage", vg->name, &lvm_lv(l, vg->name, STORAGE_POOL)->tags))
+	any = vg && !complete ? lvm_lv(l, vg->name, STORAGE_POOL) : NULL;
+	if (any && !lvm_our_id(p->manifest, "storage", vg->name, &any->tags))
 		d.refused = arena_printf(p->arena, POOL_FOREIGN "; " POOL_FOREIGN_HELP, vg->name,
 					 want->uuid, vg->name);
+	else if (any)
+		back = any->size; /* cut short: it is taken away first */
 	more = decide_devices(&d, s, complete);
 	if (!d.refused)
-		decide_pool(&d, s, (vg ? vg->size : 0) + more, (vg ? vg->free : 0) + more, pool);
+		decide_pool(&d, s, (vg ? vg->size : 0) + more, (vg ? vg->free : 0) + back + more,
+			    pool);
 	if (complete) {
 		note_fullness(p, want->name, pool);
 		note_expired(p, want->name);

@@ -156,7 +156,7 @@ static bool stray(const struct lvm_facts *l, const struct manifest *m, const str
 	if (!want || streq(want->storage, lv->vg))
 		return false;
 	other = lvm_lv(l, want->storage, lv->name);
-	return other && lvm_ours(m, "volume", lv->name, &other->tags);
+	return other && lvm_our_id(m, "volume", lv->name, &other->tags);
 }
 
 static void add_ours(struct arena *a, const struct manifest *m, const struct lvm_lv *lv,
@@ -167,7 +167,7 @@ static void add_ours(struct arena *a, const struct manifest *m, const struct lvm
 	const char **uses = arena_alloc(a, sizeof(*uses));
 	const struct volume *v = fill(a, lv, x->record);
 
-	x->uuid = lvm_tag_value(&lv->tags, TAG_ID);
+	x->uuid = lvm_our_id(m, "volume", lv->name, &lv->tags);
 	x->half_made = lvm_filling(lv);
 	x->keep = v->kept;
 	x->state = x->half_made ? "half-made" : lv->active ? "active" : "inactive";
@@ -195,9 +195,9 @@ static void volume_actual(struct arena *a, const struct facts *f, const struct m
 		if (streq(lv->type, "thin-pool") || tombstone_is(lv) ||
 		    (startswith(lv->name, "base.") && lvm_tag_value(&lv->tags, TAG_BASE)))
 			continue;
-		if (streq(lv->name, STORAGE_POOL) && lvm_ours(m, "storage", lv->vg, &lv->tags))
+		if (streq(lv->name, STORAGE_POOL) && lvm_our_id(m, "storage", lv->vg, &lv->tags))
 			continue; /* a pool whose making was cut short */
-		if (streq(name, lv->name) && lvm_ours(m, "volume", name, &lv->tags) &&
+		if (streq(name, lv->name) && lvm_our_id(m, "volume", name, &lv->tags) &&
 		    !stray(l, m, lv)) {
 			add_ours(a, m, lv, ret);
 			continue;
@@ -243,6 +243,8 @@ static void decide_create(struct planning *p, const struct resource *want, struc
 	else
 		step->why = arena_printf(a, "%s volume %s/%s of %s", v->thin ? "thin" : "thick",
 					 v->storage, want->name, size_text(a, v->size));
+	if (step->half_made)
+		step->why = arena_printf(a, "half-made, made again: %s", step->why);
 	if (there && !step->half_made) {
 		step_hold(step, HOLD_CONFLICT,
 			  arena_printf(a, "a foreign volume %s/%s is there: rename one of the two, "
