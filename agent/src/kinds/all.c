@@ -2,7 +2,8 @@
 #include "kinds/kinds.h"
 
 const struct kind *const all_kinds[] = {
-	&kind_link, &kind_bridge, &kind_storage, &kind_template, &kind_volume, &kind_domain, NULL,
+	&kind_link, &kind_bridge, &kind_storage, &kind_template, &kind_volume, &kind_domain, &kind_host,
+	NULL,
 };
 
 const struct reader *const all_readers[] = {

@@ -7,7 +7,7 @@
 #include "model/kind.h"
 
 extern const struct kind kind_link, kind_bridge, kind_storage, kind_template, kind_volume,
-	kind_domain;
+	kind_domain, kind_host;
 extern const struct reader reader_net, reader_lvm, reader_disks, reader_cache, reader_xen,
 	reader_intent;
 
