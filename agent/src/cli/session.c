@@ -15,6 +15,7 @@
 #include "cli/loop.h"
 #include "cli/show.h"
 #include "engine/converge.h"
+#include "engine/store.h"
 #include "kinds/kinds.h"
 
 struct here {
@@ -191,15 +192,34 @@ void session_from_options(struct session *s, const struct options *o)
 		s->only = o->only;
 }
 
+const char *session_file(const struct options *o)
+{
+	if (o->file)
+		return o->file;
+	return access(STORE_MANIFEST, R_OK) == 0 ? NULL : manifest_path(o);
+}
+
+struct manifest *session_in_force(void)
+{
+	_cleanup_err_ struct err e = {0};
+	struct diags *d = diags_new();
+	struct manifest *m = NULL;
+
+	if (store_load_manifest(all_kinds, d, &m, &e) == 0)
+		return m;
+	if (access(STORE_MANIFEST, F_OK) == 0)
+		fprintf(stderr, "manor: %s\n", e.message);
+	diags_free(d);
+	return NULL;
+}
+
 int cli_converge(const char *only, const struct options *o)
 {
 	struct session s = {0};
 
 	session_from_options(&s, o);
 	s.only = only;
-	s.file = manifest_path(o);
-	if (!s.file)
-		return EXIT_BAD;
+	s.file = session_file(o);
 	/* The person has asked for just this by the verb's name. */
 	s.allowed = MAX_OF(s.allowed, IMPACT_GUEST_RESTART);
 	return session_run(&s);

@@ -21,5 +21,10 @@ struct session {
 int session_run(const struct session *s);
 /* For verbs that changed an intent: converge what concerns `only` ("domain/web"). */
 int cli_converge(const char *only, const struct options *o);
+/* The manifest that verbs about what runs go by: -f, else NULL for the one in force if there is one,
+ * else the usual places' (NULL too when there is none). */
+const char *session_file(const struct options *o);
+/* The manifest in force, the caller's; NULL when there is none. */
+struct manifest *session_in_force(void);
 /* --allow and --only of the options. */
 void session_from_options(struct session *s, const struct options *o);

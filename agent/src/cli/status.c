@@ -12,7 +12,6 @@
 #include "cli/session.h"
 #include "cli/table.h"
 #include "engine/planner.h"
-#include "engine/store.h"
 #include "kinds/domain.h"
 #include "kinds/kinds.h"
 #include "kinds/net_facts.h"
@@ -365,17 +364,10 @@ static void print_status_json(struct status *s)
 
 static int open_manifest(struct status *s)
 {
-	_cleanup_err_ struct err e = {0};
-	struct diags *d;
-
-	if (!s->o->file && access(STORE_MANIFEST, R_OK) == 0) {
-		d = diags_new();
-		if (store_load_manifest(all_kinds, d, &s->manifest, &e) == 0)
-			return 0;
-		fprintf(stderr, "manor status: %s\n", e.message);
-		diags_free(d);
-	}
-	s->manifest = manifest_open(s->o);
+	if (!s->o->file)
+		s->manifest = session_in_force();
+	if (!s->manifest)
+		s->manifest = manifest_open(s->o);
 	return s->manifest ? 0 : -1;
 }
 

@@ -5,12 +5,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 
-#include "base/log.h"
 #include "base/str.h"
 #include "cli/cli.h"
 #include "engine/perform.h"
+#include "host/xen_events.h"
 #include "kinds/kinds.h"
 #include "model/json.h"
 
@@ -99,6 +101,24 @@ static int work_read(const char *name)
 	return r;
 }
 
+/* False when the agent is gone. */
+static bool tell_event(void *data, const char *what)
+{
+	say_progress(NULL, what, 0, 0);
+	return !ferror(answer);
+}
+
+static int work_watch(void)
+{
+	_cleanup_err_ struct err e = {0};
+	int r;
+
+	/* It is of no use to anybody else, and would wait for the next event to notice. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	r = xen_watch(tell_event, NULL, &e);
+	return say_result(r, NULL, NULL, &e);
+}
+
 int verb_worker(int argc, char **argv)
 {
 	int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 10);
@@ -112,6 +132,8 @@ int verb_worker(int argc, char **argv)
 		return work_step();
 	if (argc == 3 && streq(argv[1], "read"))
 		return work_read(argv[2]);
+	if (argc == 2 && streq(argv[1], "watch-xen"))
+		return work_watch();
 	fprintf(stderr, "manor worker: this is Manor's own; it is not for people\n");
 	return EXIT_BAD;
 }

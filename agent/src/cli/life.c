@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What start, stop and restart share.
+ */
+#include "cli/life.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "cli/loop.h"
+#include "cli/session.h"
+#include "kinds/kinds.h"
+
+static void done(struct life *l)
+{
+	facts_free(l->facts);
+	manifest_free(l->manifest);
+	l->facts = NULL;
+	l->manifest = NULL;
+}
+
+static struct manifest *open_manifest(const struct options *o)
+{
+	struct manifest *m;
+
+	if (session_file(o))
+		return manifest_open(o);
+	m = session_in_force();
+	return m ? m : manifest_open(o);
+}
+
+int life_begin(struct life *l, int argc, char **argv, int *ret_code)
+{
+	static const char *const accepts[] = {"file", "format", "timeout", "operands", NULL};
+	const char *name;
+	int rest, r;
+
+	*l = (struct life){0};
+	r = options_read(argc, argv, accepts, &l->o, &rest);
+	*ret_code = r < 0 ? EXIT_FINE : r;
+	if (r)
+		return -1;
+	*ret_code = EXIT_BAD;
+	if (argc - rest != 1) {
+		fprintf(stderr, "manor %s: name one domain; see `manor help %s`\n", argv[0],
+			argv[0]);
+		return -1;
+	}
+	name = argv[rest];
+	if (startswith(name, "domain/"))
+		name += strlen("domain/");
+	l->manifest = open_manifest(&l->o);
+	if (!l->manifest)
+		return -1;
+	l->domain = manifest_find(l->manifest, "domain", name);
+	if (!l->domain) {
+		fprintf(stderr, "manor %s: %s declares no domain '%s'; `manor status` lists them\n",
+			argv[0], l->manifest->source.name, name);
+		done(l);
+		return -1;
+	}
+	l->facts = facts_now();
+	if (!l->facts || !l->facts->boot_id) {
+		fprintf(stderr, "manor %s: this host could not be read\n", argv[0]);
+		*ret_code = EXIT_FAILED;
+		done(l);
+		return -1;
+	}
+	l->who = (struct intent_who){
+		.name = l->domain->name,
+		.uuid = l->domain->uuid,
+		.boot_id = l->facts->boot_id,
+		.now = time(NULL),
+	};
+	*ret_code = EXIT_FINE;
+	return 0;
+}
+
+int life_end(struct life *l)
+{
+	_cleanup_(freep) char *only = xasprintf("domain/%s", l->domain->name);
+	int r = cli_converge(only, &l->o);
+
+	done(l);
+	return r;
+}
+
+int life_fail(struct life *l, const char *verb, const struct err *e)
+{
+	fprintf(stderr, "manor %s: %s\n", verb, e->message ? e->message : "failed");
+	done(l);
+	return EXIT_FAILED;
+}
