@@ -61,13 +61,14 @@ int hotplug(int argc, char **argv)
 				"libxl runs this for a guest's disks and NICs\n");
 		return 2;
 	}
-	if (!d.path || d.path[0] != '/' || strlen(d.path) > XENSTORE_ABS_PATH_MAX - 64) {
+	/* libxl says it relative to dom0's own folder, as xenstore takes it. */
+	if (!d.path || !*d.path || strlen(d.path) > XENSTORE_REL_PATH_MAX - 64) {
 		fprintf(stderr, "manor-hotplug: XENBUS_PATH is not set\n");
 		return 2;
 	}
 	add = is_one_of(command, "add", "online");
 	type = setting(argc, argv, "type_if");
-	nic = type || getenv("vif") || getenv("INTERFACE") || strstr(d.path, "/backend/vif/");
+	nic = type || getenv("vif") || getenv("INTERFACE") || strstr(d.path, "backend/vif/");
 	d.tap = streq(type, "tap");
 	d.interface = getenv(d.tap ? "INTERFACE" : "vif");
 

@@ -155,11 +155,11 @@ static int names(struct device *d, char made[IFNAMSIZ], char wanted[IFNAMSIZ])
 {
 	_cleanup_(freep) char *vifname = store_read(d, "vifname");
 	unsigned domid, devid;
-	const char *p = strstr(d->path, "/backend/vif/");
+	const char *p = strstr(d->path, "backend/vif/");
 	char text[64];
 
 	if (!d->interface) {
-		if (!p || sscanf(p, "/backend/vif/%u/%u", &domid, &devid) != 2)
+		if (!p || sscanf(p, "backend/vif/%u/%u", &domid, &devid) != 2)
 			return fail(d, "the environment does not say which interface it is");
 		snprintf(text, sizeof(text), "vif%u.%u%s", domid, devid, d->tap ? "-emu" : "");
 	}

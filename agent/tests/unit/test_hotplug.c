@@ -26,6 +26,7 @@
 
 #define VIF "/local/domain/0/backend/vif/7/0"
 #define VBD "/local/domain/0/backend/vbd/7/51712"
+#define OWN "/local/domain/0/" /* where xenstore looks a relative path up */
 
 /* ---- xenstore in memory ---- */
 
@@ -73,8 +74,11 @@ void xs_close(struct xs_handle *h)
 
 void *xs_read(struct xs_handle *h, xs_transaction_t t, const char *path, unsigned int *len)
 {
-	const char *v = get(path);
+	char absolute[512];
+	const char *v;
 
+	snprintf(absolute, sizeof(absolute), "%s%s", path[0] == '/' ? "" : OWN, path);
+	v = get(absolute);
 	if (!v) {
 		errno = ENOENT;
 		return NULL;
@@ -88,7 +92,7 @@ bool xs_write(struct xs_handle *h, xs_transaction_t t, const char *path, const v
 {
 	assert_true(t != XBT_NULL);
 	assert_true(n_pending < 16);
-	snprintf(pending[n_pending].path, 256, "%s", path);
+	snprintf(pending[n_pending].path, 256, "%s%s", path[0] == '/' ? "" : OWN, path);
 	snprintf(pending[n_pending++].value, 256, "%.*s", (int)len, (const char *)data);
 	return true;
 }
@@ -232,6 +236,15 @@ static void its_name_follows_from_the_path(void **state)
 	add_veth("vif7.0");
 	assert_int_equal(run("online", NULL), 0);
 	assert_string_equal(look("vif7.0")->master, "xenbr0");
+}
+
+static void the_path_may_be_relative(void **state)
+{
+	add_veth("vif7.0");
+	setenv("XENBUS_PATH", VIF + strlen(OWN), 1);
+	assert_int_equal(run("online", NULL), 0);
+	assert_string_equal(look("vif7.0")->master, "xenbr0");
+	assert_string_equal(get(VIF "/hotplug-status"), "connected");
 }
 
 static void it_moves_from_a_wrong_bridge(void **state)
@@ -393,6 +406,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup(f, setup)
 		T(a_vif_joins_its_bridge_and_leaves),
 		T(its_name_follows_from_the_path),
+		T(the_path_may_be_relative),
 		T(it_moves_from_a_wrong_bridge),
 		T(the_guests_own_mtu_comes_first),
 		T(a_name_of_its_own_is_given_once),
