@@ -184,7 +184,6 @@ int lvm_pool_mend(const char *vg, const char *pool, struct err *e)
 	const struct lvm_lv *p;
 	const char *lv = NULL;
 	struct lvm_facts l;
-	uint64_t id = 0;
 	int r;
 
 	r = lvm_read(a, &l, e);
@@ -203,24 +202,22 @@ int lvm_pool_mend(const char *vg, const char *pool, struct err *e)
 			 pool);
 		return r;
 	}
-	/* Only a volume whose creation is still pending in the metadata may be taken out: nobody can
-	 * have written to it. Anything else that stands one behind is not ours to guess about. */
 	r = metadata_text(vg, &text, e);
 	if (r == 0)
-		r = lvm_pending_create(a, text, vg, pool, &lv, &id, e);
-	if (r < 0)
-		return r;
-	if (r == 1) {
-		log_info("thin pool %s/%s is one transaction behind: creating %s (id %llu) again",
-			 vg, pool, lv, (unsigned long long)id);
-		r = lvm_kernel_delete_thin(vg, pool, id, e);
-		if (r < 0)
-			return r;
-	}
-	/* Replays what is pending. */
+		r = lvm_pending_create(a, text, vg, pool, &lv, e);
+	if (r <= 0)
+		return r; /* not a creation cut short: LVM replays whatever it is by itself */
+	/* The kernel made the volume and was not told the number that goes with it: LVM's replay fails
+	 * on "File exists" for ever. Where the volume is really there (else it can't be activated), what
+	 * lacks is the number alone. Taking the volume out, to have it made again, would serve too, but
+	 * somebody may have used it since. */
 	lvm_cmd_add(&c, "lvchange -ay -K");
-	lvm_cmd_lv(&c, vg, lv ? lv : pool);
-	return lvm_cmd_run(&c, NULL, e);
+	lvm_cmd_lv(&c, vg, lv);
+	if (lvm_cmd_run(&c, NULL, NULL) < 0)
+		return 0; /* not there: the replay makes it */
+	log_info("thin pool %s/%s was one transaction behind: %s was made half-way", vg, pool, lv);
+	return lvm_kernel_set_transaction(vg, pool, (uint64_t)p->kernel_transaction_id,
+					  (uint64_t)p->transaction_id, e);
 }
 
 /* Runs a command that creates in a pool. A pool that is one transaction behind fails each of them, in

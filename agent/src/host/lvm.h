@@ -89,9 +89,9 @@ int lvm_pool_create(const char *vg, const char *pool, uint64_t bytes, uint64_t m
 /* To so many bytes of data and of metadata; what is as large already stays. */
 int lvm_pool_extend(const char *vg, const char *pool, uint64_t bytes, uint64_t metadata,
 		    struct err *e);
-/* Where LVM was killed or the power cut in the middle of lvcreate, the running pool may be one
- * transaction behind the metadata and refuse everything: takes back the half-done creation in the
- * kernel, so that LVM's replay succeeds, and replays. 0 also when nothing was to mend. */
+/* Where LVM was killed or the power cut in the middle of lvcreate, the running pool may have made the
+ * volume and be one transaction behind the metadata: it then refuses everything. Brings it up to date;
+ * no volume is touched. 0 also when nothing was to mend; -EUCLEAN when it is further behind. */
 int lvm_pool_mend(const char *vg, const char *pool, struct err *e);
 
 /* Volumes; new ones are active, and are activated like any other (no activation skip). Those that

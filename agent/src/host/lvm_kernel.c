@@ -84,7 +84,8 @@ int lvm_kernel_transaction(const char *vg, const char *pool, uint64_t *ret, stru
 	return 0;
 }
 
-int lvm_kernel_delete_thin(const char *vg, const char *pool, uint64_t thin_id, struct err *e)
+int lvm_kernel_set_transaction(const char *vg, const char *pool, uint64_t from, uint64_t to,
+			       struct err *e)
 {
 	_cleanup_(pool_freep) struct dm_pool *mem = memory();
 	_cleanup_(task_freep) struct dm_task *task = NULL;
@@ -94,25 +95,25 @@ int lvm_kernel_delete_thin(const char *vg, const char *pool, uint64_t thin_id, s
 
 	if (r < 0)
 		return err_errno(e, r, "status of thin pool %s/%s", vg, pool);
-	snprintf(message, sizeof(message), "delete %llu", (unsigned long long)thin_id);
+	snprintf(message, sizeof(message), "set_transaction_id %llu %llu", (unsigned long long)from,
+		 (unsigned long long)to);
 	task = dm_task_create(DM_DEVICE_TARGET_MSG);
 	if (!task || !dm_task_set_name(task, name) || !dm_task_set_sector(task, 0) ||
 	    !dm_task_set_message(task, message))
 		return err_set(e, -ENOMEM, "message to thin pool %s/%s", vg, pool);
-	if (!dm_task_run(task) && dm_task_get_errno(task) != ENODATA)
+	if (!dm_task_run(task))
 		return err_errno(e, -(dm_task_get_errno(task) ? dm_task_get_errno(task) : EIO),
 				 "thin pool %s/%s: %s", vg, pool, message);
 	return 0;
 }
 
 int lvm_pending_create(struct arena *a, const char *text, const char *vg, const char *pool,
-		       const char **ret_lv, uint64_t *ret_thin_id, struct err *e)
+		       const char **ret_lv, struct err *e)
 {
 	_cleanup_(tree_freep) struct dm_config_tree *tree = dm_config_from_string(text);
 	_cleanup_(freep) char *base = xasprintf("%s/logical_volumes", vg);
 	const struct dm_config_node *volumes, *node, *segment;
 	const char *lv;
-	int64_t id;
 
 	if (!tree || !(volumes = dm_config_find_node(tree->root, base)))
 		return err_set(e, -EINVAL, "metadata of volume group %s can't be understood", vg);
@@ -125,15 +126,8 @@ int lvm_pending_create(struct arena *a, const char *text, const char *vg, const 
 	if (!segment)
 		return err_set(e, -EINVAL, "thin pool %s/%s has no segment", vg, pool);
 	lv = dm_config_find_str(segment->child, "message1/create", NULL);
-	if (!lv)
+	if (!lv || dm_config_find_node(segment->child, "message2"))
 		return 0;
-	for (node = volumes->child; node && !streq(node->key, lv); node = node->sib)
-		;
-	segment = node ? dm_config_find_node(node->child, "segment1") : NULL;
-	id = segment ? dm_config_find_int64(segment->child, "device_id", -1) : -1;
-	if (id < 0)
-		return err_set(e, -EINVAL, "volume %s/%s is to be created, but is unknown", vg, lv);
 	*ret_lv = arena_strdup(a, lv);
-	*ret_thin_id = (uint64_t)id;
 	return 1;
 }

@@ -128,7 +128,8 @@ static void add_lv(struct arena *a, struct lvm_facts *l, json_object *row)
 
 	v->name = copy_of(a, row, "lv_name");
 	v->vg = copy_of(a, row, "vg_name");
-	if (!v->name || !v->vg)
+	/* LVM's own parts, [pool_tdata] and the like: reported now and then without being asked for. */
+	if (!v->name || !v->vg || v->name[0] == '[')
 		return;
 	v->uuid = copy_of(a, row, "lv_uuid");
 	v->pool = copy_of(a, row, "pool_lv");
