@@ -241,10 +241,15 @@ static void prepare(struct manifest *m, struct resource *r)
 	if (t->domain.initrd && !strchr(t->domain.initrd, '/'))
 		want_file(m, r, t->domain.initrd, "domain.initrd", t->storage ? "" : NULL,
 			  complain);
-	/* A template of disk images alone, to be there before any domain. */
-	for (size_t i = 0; t->storage && i < t->files.n; i++)
-		if (!t->domain.disks.n && !t->domain.kernel && !t->domain.initrd)
-			template_import(m, r, t->files.entries[i].name, t->storage);
+	/* Files alone, to be there before any domain; their names are all there is to go by. */
+	if (!t->storage || t->domain.disks.n || t->domain.kernel || t->domain.initrd)
+		return;
+	for (size_t i = 0; i < t->files.n; i++) {
+		const char *name = t->files.entries[i].name;
+		bool boot = streq(name, "kernel") || streq(name, "initrd");
+
+		template_import(m, r, name, boot ? NULL : t->storage);
+	}
 }
 
 static const struct cache_facts *cache_of(const struct facts *f)
