@@ -8,7 +8,8 @@ CSTD     := -std=gnu11
 PKGS     := yaml-0.1 json-c smartcols uuid gnutls libcurl libarchive liblzma blkid \
             libnl-3.0 libnl-route-3.0 devmapper xenlight xlutil xenstore libsystemd libudev
 WARN     := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wformat=2 \
-            -Wundef -Wpointer-arith -Wwrite-strings -Wno-unused-parameter -Werror
+            -Wundef -Wpointer-arith -Wwrite-strings -Wno-unused-parameter \
+            -Wno-missing-field-initializers -Werror
 VERSION  := $(shell git describe --always --dirty --match 'v*' 2>/dev/null || echo 0)
 CPPFLAGS := -D_GNU_SOURCE -DMANOR_VERSION=\"$(VERSION)\" -Iagent/src -Iagent $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 CFLAGS   := $(CSTD) -O2 -g -fstack-protector-strong $(WARN)
@@ -62,3 +63,5 @@ $(BUILD)/manor-hotplug$(if $(filter 1,$(SAN)),.san): $(HOTPLUG_OBJS)
 	$(CC) $(CFLAGS) -Wl,--as-needed -o $@ $^ -lxenstore
 
 -include $(OBJS:.o=.d) $(HOTPLUG_OBJS:.o=.d)
+
+include agent/tests.mk

@@ -153,12 +153,14 @@ static const char *quote(struct loader *l, const char *s)
 static struct span property_place(const struct loader *l, const yaml_event_t *e, char sign)
 {
 	size_t index = e->start_mark.index, n, end;
-	const char *p = text_at(l, index, &n), *limit = p + n;
+	const char *p, *limit;
 	uint32_t cp;
 
 	/* Looking costs time by the length of the line; beyond what is shown, nobody asks. */
 	if (l->diags->n_errors > 2 * DIAG_MAX)
 		return event_place(l, e);
+	p = text_at(l, index, &n);
+	limit = p + n;
 	/* They come in any order, with white space or line breaks and comments between them. */
 	while (p < limit && *p != sign) {
 		bool comment = *p == '#',

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The agent's tests. Programs speak TAP; ci/run-tests runs them and counts.
+#
+#   unit/test_X.c    cmocka, linked with the program's objects but main's
+#   golden/          manifests, facts and plans as files, over the host in memory (fake/)
+#   cli/*.sh         the program as a person calls it
+#   fuzz/fuzz_X.c    what strangers write; corpora replay here, `make fuzz` looks for more
+#   system/          the real thing in the lab: ci/run-system
+
+TESTS     := $(OBJ)/tests
+MANOR_BIN := $(BUILD)/manor$(if $(filter 1,$(SAN)),.san)
+LIB       := $(OBJ)/libmanor.a
+
+UNIT_BINS := $(patsubst agent/tests/unit/%.c,$(TESTS)/unit/%,$(wildcard agent/tests/unit/test_*.c))
+FUZZ_BINS := $(patsubst agent/tests/fuzz/%.c,$(TESTS)/fuzz/%,$(wildcard agent/tests/fuzz/fuzz_*.c))
+GOLDEN_BIN := $(if $(wildcard agent/tests/golden/harness.c),$(TESTS)/golden/harness)
+FAKE_OBJS := $(patsubst agent/%.c,$(OBJ)/%.o,$(wildcard agent/tests/fake/*.c))
+CLI_TESTS := $(sort $(wildcard agent/tests/cli/*.sh))
+TEST_BINS := $(UNIT_BINS) $(FUZZ_BINS) $(GOLDEN_BIN)
+
+# An archive, so that a test takes of the program what it names: over the host in memory, the fake's
+# functions come first and the real ones stay out.
+$(LIB): $(LIB_OBJS)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(TESTS)/unit/%: $(TESTS)/unit/%.o $(LIB)
+	$(CC) $(CFLAGS) -o $@ $< $(LIB) $(LDLIBS) -lcmocka
+
+# Those over the host in memory.
+$(TESTS)/unit/test_fake_%: $(TESTS)/unit/test_fake_%.o $(FAKE_OBJS) $(LIB)
+	$(CC) $(CFLAGS) -o $@ $< $(FAKE_OBJS) $(LIB) $(LDLIBS) -lcmocka
+
+$(TESTS)/golden/harness: $(TESTS)/golden/harness.o $(FAKE_OBJS) $(LIB)
+	$(CC) $(CFLAGS) -o $@ $< $(FAKE_OBJS) $(LIB) $(LDLIBS) -lcmocka
+
+$(TESTS)/fuzz/fuzz_%: $(TESTS)/fuzz/fuzz_%.o $(TESTS)/fuzz/replay.o $(LIB)
+	$(CC) $(CFLAGS) -o $@ $< $(TESTS)/fuzz/replay.o $(LIB) $(LDLIBS)
+
+.SECONDARY: $(addsuffix .o,$(TEST_BINS)) $(TESTS)/fuzz/replay.o
+-include $(addsuffix .d,$(TEST_BINS))
+
+.PHONY: test-programs test-fast-once test-fast test-system test test-sum fuzz
+test-programs: $(TEST_BINS) $(MANOR_BIN)
+
+# Once with the build at hand.
+test-fast-once: test-programs
+	@MANOR=$(abspath $(MANOR_BIN)) FUZZ_CORPUS=agent/tests/fuzz/corpus \
+	 ci/run-tests --name '$(if $(filter 1,$(SAN)),sanitized,plain)' --counts $(BUILD)/counts \
+		$(UNIT_BINS) $(GOLDEN_BIN) $(CLI_TESTS) $(FUZZ_BINS)
+
+test-fast: ## unit, golden, cli tests and fuzz corpora, plain and under sanitizers
+	@rm -f $(BUILD)/counts
+	@r=0; $(MAKE) --no-print-directory test-fast-once || r=1; \
+	 $(MAKE) --no-print-directory SAN=1 test-fast-once || r=1; \
+	 ci/run-tests --sum $(BUILD)/counts || r=1; exit $$r
+
+test-system: ## the real thing, in the lab
+	@ci/run-tests --name system --counts $(BUILD)/counts --stream ci/run-system
+
+test: ## all tests; the last line counts them
+	@rm -f $(BUILD)/counts
+	@r=0; $(MAKE) --no-print-directory test-fast-once || r=1; \
+	 $(MAKE) --no-print-directory SAN=1 test-fast-once || r=1; \
+	 $(MAKE) --no-print-directory test-system || r=1; \
+	 ci/run-tests --sum $(BUILD)/counts || r=1; exit $$r
+
+# Looks for inputs that break it: FUZZ_TIME seconds a target, findings and new corpus under $(BUILD)/fuzz.
+FUZZ_TIME ?= 60
+FUZZ_SRCS := $(filter-out agent/src/cli/% agent/src/agent/%,$(SRCS))
+fuzz: ## look for inputs that break it (FUZZ_TIME=60 seconds a target)
+	@mkdir -p $(BUILD)/fuzz
+	@for t in $(notdir $(FUZZ_BINS)); do \
+		n=$${t#fuzz_}; mkdir -p $(BUILD)/fuzz/$$n; \
+		clang $(CPPFLAGS) $(CSTD) -g -O1 -fsanitize=fuzzer,address,undefined \
+			-fno-sanitize-recover=all -o $(BUILD)/fuzz/$$t agent/tests/fuzz/$$t.c \
+			$(FUZZ_SRCS) $(LDLIBS); \
+		ASAN_OPTIONS=detect_leaks=0 $(BUILD)/fuzz/$$t -max_total_time=$(FUZZ_TIME) -timeout=10 \
+			-artifact_prefix=$(BUILD)/fuzz/$$n- $(BUILD)/fuzz/$$n agent/tests/fuzz/corpus/$$n; \
+	done
