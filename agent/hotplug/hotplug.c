@@ -56,7 +56,8 @@ int hotplug(int argc, char **argv)
 	for (int i = 1; i < argc && !command; i++)
 		if (!strchr(argv[i], '='))
 			command = argv[i];
-	if (!command || !(is_one_of(command, "add", "online") || is_one_of(command, "remove", "offline"))) {
+	if (!command ||
+	    !(is_one_of(command, "add", "online") || is_one_of(command, "remove", "offline"))) {
 		fprintf(stderr, "usage: manor-hotplug add|remove|online|offline [type_if=vif|tap]\n"
 				"libxl runs this for a guest's disks and NICs\n");
 		return 2;

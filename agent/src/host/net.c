@@ -19,8 +19,8 @@ static int find(const char *name, unsigned *ret_index, struct err *e)
 	unsigned index = if_nametoindex(name);
 
 	if (!index)
-		return errno == ENODEV ? err_set(e, -ENODEV, "there is no link %s", name) :
-					 err_errno(e, -errno, "find link %s", name);
+		return errno == ENODEV ? err_set(e, -ENODEV, "there is no link %s", name)
+				       : err_errno(e, -errno, "find link %s", name);
 	*ret_index = index;
 	return 0;
 }
@@ -109,8 +109,8 @@ int net_bridge_add(const char *name, const char *mac, bool stp, struct err *e)
 	if (mac) {
 		unsigned char b[6];
 
-		if (sscanf(mac, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &b[0], &b[1], &b[2], &b[3], &b[4],
-			   &b[5]) != 6)
+		if (sscanf(mac, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &b[0], &b[1], &b[2], &b[3],
+			   &b[4], &b[5]) != 6)
 			return err_set(e, -EINVAL, "'%s' is not a MAC address", mac);
 		netlink_attr(m, IFLA_ADDRESS, b, sizeof(b));
 	}
@@ -203,7 +203,8 @@ int net_link_master(const char *name, const char *master, struct err *e)
 	if (r < 0 && master)
 		err_wrap(e, "bridge %s", master);
 	if (r == -ELOOP || r == -EINVAL || r == -EOPNOTSUPP)
-		err_help(e, "the loopback, bridges and some Wi-Fi devices can't be ports of a bridge");
+		err_help(e,
+			 "the loopback, bridges and some Wi-Fi devices can't be ports of a bridge");
 	return r;
 }
 

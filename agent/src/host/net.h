@@ -3,8 +3,9 @@
  * Network links by rtnetlink (libnl): what there is of them, and bridges made, changed and removed.
  * See rtnetlink(7); attributes are those of <linux/if_link.h> and <linux/if_addr.h>.
  *
- * All mutating functions can be run again and return 0 or a negative errno with a message: -ENODEV
- * (no such link), -EEXIST (the name is taken), -EBUSY, -ERANGE (the driver's limits), -EPERM, -EINVAL.
+ * All mutating functions can be run again and return 0 or a negative errno with a message:
+ * -ENODEV (no such link), -EEXIST (the name is taken), -EBUSY, -ERANGE (the driver's limits),
+ * -EPERM, -EINVAL.
  */
 #pragma once
 
@@ -35,8 +36,8 @@ struct net_link {
 	struct record rec;
 	const char *name;
 	int64_t ifindex;
-	const char *kind;   /* the driver's word: "bridge", "veth", "vlan", "tun" …; "vif" for a guest's
-			     * backend, "phys" where a device is behind it, else "other" */
+	const char *kind;   /* the driver's word: "bridge", "veth", "vlan", "tun" …; "vif" for a
+			     * guest's backend, "phys" where a device is behind it, or "other" */
 	const char *mac;    /* lower case; NULL where there is none */
 	const char *permanent_mac; /* the hardware's own, or NULL */
 	const char *path;   /* as udev's ID_PATH: "pci-0000:00:03.0", or NULL */
@@ -74,8 +75,8 @@ int net_link_master(const char *name, const char *master, struct err *e);
 /* Removes a virtual link; absent is fine. */
 int net_link_remove(const char *name, struct err *e);
 
-/* Makes the link's static addresses exactly these (canonical CIDRs). The kernel drops routes with the
- * address they hang on: those that still can be are put back. */
+/* Makes the link's static addresses exactly these (canonical CIDRs). The kernel drops routes with
+ * the address they hang on: those that still can be are put back. */
 int net_addresses_set(const char *name, const struct list *cidrs, struct err *e);
 /* A port became part of a bridge: addresses that both carry leave the port, after the port's routes
  * were moved to the bridge, the host's default route among them. */

@@ -54,7 +54,8 @@ static int address(struct nl_sock *sk, int type, const char *name, unsigned inde
 		return r;
 	msg.ifa_family = (unsigned char)c.family;
 	msg.ifa_prefixlen = (unsigned char)c.prefix;
-	m = netlink_new(type, type == RTM_NEWADDR ? NLM_F_CREATE | NLM_F_EXCL : 0, &msg, sizeof(msg));
+	m = netlink_new(type, type == RTM_NEWADDR ? NLM_F_CREATE | NLM_F_EXCL : 0, &msg,
+			sizeof(msg));
 	netlink_attr(m, IFA_LOCAL, c.ip, c.n);
 	netlink_attr(m, IFA_ADDRESS, c.ip, c.n);
 	if (type == RTM_NEWADDR && c.family == AF_INET && c.prefix < 31) {
@@ -68,8 +69,9 @@ static int address(struct nl_sock *sk, int type, const char *name, unsigned inde
 	if ((type == RTM_NEWADDR && r == -EEXIST) || (type == RTM_DELADDR && r == -EADDRNOTAVAIL))
 		return 0;
 	if (r < 0)
-		err_errno(e, r, "%s %s %s %s", type == RTM_NEWADDR ? "add address" : "remove address",
-			  text, type == RTM_NEWADDR ? "to" : "from", name);
+		err_errno(e, r, "%s %s %s %s",
+			  type == RTM_NEWADDR ? "add address" : "remove address", text,
+			  type == RTM_NEWADDR ? "to" : "from", name);
 	if (c.family == AF_INET6 && (r == -EACCES || r == -EPERM || r == -EOPNOTSUPP))
 		err_help(e, "is IPv6 switched off (sysctl net.ipv6.conf.%s.disable_ipv6)?", name);
 	return r;
@@ -117,7 +119,8 @@ static int routes_read(struct nl_sock *sk, unsigned index, struct routes *ret, s
 	ret->index = index;
 	for (int i = 0; i < 5 && r == -EAGAIN; i++) {
 		routes_done(ret);
-		r = netlink_dump(sk, RTM_GETROUTE, &main_table, sizeof(main_table), each_route, ret, e);
+		r = netlink_dump(sk, RTM_GETROUTE, &main_table, sizeof(main_table), each_route, ret,
+				 e);
 	}
 	return r;
 }

@@ -64,8 +64,8 @@ static bool is_pci(const char *s)
 	unsigned domain, bus, slot, function;
 	int n = 0;
 
-	return sscanf(s, "%4x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function, &n) == 4 && n == 12 &&
-	       !s[n];
+	return sscanf(s, "%4x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function, &n) == 4 &&
+	       n == 12 && !s[n];
 }
 
 /* An interface of a USB device: "1-1.2:1.0", bus, ports, configuration, interface. */
@@ -152,12 +152,13 @@ static int each_link(struct nlmsghdr *h, void *data, struct err *e)
 	l->mac = mac_text(r->arena, tb[IFLA_ADDRESS]);
 	l->permanent_mac = mac_text(r->arena, tb[IFLA_PERM_ADDRESS]);
 	l->mtu = tb[IFLA_MTU] && nla_len(tb[IFLA_MTU]) >= 4 ? nla_get_u32(tb[IFLA_MTU]) : 0;
-	l->state = state_word(tb[IFLA_OPERSTATE] && nla_len(tb[IFLA_OPERSTATE]) ?
-				      nla_get_u8(tb[IFLA_OPERSTATE]) :
-				      0);
+	l->state = state_word(tb[IFLA_OPERSTATE] && nla_len(tb[IFLA_OPERSTATE])
+				      ? nla_get_u8(tb[IFLA_OPERSTATE])
+				      : 0);
 	if (tb[IFLA_IFALIAS])
 		l->alias = clean(r->arena, tb[IFLA_IFALIAS]);
-	if (tb[IFLA_LINKINFO] && nla_parse_nested(li, IFLA_INFO_MAX, tb[IFLA_LINKINFO], NULL) >= 0) {
+	if (tb[IFLA_LINKINFO] &&
+	    nla_parse_nested(li, IFLA_INFO_MAX, tb[IFLA_LINKINFO], NULL) >= 0) {
 		if (li[IFLA_INFO_KIND])
 			l->kind = clean(r->arena, li[IFLA_INFO_KIND]);
 		if (streq(l->kind, "bridge") && li[IFLA_INFO_DATA] &&
@@ -169,9 +170,8 @@ static int each_link(struct nlmsghdr *h, void *data, struct err *e)
 	if (!l->kind)
 		l->kind = l->permanent_mac ? "phys" : "other";
 	r->masters = arena_grow(r->arena, r->masters, n, sizeof(*r->masters));
-	r->masters[n] = tb[IFLA_MASTER] && nla_len(tb[IFLA_MASTER]) >= 4 ?
-				nla_get_u32(tb[IFLA_MASTER]) :
-				0;
+	r->masters[n] =
+		tb[IFLA_MASTER] && nla_len(tb[IFLA_MASTER]) >= 4 ? nla_get_u32(tb[IFLA_MASTER]) : 0;
 	list_add(r->arena, &r->facts->links, l);
 	return 0;
 }
@@ -223,11 +223,11 @@ static int each_address(struct nlmsghdr *h, void *data, struct err *e)
 		return err_errno(e, -errno, "an address of link %s", l->name);
 	addr = arena_alloc(r->arena, sizeof(*addr));
 	addr->cidr = arena_printf(r->arena, "%s/%u", text, msg->ifa_prefixlen);
-	addr->origin = origin_of(
-		msg->ifa_family, nla_data(ip), msg->ifa_prefixlen,
-		tb[IFA_FLAGS] && nla_len(tb[IFA_FLAGS]) >= 4 ? nla_get_u32(tb[IFA_FLAGS])
-							     : msg->ifa_flags,
-		tb[IFA_PROTO] && nla_len(tb[IFA_PROTO]) ? nla_get_u8(tb[IFA_PROTO]) : 0);
+	addr->origin =
+		origin_of(msg->ifa_family, nla_data(ip), msg->ifa_prefixlen,
+			  tb[IFA_FLAGS] && nla_len(tb[IFA_FLAGS]) >= 4 ? nla_get_u32(tb[IFA_FLAGS])
+								       : msg->ifa_flags,
+			  tb[IFA_PROTO] && nla_len(tb[IFA_PROTO]) ? nla_get_u8(tb[IFA_PROTO]) : 0);
 	list_add(r->arena, &l->addresses, addr);
 	return 0;
 }

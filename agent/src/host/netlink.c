@@ -37,7 +37,8 @@ int netlink_open(struct nl_sock **ret, struct err *e)
 	r = nl_connect(sk, NETLINK_ROUTE);
 	if (r < 0)
 		return err_set(e, -EIO, "connect to rtnetlink: %s", nl_geterror(r));
-	if (setsockopt(nl_socket_get_fd(sk), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
+	if (setsockopt(nl_socket_get_fd(sk), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) <
+	    0)
 		return err_errno(e, -errno, "set a time limit on rtnetlink");
 	/* Links with many virtual functions answer in messages beyond a page. */
 	r = nl_socket_set_msg_buf_size(sk, NETLINK_BUFFER);
@@ -133,8 +134,8 @@ static int talk(struct nl_sock *sk, struct nl_msg *m, struct answer *an)
 	return interrupted ? -EAGAIN : 0;
 }
 
-int netlink_dump(struct nl_sock *sk, int type, const void *body, size_t n, netlink_each_fn *each, void *data,
-	    struct err *e)
+int netlink_dump(struct nl_sock *sk, int type, const void *body, size_t n, netlink_each_fn *each,
+		 void *data, struct err *e)
 {
 	_cleanup_nl_msg_ struct nl_msg *m = netlink_new(type, NLM_F_DUMP, body, n);
 	_cleanup_err_ struct err inner = {0};

@@ -23,8 +23,8 @@ int netlink_open(struct nl_sock **ret, struct err *e);
 typedef int netlink_each_fn(struct nlmsghdr *h, void *data, struct err *e);
 /* `body` follows the header (struct ifinfomsg, ifaddrmsg, rtmsg). -EAGAIN when things changed under
  * the dump: what was seen may be inconsistent. */
-int netlink_dump(struct nl_sock *sk, int type, const void *body, size_t n, netlink_each_fn *each, void *data,
-	    struct err *e);
+int netlink_dump(struct nl_sock *sk, int type, const void *body, size_t n, netlink_each_fn *each,
+		 void *data, struct err *e);
 /* A message with that header; never NULL. */
 struct nl_msg *netlink_new(int type, int flags, const void *body, size_t n);
 /* An attribute. Messages here are a few hundred bytes of a page: running out is a bug. */

@@ -12,7 +12,10 @@
 #include "kinds/bridge.h"
 #include "kinds/kinds.h"
 
-#define ROW(s, m, t, ...) {.name = #m, .type = t, .offset = FIELD_AT(s, m), __VA_ARGS__}
+#define ROW(s, m, t, ...)                                                                          \
+	{                                                                                          \
+		.name = #m, .type = t, .offset = FIELD_AT(s, m), __VA_ARGS__                       \
+	}
 
 TABLE(bridge_table, bridge, "bridge",
       "Bridges that guests' NICs and links of the host are ports of; at most 15 bytes of name.",
@@ -69,7 +72,8 @@ static void check_name(struct manifest *m, const struct resource *r)
 	for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
 		if (streq(r->name, taken[i]))
 			diag_error(m->diags, "reserved-name", r->span,
-				   "a bridge can't be named '%s': the kernel uses that itself", r->name);
+				   "a bridge can't be named '%s': the kernel uses that itself",
+				   r->name);
 }
 
 static void bridge_prepare(struct manifest *m, struct resource *r)
@@ -88,8 +92,9 @@ static void bridge_prepare(struct manifest *m, struct resource *r)
 	if (b->dhcp4) {
 		g = diag_error(m->diags, "not-supported", field_span(b, "dhcp4"),
 			       "bridge '%s': dhcp4 is not in this version", r->name);
-		diag_help(m->diags, g, "give it 'addresses', or leave both out: addresses that "
-				       "another program sets on the bridge are left as they are");
+		diag_help(m->diags, g,
+			  "give it 'addresses', or leave both out: addresses that "
+			  "another program sets on the bridge are left as they are");
 	}
 	b->device = r->name;
 	b->up = true;
@@ -215,8 +220,9 @@ static bool has_address(const struct net_link *l, const char *cidr)
 static void fill(struct arena *a, const struct net_facts *f, const struct net_link *l,
 		 struct bridge *b)
 {
-	static const char *const fields[] = {"mtu",  "addresses", "stp",     "device", "devices",
-					     "port_addresses", "up",   "dynamic", "guests"};
+	static const char *const fields[] = {"mtu",    "addresses", "stp",
+					     "device", "devices",   "port_addresses",
+					     "up",     "dynamic",   "guests"};
 
 	b->mtu = l->mtu;
 	b->stp = l->stp;
@@ -303,8 +309,9 @@ static void bridge_actual(struct arena *a, const struct facts *f, const struct m
 					continue;
 				x = actual_add(a, ret, &kind_bridge, l->name);
 				x->foreign = true;
-				x->note = arena_printf(a, "a link '%s' that isn't a bridge is there: "
-							  "rename one of the two",
+				x->note = arena_printf(a,
+						       "a link '%s' that isn't a bridge is there: "
+						       "rename one of the two",
 						       l->name);
 				x->data = l;
 				continue;
@@ -322,13 +329,14 @@ static void bridge_actual(struct arena *a, const struct facts *f, const struct m
 			}
 			x->foreign = true;
 			if (manifest_find(m, "bridge", l->name))
-				x->note = arena_printf(a, "bridge '%s' is there and not Manor's: "
-							  "rename one of the two, or remove it by hand",
-						       l->name);
+				x->note =
+					arena_printf(a,
+						     "bridge '%s' is there and not Manor's: "
+						     "rename one of the two, or remove it by hand",
+						     l->name);
 		}
 	}
 }
-
 
 static const char *const readers[] = {"net", NULL};
 

@@ -28,7 +28,8 @@ static int clear_half_made(const struct net_facts *f, struct err *e)
 		if (!streq(l->kind, "bridge") || !startswith(l->name, NET_TEMP) || l->up)
 			continue;
 		for (size_t j = 0; j < f->links.n; j++)
-			ports |= streq(((const struct net_link *)f->links.items[j])->master, l->name);
+			ports |= streq(((const struct net_link *)f->links.items[j])->master,
+				       l->name);
 		if (!ports)
 			r = net_link_remove(l->name, e);
 	}
@@ -72,7 +73,8 @@ static int enslave(struct work *w, const struct net_link *l, const char *bridge,
 
 	/* The mark says who made it a port. What a person or another program wrote there stays. */
 	if (!l->alias || net_mark(l))
-		r = net_link_alias(l->name, arena_printf(w->arena, NET_MARK "%s", w->step->uuid), e);
+		r = net_link_alias(l->name, arena_printf(w->arena, NET_MARK "%s", w->step->uuid),
+				   e);
 	if (r >= 0 && !l->up)
 		r = net_link_up(l->name, true, e);
 	if (r >= 0)
@@ -93,7 +95,8 @@ static int change(struct work *w, const struct bridge *want, const struct net_li
 		const struct net_link *l = f->links.items[i];
 
 		if (streq(l->master, is->name) && !bridge_guest_port(l) &&
-		    field_is_set(&bridge_table, want, "devices") && !list_has(&want->devices, l->name))
+		    field_is_set(&bridge_table, want, "devices") &&
+		    !list_has(&want->devices, l->name))
 			r = fail_at(release(l, w->step->uuid, e), e, "ports");
 	}
 	if (r >= 0 && renames && is->up)

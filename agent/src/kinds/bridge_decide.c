@@ -16,7 +16,8 @@ static const char *words(struct arena *a, const struct changes *c)
 
 	for (size_t i = 0; i < c->n; i++)
 		text = arena_printf(a, "%s%s%s: %s → %s", text ? text : "", text ? ", " : "",
-				    c->list[i].path, c->list[i].old_text ? c->list[i].old_text : "–",
+				    c->list[i].path,
+				    c->list[i].old_text ? c->list[i].old_text : "–",
 				    c->list[i].new_text ? c->list[i].new_text : "–");
 	return text;
 }
@@ -29,7 +30,8 @@ static const char *contents(struct arena *a, const struct bridge *b)
 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		for (size_t j = 0; j < lists[i]->n; j++)
-			text = arena_printf(a, "%s%s", text ? arena_printf(a, "%s, ", text) : "with ",
+			text = arena_printf(a, "%s%s",
+					    text ? arena_printf(a, "%s, ", text) : "with ",
 					    (const char *)lists[i]->items[j]);
 	return text;
 }
@@ -111,33 +113,38 @@ static void guard_port(struct planning *p, const struct resource *want, const st
 		if (list_has(&b->addresses, addr->cidr)) {
 			moves = true;
 		} else if (addr->origin == NET_STATIC || addr->origin == NET_DYNAMIC) {
-			step_hold(step, HOLD_CONFLICT,
-				  arena_printf(a, "%s carries %s%s, which would be out of use in a "
-						  "bridge: declare it under the bridge's addresses, or "
-						  "remove it by hand",
-					       port, addr->cidr,
-					       addr->origin == NET_DYNAMIC ? " (from DHCP)" : ""));
+			step_hold(
+				step, HOLD_CONFLICT,
+				arena_printf(a,
+					     "%s carries %s%s, which would be out of use in a "
+					     "bridge: declare it under the bridge's addresses, or "
+					     "remove it by hand",
+					     port, addr->cidr,
+					     addr->origin == NET_DYNAMIC ? " (from DHCP)" : ""));
 			return;
 		} else if (addr->origin == NET_AUTOCONF) {
-			plan_note(p->plan, NOTE_WARNING,
-				  arena_printf(a, "bridge/%s", want->name),
-				  arena_printf(a, "%s carries %s from a router's announcement: out of "
-						  "use in a bridge, which hears the next one itself",
+			plan_note(p->plan, NOTE_WARNING, arena_printf(a, "bridge/%s", want->name),
+				  arena_printf(a,
+					       "%s carries %s from a router's announcement: out of "
+					       "use in a bridge, which hears the next one itself",
 					       l->name, addr->cidr));
 		}
 	}
 	if (l->default_route && !moves)
 		step_hold(step, HOLD_CONFLICT,
-			  arena_printf(a, "%s has the host's default route, which would be out of use "
-					  "in a bridge: declare its address under the bridge's "
-					  "addresses, and both move there",
+			  arena_printf(a,
+				       "%s has the host's default route, which would be out of use "
+				       "in a bridge: declare its address under the bridge's "
+				       "addresses, and both move there",
 				       port));
 	else if (moves)
-		plan_note(p->plan, NOTE_WARNING, arena_printf(a, "bridge/%s", want->name),
-			  arena_printf(a, "the address%s of %s move%s to it; what else sets them on %s "
-					  "at boot may do so again",
-				       l->default_route ? " and the default route" : "", l->name,
-				       l->default_route ? "" : "s", l->name));
+		plan_note(
+			p->plan, NOTE_WARNING, arena_printf(a, "bridge/%s", want->name),
+			arena_printf(a,
+				     "the address%s of %s move%s to it; what else sets them on %s "
+				     "at boot may do so again",
+				     l->default_route ? " and the default route" : "", l->name,
+				     l->default_route ? "" : "s", l->name));
 }
 
 /* Does step `from` wait for step `to`, itself or through others? The planner refuses circles. */
@@ -240,11 +247,14 @@ static void note_lost(struct planning *p, const struct resource *want, const str
 		for (size_t j = 0; l && j < l->addresses.n; j++) {
 			const struct net_address *addr = l->addresses.items[j];
 
-			if (addr->origin != NET_LINKLOCAL && !list_has(&h->port_addresses, addr->cidr))
+			if (addr->origin != NET_LINKLOCAL &&
+			    !list_has(&h->port_addresses, addr->cidr))
 				plan_note(p->plan, NOTE_WARNING,
 					  arena_printf(p->arena, "bridge/%s", want->name),
-					  arena_printf(p->arena, "its port %s carries %s, which is out "
-								 "of use there", l->name, addr->cidr));
+					  arena_printf(p->arena,
+						       "its port %s carries %s, which is out "
+						       "of use there",
+						       l->name, addr->cidr));
 		}
 	}
 }

@@ -11,7 +11,10 @@
 
 #define SHOWN_MAX 8 /* candidates named in a message */
 
-#define ROW(s, m, t, ...) {.name = #m, .type = t, .offset = FIELD_AT(s, m), __VA_ARGS__}
+#define ROW(s, m, t, ...)                                                                          \
+	{                                                                                          \
+		.name = #m, .type = t, .offset = FIELD_AT(s, m), __VA_ARGS__                       \
+	}
 
 TABLE(link_match_table, link_match, "match",
       "What tells the link from the others: one of these, or several that must all hold.",
@@ -45,7 +48,7 @@ static bool candidate(const struct net_link *l)
 /* Made on top of another link, with that one's MAC. */
 static bool stacked(const struct net_link *l)
 {
-	static const char *const kinds[] = {"vlan",   "bond",    "team", "macvlan",
+	static const char *const kinds[] = {"vlan",    "bond",   "team",  "macvlan",
 					    "macvtap", "ipvlan", "macsec"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
@@ -116,8 +119,9 @@ const struct net_link *link_resolve(struct arena *a, const struct net_facts *f,
 		return found;
 	if (n > 1) {
 		if (ret_why)
-			*ret_why = arena_printf(a, "%s matches %zu links: %s; add another key to "
-						   "match: mac, path or name",
+			*ret_why = arena_printf(a,
+						"%s matches %zu links: %s; add another key to "
+						"match: mac, path or name",
 						match_text(a, match), n, text);
 		return NULL;
 	}
@@ -129,7 +133,8 @@ const struct net_link *link_resolve(struct arena *a, const struct net_facts *f,
 		if (!candidate(l))
 			continue;
 		has = mismatch(a, l, match, l->permanent_mac != NULL);
-		text = list_text(a, text, arena_printf(a, "%s (%s)", l->name, has ? has : "?"), n++);
+		text = list_text(a, text, arena_printf(a, "%s (%s)", l->name, has ? has : "?"),
+				 n++);
 	}
 	if (ret_why)
 		*ret_why = n ? arena_printf(a, "no link has %s; there are %s", match_text(a, match),
@@ -179,8 +184,8 @@ static void link_check(struct manifest *m)
 				continue;
 			path = xasprintf("match.%s", key);
 			g = diag_error(m->diags, "same-match", field_span(x, path),
-				       "links '%s' and '%s' match the same %s", other->name, r->name,
-				       key);
+				       "links '%s' and '%s' match the same %s", other->name,
+				       r->name, key);
 			diag_also(m->diags, g, field_span(y, path), "here too");
 		}
 	}

@@ -7,7 +7,10 @@
 #include "kinds/kinds.h"
 #include "kinds/mark.h"
 
-#define ROW(s, m, t, ...) {.name = #m, .type = t, .offset = FIELD_AT(s, m), __VA_ARGS__}
+#define ROW(s, m, t, ...)                                                                          \
+	{                                                                                          \
+		.name = #m, .type = t, .offset = FIELD_AT(s, m), __VA_ARGS__                       \
+	}
 
 TABLE(net_address_table, net_address, "address", "An address of a link.",
       ROW(net_address, cidr, FIELD_STRING, .doc = "Address and prefix."),

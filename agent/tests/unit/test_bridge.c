@@ -149,7 +149,8 @@ static int setup(void **state)
 {
 	look("");
 	for (size_t i = 0; i < net.links.n; i++)
-		assert_int_equal(net_link_remove(((struct net_link *)net.links.items[i])->name, NULL), 0);
+		assert_int_equal(
+			net_link_remove(((struct net_link *)net.links.items[i])->name, NULL), 0);
 	add_veth("eth0", "peer0");
 	add_veth("eth1", "peer1");
 	net_link_up("eth0", true, NULL);
@@ -163,11 +164,13 @@ static void a_bridge_takes_the_uplink_and_its_address(void **state)
 
 	set_address("eth0", "192.0.2.10/24");
 	add_default_route("eth0", 0xc0000201);
-	converge(HEAD "links:\n"
-		      "  uplink: {match: {name: eth0}}\n"
-		      "bridges:\n"
-		      "  xenbr0: {ports: [uplink], mtu: 1400, addresses: [192.0.2.10/24, 2001:db8::1/64]}\n"
-		      "  xenbr1: {addresses: [10.155.200.1/16]}\n");
+	converge(
+		HEAD
+		"links:\n"
+		"  uplink: {match: {name: eth0}}\n"
+		"bridges:\n"
+		"  xenbr0: {ports: [uplink], mtu: 1400, addresses: [192.0.2.10/24, 2001:db8::1/64]}\n"
+		"  xenbr1: {addresses: [10.155.200.1/16]}\n");
 	l = look("eth0");
 	assert_string_equal(l->master, "xenbr0");
 	assert_false(l->default_route);
@@ -202,17 +205,20 @@ static void changes_are_live(void **state)
 {
 	int64_t one, two;
 
-	converge(HEAD "links: {a: {match: {name: eth0}}, b: {match: {name: eth1}}}\n"
-		      "bridges: {x0: {ports: [a], addresses: [10.1.0.1/24, 10.1.0.2/24]}, x1: {}}\n");
+	converge(HEAD
+		 "links: {a: {match: {name: eth0}}, b: {match: {name: eth1}}}\n"
+		 "bridges: {x0: {ports: [a], addresses: [10.1.0.1/24, 10.1.0.2/24]}, x1: {}}\n");
 	one = look("x0")->ifindex;
 	two = look("x1")->ifindex;
 	/* A guest's port (a tap is one too), and one that somebody else put there. */
 	add_veth("veth9", "veth8");
 	net_link_master("veth9", "x0", NULL);
-	converge(HEAD "links: {a: {match: {name: eth0}, mtu: 9000}, b: {match: {name: eth1}, up: true}}\n"
-		      "bridges:\n"
-		      "  x0: {mtu: 1300, addresses: [10.1.0.2/24], stp: true}\n"
-		      "  x1: {ports: [b, a], addresses: [10.2.0.1/24]}\n");
+	converge(
+		HEAD
+		"links: {a: {match: {name: eth0}, mtu: 9000}, b: {match: {name: eth1}, up: true}}\n"
+		"bridges:\n"
+		"  x0: {mtu: 1300, addresses: [10.1.0.2/24], stp: true}\n"
+		"  x1: {ports: [b, a], addresses: [10.2.0.1/24]}\n");
 	assert_int_equal(look("x0")->ifindex, one);
 	assert_int_equal(look("x1")->ifindex, two);
 	assert_string_equal(look("eth0")->master, "x1");
@@ -318,7 +324,8 @@ static void a_kill_at_any_moment_is_answered_by_applying_again(void **state)
 		assert_true(carries("x0", "192.0.2.10/24"));
 		assert_string_equal(look("eth0")->master, "x0");
 		for (size_t k = 0; k < net.links.n; k++)
-			assert_false(startswith(((struct net_link *)net.links.items[k])->name, NET_TEMP));
+			assert_false(startswith(((struct net_link *)net.links.items[k])->name,
+						NET_TEMP));
 	}
 	assert_true(killed > KILLS / 4); /* else nothing was tested */
 }
@@ -371,8 +378,8 @@ static void what_a_manifest_must_not_say(void **state)
 		{"bridges: {x: {addresses: [\"fe80::1/64\"]}}\n", "link-local", 3, 27},
 		{"bridges: {x: {addresses: [10.0.0.1]}}\n", NULL, 3, 27},
 		{"bridges: {x: {ports: [y]}}\n", "unknown-reference", 3, 23},
-		{"links: {l: {match: {name: e}}}\nbridges: {x: {ports: [l, l]}}\n", "duplicate-item",
-		 4, 26},
+		{"links: {l: {match: {name: e}}}\nbridges: {x: {ports: [l, l]}}\n",
+		 "duplicate-item", 4, 26},
 		{"links: {l: {match: {name: e}}}\nbridges: {x: {ports: [l]}, y: {ports: [l]}}\n",
 		 "port-in-two-bridges", 4, 40},
 		{"bridges: {x: {addresses: [10.0.0.1/8]}, y: {addresses: [10.0.0.1/24]}}\n",
@@ -385,8 +392,8 @@ static void what_a_manifest_must_not_say(void **state)
 		{"links: {l: {mtu: 1500}}\n", "missing-key", 3, 9},
 		{"links: {l: {match: {mac: \"1:2\"}}}\n", NULL, 3, 26},
 		{"links: {l: {match: {name: e}}, m: {match: {name: e}}}\n", "same-match", 3, 50},
-		{"links: {l: {match: {name: e}, up: false}}\nbridges: {x: {ports: [l]}}\n", "port-down", 4,
-		 23},
+		{"links: {l: {match: {name: e}, up: false}}\nbridges: {x: {ports: [l]}}\n",
+		 "port-down", 4, 23},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -398,17 +405,20 @@ static void what_a_manifest_must_not_say(void **state)
 		    d->list[0].span.column != cases[i].column ||
 		    (cases[i].code && !streq(d->list[0].code, cases[i].code))) {
 			diags_print(d, stderr, false);
-			fail_msg("%s: %s at %u:%u", cases[i].text, d->n ? d->list[0].code : "nothing",
-				 d->n ? d->list[0].span.line : 0, d->n ? d->list[0].span.column : 0);
+			fail_msg("%s: %s at %u:%u", cases[i].text,
+				 d->n ? d->list[0].code : "nothing",
+				 d->n ? d->list[0].span.line : 0,
+				 d->n ? d->list[0].span.column : 0);
 		}
 	}
 }
 
 static void neighbours_that_do_not_overlap_are_fine(void **state)
 {
-	static const char text[] = HEAD "bridges:\n"
-					"  x: {addresses: [10.0.0.1/24, 10.0.1.1/24, \"2001:db8::1/64\"]}\n"
-					"  y: {addresses: [10.0.2.1/23, \"2001:db8:0:1::1/64\"], dhcp4: false}\n";
+	static const char text[] =
+		HEAD "bridges:\n"
+		     "  x: {addresses: [10.0.0.1/24, 10.0.1.1/24, \"2001:db8::1/64\"]}\n"
+		     "  y: {addresses: [10.0.2.1/23, \"2001:db8:0:1::1/64\"], dhcp4: false}\n";
 	_cleanup_diags_ struct diags *d = diags_new();
 
 	assert_non_null(manifest_load_text("t.yaml", "/", text, strlen(text), NULL, kinds, d));
@@ -432,7 +442,8 @@ int main(void)
 
 	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
-		printf("1..0 # SKIP a network namespace of its own needs root: %s\n", strerror(errno));
+		printf("1..0 # SKIP a network namespace of its own needs root: %s\n",
+		       strerror(errno));
 		return 77;
 	}
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -424,7 +424,8 @@ int main(void)
 	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("sysfs", "/sys", "sysfs", 0, NULL) < 0) {
-		printf("1..0 # SKIP a network namespace of its own needs root: %s\n", strerror(errno));
+		printf("1..0 # SKIP a network namespace of its own needs root: %s\n",
+		       strerror(errno));
 		return 77;
 	}
 	fd = mkstemp(file);

@@ -319,7 +319,8 @@ static void the_default_route_survives_a_changed_address(void **state)
 	assert_true(look(*state, "v0")->default_route);
 	set_addresses("v0", "10.1.0.6/24", NULL);
 	assert_true(look(*state, "v0")->default_route);
-	set_addresses("v0", "10.2.0.6/24", NULL); /* elsewhere: the route is for its owner to change */
+	set_addresses("v0", "10.2.0.6/24",
+		      NULL); /* elsewhere: the route is for its owner to change */
 	assert_true(look(*state, "v0")->default_route);
 	set_addresses("v0", NULL, NULL); /* can't be kept, and that is no failure */
 	assert_false(look(*state, "v0")->default_route);
@@ -337,7 +338,8 @@ static void address_and_default_route_move_to_the_bridge(void **state)
 	assert_int_equal(net_bridge_add("b0", NULL, false, NULL), 0);
 	assert_int_equal(net_link_up("b0", true, NULL), 0);
 	assert_int_equal(net_link_master("v0", "b0", NULL), 0);
-	assert_int_equal(net_addresses_move("v0", "b0", NULL), 0); /* nothing in common: nothing done */
+	assert_int_equal(net_addresses_move("v0", "b0", NULL),
+			 0); /* nothing in common: nothing done */
 	assert_true(look(*state, "v0")->default_route);
 
 	set_addresses("b0", "10.1.0.5/24", NULL);
@@ -379,7 +381,8 @@ int main(void)
 	/* Only root may leave the host's network, and nothing here may ever touch that. */
 	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
-		printf("1..0 # SKIP a network namespace of its own needs root: %s\n", strerror(errno));
+		printf("1..0 # SKIP a network namespace of its own needs root: %s\n",
+		       strerror(errno));
 		return 77;
 	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
