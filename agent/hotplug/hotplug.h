@@ -3,10 +3,10 @@
  * manor-hotplug: what libxl runs when a guest's disk or NIC comes and goes. A program of its own,
  * for it runs at every device of every start: libxenstore and the kernel, nothing else.
  *
- * The contract is that of Xen's own scripts (docs/misc/block-scripts.txt; libxl_linux.c sets
- * the environment): the device's backend directory in xenstore is XENBUS_PATH; a NIC's interface is in
- * `vif` (netback's) or INTERFACE (a device model's tap); the result is `hotplug-status`, "connected"
- * or "error" with the reason in `hotplug-error`. netback and blkback wait for it.
+ * The contract is that of Xen's own scripts (docs/misc/block-scripts.txt; libxl_linux.c sets the
+ * environment): the device's backend directory in xenstore is XENBUS_PATH; a NIC's interface is in
+ * `vif` (netback's) or INTERFACE (a device model's tap); the result is `hotplug-status`,
+ * "connected" or "error" with the reason in `hotplug-error`. netback and blkback wait for it.
  */
 #pragma once
 

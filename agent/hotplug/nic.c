@@ -179,7 +179,8 @@ static int rename_to(struct device *d, int fd, const char *made, const char *wan
 	if (strcmp(made, wanted) == 0)
 		return 0;
 	if (exists(wanted)) {
-		/* Done by an earlier run, or somebody else's: then the one we want still is there. */
+		/* Done by an earlier run, or somebody else's: then the one we want still is
+		 * there. */
 		return exists(made) ? fail(d, "an interface named %s is there already", wanted) : 0;
 	}
 	set_name(req.ifr_name, made, "");

@@ -77,8 +77,8 @@ static void stp_attributes(struct nl_msg *m, int state, int delay)
 	nla_nest_end(m, info);
 }
 
-/* Without STP a port forwards at once. The kernel refuses that while STP is on, and looks at the delay
- * first, so that switching off takes two messages. */
+/* Without STP a port forwards at once. The kernel refuses that while STP is on, and looks at the
+ * delay first, so that switching off takes two messages. */
 int net_bridge_stp(const char *name, bool on, struct err *e)
 {
 	const char *what = on ? "switch STP on at bridge" : "switch STP off at bridge";

@@ -226,9 +226,9 @@ int net_addresses_set(const char *name, const struct list *cidrs, struct err *e)
 	if (!l)
 		return err_set(e, -ENODEV, "there is no link %s", name);
 	r = routes_read(sk, index, &routes, e);
-	/* First what comes, so that the link is never without an address and keeps its routes, however
-	 * this ends. Then what goes. Then all again: with the first address of a subnet the kernel
-	 * drops the others of it, unless promote_secondaries is on. */
+	/* First what comes, so that the link is never without an address and keeps its routes,
+	 * however this ends. Then what goes. Then all again: with the first address of a subnet
+	 * the kernel drops the others of it, unless promote_secondaries is on. */
 	if (r >= 0)
 		r = add_all(sk, name, index, cidrs, e);
 	for (size_t i = 0; r >= 0 && i < l->addresses.n; i++) {

@@ -26,8 +26,8 @@ struct reading {
 	size_t n_addresses;
 };
 
-/* Text from the kernel that people or drivers chose: what isn't printable ASCII becomes '?', so that
- * it can go into JSON and onto a terminal. */
+/* Text from the kernel that people or drivers chose: what isn't printable ASCII becomes '?', so
+ * that it can go into JSON and onto a terminal. */
 static const char *clean(struct arena *a, const struct nlattr *attr)
 {
 	const char *s = nla_data(attr);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Bridges: what the manifest says of them, what the host has, and what that means for a plan. How they
- * are made and changed stands in bridge_apply.c.
+ * Bridges: what the manifest says of them, what the host has, and what that means for a plan. How
+ * they are made and changed stands in bridge_apply.c.
  *
- * Ports are compared by the host's names (`devices`), which decide() fills in: only with the facts at
- * hand is it known which device a link is.
+ * Ports are compared by the host's names (`devices`), which decide() fills in: only with the facts
+ * at hand is it known which device a link is.
  */
 #include <arpa/inet.h>
 #include <stdio.h>

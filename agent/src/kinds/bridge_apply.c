@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Making, changing and removing a bridge. It is made under a temporary name, marked, and only then gets
- * its own name; from there on, what is missing is a difference like any other, and making it goes on
- * as a change. So after a crash at any line the next run knows what it has before it.
+ * Making, changing and removing a bridge. It is made under a temporary name, marked, and only then
+ * gets its own name; from there on, what is missing is a difference like any other, and making it
+ * goes on as a change. So after a crash at any line the next run knows what it has before it.
  */
 #include <errno.h>
 
@@ -44,8 +44,9 @@ static int make(struct work *w, const struct bridge *want, struct err *e)
 	int r = clear_half_made(net_facts(w->facts), e);
 
 	bridge_temp_name(uuid, temp);
-	/* A bridge without a link of the host would take a guest's MAC, which all guests' ports share,
-	 * and lose it with the last of them: it gets one of its own, the same at each boot. */
+	/* A bridge without a link of the host would take a guest's MAC, which all guests' ports
+	 * share, and lose it with the last of them: it gets one of its own, the same at each
+	 * boot. */
 	ident_mac(uuid, "bridge", want->device, mac);
 	if (r >= 0)
 		r = net_bridge_add(temp, want->devices.n ? NULL : mac, want->stp, e);
@@ -109,8 +110,8 @@ static int change(struct work *w, const struct bridge *want, const struct net_li
 		r = fail_at(net_link_mtu(name, want->mtu, e), e, "mtu");
 	if (r >= 0 && (!is || !is->up || renames))
 		r = net_link_up(name, true, e);
-	/* The bridge has its addresses before a port loses them to it: the host is away for no longer
-	 * than it takes to move the routes. */
+	/* The bridge has its addresses before a port loses them to it: the host is away for no
+	 * longer than it takes to move the routes. */
 	if (r >= 0 && field_is_set(&bridge_table, want, "addresses"))
 		r = fail_at(net_addresses_set(name, &want->addresses, e), e, "addresses");
 	for (size_t i = 0; r >= 0 && i < want->devices.n; i++) {
@@ -141,7 +142,8 @@ static int take_away(struct work *w, struct err *e)
 
 		if (!streq(l->master, is->name) || streq(net_mark(l), w->step->uuid))
 			continue;
-		/* A declared link that bears somebody's own alias was made a port by us all the same. */
+		/* A declared link that bears somebody's own alias was made a port by us all the
+		 * same. */
 		if (!bridge_guest_port(l) && streq(l->kind, "phys"))
 			continue;
 		err_help(e, "take it out of the bridge first: ip link set %s nomaster", l->name);

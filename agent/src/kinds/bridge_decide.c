@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What a plan does about a bridge: which devices are to be its ports, in what order ports change hands,
- * and what is better left to a person, for nobody may be locked out of the host by a plan.
+ * What a plan does about a bridge: which devices are to be its ports, in what order ports change
+ * hands, and what is better left to a person, for nobody may be locked out of the host by a plan.
  */
 #include "kinds/bridge.h"
 
@@ -36,7 +36,8 @@ static const char *contents(struct arena *a, const struct bridge *b)
 	return text;
 }
 
-/* The devices that the manifest's ports are; false when one isn't found (its link's step says why). */
+/* The devices that the manifest's ports are; false when one isn't found (its link's step says
+ * why). */
 static bool resolve(struct planning *p, const struct resource *want, struct list *ret)
 {
 	const struct bridge *b = want->record;
@@ -215,8 +216,8 @@ static void decide_removal(struct planning *p, const struct actual *have, struct
 					   i ? ", " : "", (const char *)b->addresses.items[i]);
 }
 
-/* What is wanted, with the devices in it: those of the manifest's ports, and those that somebody else
- * put there, which stay. */
+/* What is wanted, with the devices in it: those of the manifest's ports, and those that somebody
+ * else put there, which stay. */
 static struct bridge *complete(struct planning *p, const struct resource *want,
 			       const struct actual *have)
 {
@@ -238,7 +239,8 @@ static struct bridge *complete(struct planning *p, const struct resource *want,
 	return b;
 }
 
-/* Addresses that a port still carries, or carries again: a DHCP client's, say. They are its owner's. */
+/* Addresses that a port still carries, or carries again: a DHCP client's, say. They are its
+ * owner's. */
 static void note_lost(struct planning *p, const struct resource *want, const struct bridge *h)
 {
 	for (size_t i = 0; i < h->devices.n; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Links: names for what the host has, found by MAC, place or name. Manor never makes or removes one;
- * it sets what the manifest says of it and leaves the rest.
+ * Links: names for what the host has, found by MAC, place or name. Manor never makes or removes
+ * one; it sets what the manifest says of it and leaves the rest.
  */
 #include <errno.h>
 #include <stdio.h>

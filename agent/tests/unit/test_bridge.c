@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Links and bridges the whole way, from the manifest to the real kernel, in a network namespace of the
- * test's own: what is applied is there, a second plan is empty, and a kill at any moment is answered by
- * applying again. And what a manifest must not say of them.
+ * Links and bridges the whole way, from the manifest to the real kernel, in a network namespace of
+ * the test's own: what is applied is there, a second plan is empty, and a kill at any moment is
+ * answered by applying again. And what a manifest must not say of them.
  */
 #include <errno.h>
 #include <sched.h>
@@ -102,7 +102,8 @@ static bool carries(const char *name, const char *cidr)
 	return false;
 }
 
-/* What apply does, in this process. Returns how many steps were done; *ret_held those that were not. */
+/* What apply does, in this process. Returns how many steps were done; *ret_held those that were
+ * not. */
 static size_t apply(const char *text, size_t *ret_held, bool may_fail)
 {
 	_cleanup_diags_ struct diags *d = diags_new();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * manor-hotplug against the real kernel (a network namespace and a loop device of the test's own) and a
- * xenstore in memory.
+ * manor-hotplug against the real kernel (a network namespace and a loop device of the test's own)
+ * and a xenstore in memory.
  */
 #include "hotplug/block.c"
 #include "hotplug/hotplug.c"

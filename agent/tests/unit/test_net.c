@@ -270,7 +270,8 @@ static void addresses_become_what_was_asked(void **state)
 	assert_true(carries(l, "2001:db8::1/64"));
 	assert_int_equal(statics(l), 2);
 
-	/* Two of one subnet, and the first goes: the other stays, whatever promote_secondaries says. */
+	/* Two of one subnet, and the first goes: the other stays, whatever promote_secondaries
+	 * says. */
 	set_addresses("b0", "10.155.200.1/16", "10.155.200.2/16");
 	set_addresses("b0", "10.155.200.2/16", NULL);
 	l = look(*state, "b0");
