@@ -442,7 +442,7 @@ int fetch_read(struct fetch *f, const void **ret, size_t *ret_n, struct err *e)
 int fetch_digest(struct fetch *f, char ret[SHA256_TEXT], struct err *e)
 {
 	const void *data;
-	size_t n;
+	size_t n = 0;
 
 	do {
 		int r = fetch_read(f, &data, &n, e);
