@@ -26,3 +26,9 @@ void fake_cache_load(const struct cache_facts *f); /* copied */
 /* image.c: what a url holds; any other is an image of 16 MiB with the digest that is asked for. */
 void fake_image_add(const char *url, const char *sha256, uint64_t size);
 void fake_image_clear(void);
+
+/* xen.c, intent.c */
+struct xen_facts;
+void fake_xen_load(const struct xen_facts *f);
+struct intent_facts;
+void fake_intent_load(const struct intent_facts *f);

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * host/intent.h in memory.
+ */
+#include "host/intent.h"
+
+#include <errno.h>
+
+#include "tests/fake/fake.h"
+
+const char *const intent_stop_words[] = {"no", "by-hand", "inside", NULL};
+
+static struct arena *arena;
+static struct intent_facts host;
+
+#define FAIL(e)                                                                                    \
+	do {                                                                                       \
+		if (fake_fails(__func__))                                                          \
+			return err_set(e, -EIO, "%s: made to fail", __func__);                     \
+	} while (0)
+
+static struct intent_domain *copy_one(struct arena *a, const struct intent_domain *from)
+{
+	struct intent_domain *to = arena_alloc(a, sizeof(*to));
+
+	*to = *from;
+	to->rec = (struct record){0};
+	to->uuid = arena_strdup(a, from->uuid);
+	to->boot_id = arena_strdup(a, from->boot_id);
+	to->digest = arena_strdup(a, from->digest);
+	return to;
+}
+
+static void copy(struct arena *a, const struct intent_facts *from, struct intent_facts *ret)
+{
+	*ret = (struct intent_facts){0};
+	for (size_t i = 0; i < from->domains.n; i++)
+		map_add(a, &ret->domains, arena_strdup(a, from->domains.entries[i].name),
+			copy_one(a, from->domains.entries[i].value));
+}
+
+void fake_intent_load(const struct intent_facts *f)
+{
+	arena_free(arena);
+	arena = arena_new();
+	host = (struct intent_facts){0};
+	if (f)
+		copy(arena, f, &host);
+}
+
+int intent_read(struct arena *a, struct intent_facts *ret, struct err *e)
+{
+	copy(a, &host, ret);
+	return 0;
+}
+
+static void drop(const char *name)
+{
+	struct map kept = {0};
+
+	for (size_t i = 0; i < host.domains.n; i++)
+		if (!streq(host.domains.entries[i].name, name))
+			map_add(arena, &kept, host.domains.entries[i].name,
+				host.domains.entries[i].value);
+	host.domains = kept;
+}
+
+/* The domain's file, anew where it was another's or another boot's. */
+static struct intent_domain *of(const struct intent_who *who)
+{
+	struct intent_domain *i = map_get(&host.domains, who->name);
+
+	if (i && streq(i->uuid, who->uuid) && streq(i->boot_id, who->boot_id))
+		return i;
+	drop(who->name);
+	i = arena_alloc(arena, sizeof(*i));
+	i->uuid = arena_strdup(arena, who->uuid);
+	i->boot_id = arena_strdup(arena, who->boot_id);
+	map_add(arena, &host.domains, arena_strdup(arena, who->name), i);
+	return i;
+}
+
+int intent_stop(const struct intent_who *who, enum intent_stop how, const char *digest,
+		uint64_t timeout, struct err *e)
+{
+	struct intent_domain *i;
+
+	FAIL(e);
+	i = of(who);
+	if (i->stopped != (int)how)
+		i->since = who->now;
+	i->stopped = how;
+	i->digest = arena_strdup(arena, digest);
+	i->timeout = timeout;
+	i->restart_domid = i->crashes = i->crashed = 0;
+	return 0;
+}
+
+int intent_start(const struct intent_who *who, struct err *e)
+{
+	FAIL(e);
+	drop(who->name);
+	return 0;
+}
+
+int intent_restart(const struct intent_who *who, int64_t domid, uint64_t timeout, struct err *e)
+{
+	struct intent_domain *i;
+
+	FAIL(e);
+	drop(who->name);
+	i = of(who);
+	i->restart_domid = domid;
+	i->timeout = timeout;
+	return 0;
+}
+
+int intent_crash(const struct intent_who *who, int64_t crashes, struct err *e)
+{
+	struct intent_domain *i;
+
+	FAIL(e);
+	i = of(who);
+	i->crashes = crashes;
+	i->crashed = who->now;
+	return 0;
+}
+
+int intent_forget(const char *name, struct err *e)
+{
+	FAIL(e);
+	drop(name);
+	return 0;
+}

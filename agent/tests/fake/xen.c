@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * host/xen.h over domains in memory: states, marks, devices and memory as a step can see them. Guests
+ * follow at once. A creation that is made to fail leaves, now and then, what a killed worker would.
+ */
+#include "host/xen.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "tests/fake/fake.h"
+
+const char *const xen_type_words[] = {"pv", "pvh", "hvm", NULL};
+const char *const xen_state_words[] = {"running", "paused", "shutdown", "dying", NULL};
+const char *const xen_reason_words[] = {"poweroff", "reboot",	  "suspend",   "crash",
+					"watchdog", "soft-reset", NULL};
+
+static struct arena *arena;
+static struct xen_facts host;
+static int64_t next_domid;
+
+#define FAIL(e)                                                                                    \
+	do {                                                                                       \
+		if (fake_fails(__func__))                                                          \
+			return err_set(e, -EIO, "%s: made to fail", __func__);                     \
+	} while (0)
+
+static struct xen_disk *copy_disk(struct arena *a, const struct xen_disk *from)
+{
+	struct xen_disk *to = arena_alloc(a, sizeof(*to));
+
+	*to = *from;
+	to->rec = (struct record){0};
+	to->vdev = arena_strdup(a, from->vdev);
+	to->target = arena_strdup(a, from->target);
+	to->label = NULL;
+	return to;
+}
+
+static struct xen_nic *copy_nic(struct arena *a, const struct xen_nic *from)
+{
+	struct xen_nic *to = arena_alloc(a, sizeof(*to));
+
+	*to = *from;
+	to->rec = (struct record){0};
+	to->mac = arena_strdup(a, from->mac);
+	to->bridge = arena_strdup(a, from->bridge);
+	to->vif = arena_strdup(a, from->vif);
+	to->label = NULL;
+	return to;
+}
+
+static struct xen_domain *copy_domain(struct arena *a, const struct xen_domain *from)
+{
+	struct xen_domain *to = arena_alloc(a, sizeof(*to));
+
+	*to = *from;
+	to->rec = (struct record){0};
+	to->uuid = arena_strdup(a, from->uuid);
+	to->name = arena_strdup(a, from->name);
+	to->kernel = arena_strdup(a, from->kernel);
+	to->image = NULL;
+	to->initrd = arena_strdup(a, from->initrd);
+	to->cmdline = arena_strdup(a, from->cmdline);
+	to->why = arena_strdup(a, from->why);
+	to->mark_uuid = arena_strdup(a, from->mark_uuid);
+	to->mark_name = arena_strdup(a, from->mark_name);
+	to->mark_state = arena_strdup(a, from->mark_state);
+	to->disks = to->nics = (struct list){0};
+	for (size_t i = 0; i < from->disks.n; i++)
+		list_add(a, &to->disks, copy_disk(a, from->disks.items[i]));
+	for (size_t i = 0; i < from->nics.n; i++)
+		list_add(a, &to->nics, copy_nic(a, from->nics.items[i]));
+	return to;
+}
+
+static void copy(struct arena *a, const struct xen_facts *from, struct xen_facts *ret)
+{
+	*ret = *from;
+	ret->rec = (struct record){0};
+	ret->version = arena_strdup(a, from->version);
+	ret->virt_caps = ret->domains = (struct list){0};
+	for (size_t i = 0; i < from->virt_caps.n; i++)
+		list_add(a, &ret->virt_caps, arena_strdup(a, from->virt_caps.items[i]));
+	for (size_t i = 0; i < from->domains.n; i++)
+		list_add(a, &ret->domains, copy_domain(a, from->domains.items[i]));
+}
+
+void fake_xen_load(const struct xen_facts *f)
+{
+	static const struct xen_facts empty = {
+		.version = "4.17.7", .memory_total = UINT64_C(8) << 30,
+		.memory_free = UINT64_C(6) << 30, .cpus = 4, .dom0_memory = UINT64_C(1) << 30,
+		.dom0_vcpus = 4,
+	};
+
+	arena_free(arena);
+	arena = arena_new();
+	copy(arena, f ? f : &empty, &host);
+	next_domid = 1;
+	for (size_t i = 0; i < host.domains.n; i++)
+		next_domid = MAX_OF(next_domid,
+				    ((struct xen_domain *)host.domains.items[i])->domid + 1);
+}
+
+int xen_read(struct arena *a, struct xen_facts *ret, struct err *e)
+{
+	copy(a, &host, ret);
+	return 0;
+}
+
+static struct xen_domain *find(int64_t domid)
+{
+	for (size_t i = 0; i < host.domains.n; i++) {
+		struct xen_domain *d = host.domains.items[i];
+
+		if (d->domid == domid)
+			return d;
+	}
+	return NULL;
+}
+
+static int need(int64_t domid, struct xen_domain **ret, struct err *e)
+{
+	*ret = find(domid);
+	return *ret ? 0 : err_set(e, -ESRCH, "no domain %lld", (long long)domid);
+}
+
+static void remove_one(const struct xen_domain *d)
+{
+	struct list kept = {0};
+
+	for (size_t i = 0; i < host.domains.n; i++)
+		if (host.domains.items[i] != d)
+			list_add(arena, &kept, host.domains.items[i]);
+	host.memory_free += d->maxmem;
+	host.domains = kept;
+}
+
+int xen_destroy(int64_t domid, struct err *e)
+{
+	struct xen_domain *d = find(domid);
+
+	FAIL(e);
+	if (d)
+		remove_one(d);
+	return 0;
+}
+
+/* Connected, numbered, named as the host would. */
+static void plug(struct xen_domain *d)
+{
+	for (size_t i = 0; i < d->disks.n; i++)
+		((struct xen_disk *)d->disks.items[i])->connected = true;
+	for (size_t i = 0; i < d->nics.n; i++) {
+		struct xen_nic *n = d->nics.items[i];
+
+		n->devid = (int64_t)i;
+		n->vif = arena_printf(arena, "vif%lld.%zu", (long long)d->domid, i);
+		n->connected = true;
+	}
+}
+
+int xen_create(const struct xen_domain *asked, const struct xen_watcher *w, int64_t *ret_domid,
+	       struct err *e)
+{
+	bool cut = fake_fails("xen_create, before its marks");
+	struct xen_domain *d;
+
+	for (size_t i = 0; i < host.domains.n; i++) {
+		d = host.domains.items[i];
+		if (!streq(d->uuid, asked->uuid))
+			continue;
+		if (streq(d->mark_state, "ready"))
+			return err_set(e, -EEXIST, "domain %lld has this UUID",
+				       (long long)d->domid);
+		remove_one(d);
+		i--;
+	}
+	if (asked->maxmem > host.memory_free) {
+		err_at(e, "memory");
+		return err_set(e, -ENOMEM, "does not fit");
+	}
+	d = copy_domain(arena, asked);
+	d->domid = next_domid++;
+	d->state = XEN_PAUSED;
+	d->memory_now = d->memory;
+	d->vcpus_now = d->vcpus;
+	d->boot_known = true;
+	plug(d);
+	host.memory_free -= d->maxmem;
+	list_add(arena, &host.domains, d);
+	if (cut)
+		return err_set(e, -EIO, "killed before the marks");
+	d->mark_uuid = d->uuid;
+	d->mark_name = d->name;
+	d->mark_state = "building";
+	if (fake_fails("xen_create, while building"))
+		return err_set(e, -EIO, "killed while building");
+	d->mark_state = "ready";
+	if (fake_fails("xen_create, before it runs"))
+		return err_set(e, -EIO, "killed before it runs");
+	d->state = XEN_RUNNING;
+	d->ran = true;
+	d->started = time(NULL);
+	*ret_domid = d->domid;
+	return 0;
+}
+
+int xen_shutdown(int64_t domid, unsigned timeout_s, const struct xen_watcher *w, struct err *e)
+{
+	struct xen_domain *d;
+	int r;
+
+	FAIL(e);
+	r = need(domid, &d, e);
+	if (r < 0)
+		return r;
+	d->state = XEN_SHUTDOWN;
+	d->reason = XEN_POWEROFF;
+	return 0;
+}
+
+int xen_unpause(int64_t domid, struct err *e)
+{
+	struct xen_domain *d;
+	int r;
+
+	FAIL(e);
+	r = need(domid, &d, e);
+	if (r < 0)
+		return r;
+	d->mark_state = "ready";
+	d->state = XEN_RUNNING;
+	d->ran = true;
+	return 0;
+}
+
+int xen_set_memory(int64_t domid, uint64_t bytes, unsigned wait_s, const struct xen_watcher *w,
+		   struct err *e)
+{
+	struct xen_domain *d;
+	int r;
+
+	FAIL(e);
+	r = need(domid, &d, e);
+	if (r < 0)
+		return r;
+	d->memory = d->memory_now = bytes;
+	return 0;
+}
+
+int xen_set_vcpus(int64_t domid, int64_t vcpus, unsigned wait_s, const struct xen_watcher *w,
+		  struct err *e)
+{
+	struct xen_domain *d;
+	int r;
+
+	FAIL(e);
+	r = need(domid, &d, e);
+	if (r < 0)
+		return r;
+	d->vcpus = d->vcpus_now = vcpus;
+	return 0;
+}
+
+int xen_disk_add(int64_t domid, const struct xen_disk *disk, struct err *e)
+{
+	struct xen_domain *d;
+	int r;
+
+	FAIL(e);
+	r = need(domid, &d, e);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < d->disks.n; i++)
+		if (streq(((struct xen_disk *)d->disks.items[i])->vdev, disk->vdev))
+			return 0;
+	list_add(arena, &d->disks, copy_disk(arena, disk));
+	plug(d);
+	return 0;
+}
+
+int xen_disk_remove(int64_t domid, const char *vdev, struct err *e)
+{
+	struct list kept = {0};
+	struct xen_domain *d;
+	int r;
+
+	FAIL(e);
+	r = need(domid, &d, e);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < d->disks.n; i++)
+		if (!streq(((struct xen_disk *)d->disks.items[i])->vdev, vdev))
+			list_add(arena, &kept, d->disks.items[i]);
+	d->disks = kept;
+	return 0;
+}
+
+int xen_nic_add(int64_t domid, const struct xen_nic *nic, struct err *e)
+{
+	struct xen_domain *d;
+	int r;
+
+	FAIL(e);
+	r = need(domid, &d, e);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < d->nics.n; i++)
+		if (streq(((struct xen_nic *)d->nics.items[i])->mac, nic->mac))
+			return 0;
+	list_add(arena, &d->nics, copy_nic(arena, nic));
+	plug(d);
+	return 0;
+}
+
+int xen_nic_remove(int64_t domid, const char *mac, struct err *e)
+{
+	struct list kept = {0};
+	struct xen_domain *d;
+	int r;
+
+	FAIL(e);
+	r = need(domid, &d, e);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < d->nics.n; i++)
+		if (!streq(((struct xen_nic *)d->nics.items[i])->mac, mac))
+			list_add(arena, &kept, d->nics.items[i]);
+	d->nics = kept;
+	return 0;
+}
+
+int xen_nic_bridge(int64_t domid, const char *mac, const char *bridge, struct err *e)
+{
+	struct xen_domain *d;
+	int r;
+
+	FAIL(e);
+	r = need(domid, &d, e);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < d->nics.n; i++) {
+		struct xen_nic *n = d->nics.items[i];
+
+		if (streq(n->mac, mac))
+			n->bridge = arena_strdup(arena, bridge);
+	}
+	return 0;
+}
