@@ -176,10 +176,39 @@ static int metadata_text(const char *vg, char **ret, struct err *e)
 	return r;
 }
 
+/* The creation of `lv` that the metadata has and the pool may lack. If the kernel made it and was not
+ * told the transaction's number, LVM's own replay fails on "File exists" for ever, though nothing but
+ * the number lacks. (Taking the volume out, to have it made again, would serve too; but it can be
+ * activated as it is, so somebody may have written to it since.) If the kernel didn't make it, it can't
+ * be activated, and LVM would make it with the next creation only: so it is made here. */
+static int finish_create(const struct lvm_facts *l, const struct lvm_lv *pool, const char *lv,
+			 struct err *e)
+{
+	const struct lvm_lv *v = find(l, pool->vg, lv), *origin;
+	_cleanup_lvm_cmd_ struct lvm_cmd c = {0};
+
+	if (!v || v->thin_id < 0)
+		return err_set(e, -EUCLEAN, "thin pool %s/%s is to make %s, which is unknown", pool->vg,
+			       pool->name, lv);
+	lvm_cmd_add(&c, "lvchange -ay -K");
+	lvm_cmd_lv(&c, v->vg, lv);
+	if (v->active || lvm_cmd_run(&c, NULL, NULL) == 0)
+		return 0;
+	if (!v->origin)
+		return lvm_kernel_message(v->vg, pool->name, EEXIST, e, "create_thin %lld",
+					  (long long)v->thin_id);
+	origin = find(l, v->vg, v->origin);
+	if (!origin || origin->thin_id < 0 || (origin->active && !origin->readonly))
+		return err_set(e, -EUCLEAN,
+			       "thin pool %s/%s is one transaction behind, and %s is in use", v->vg,
+			       pool->name, v->origin);
+	return lvm_kernel_message(v->vg, pool->name, EEXIST, e, "create_snap %lld %lld",
+				  (long long)v->thin_id, (long long)origin->thin_id);
+}
+
 int lvm_pool_mend(const char *vg, const char *pool, struct err *e)
 {
 	_cleanup_arena_ struct arena *a = arena_new();
-	_cleanup_lvm_cmd_ struct lvm_cmd c = {0};
 	_cleanup_(freep) char *text = NULL;
 	const struct lvm_lv *p;
 	const char *lv = NULL;
@@ -207,17 +236,12 @@ int lvm_pool_mend(const char *vg, const char *pool, struct err *e)
 		r = lvm_pending_create(a, text, vg, pool, &lv, e);
 	if (r <= 0)
 		return r; /* not a creation cut short: LVM replays whatever it is by itself */
-	/* The kernel made the volume and was not told the number that goes with it: LVM's replay fails
-	 * on "File exists" for ever. Where the volume is really there (else it can't be activated), what
-	 * lacks is the number alone. Taking the volume out, to have it made again, would serve too, but
-	 * somebody may have used it since. */
-	lvm_cmd_add(&c, "lvchange -ay -K");
-	lvm_cmd_lv(&c, vg, lv);
-	if (lvm_cmd_run(&c, NULL, NULL) < 0)
-		return 0; /* not there: the replay makes it */
+	r = finish_create(&l, p, lv, e);
+	if (r < 0)
+		return r;
 	log_info("thin pool %s/%s was one transaction behind: %s was made half-way", vg, pool, lv);
-	return lvm_kernel_set_transaction(vg, pool, (uint64_t)p->kernel_transaction_id,
-					  (uint64_t)p->transaction_id, e);
+	return lvm_kernel_message(vg, pool, 0, e, "set_transaction_id %lld %lld",
+				  (long long)p->kernel_transaction_id, (long long)p->transaction_id);
 }
 
 /* Runs a command that creates in a pool. A pool that is one transaction behind fails each of them, in

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <libdevmapper.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 static void pool_freep(struct dm_pool **p)
@@ -84,24 +85,25 @@ int lvm_kernel_transaction(const char *vg, const char *pool, uint64_t *ret, stru
 	return 0;
 }
 
-int lvm_kernel_set_transaction(const char *vg, const char *pool, uint64_t from, uint64_t to,
-			       struct err *e)
+int lvm_kernel_message(const char *vg, const char *pool, int fine, struct err *e, const char *fmt, ...)
 {
 	_cleanup_(pool_freep) struct dm_pool *mem = memory();
 	_cleanup_(task_freep) struct dm_task *task = NULL;
 	struct dm_status_thin_pool *status = NULL;
-	char *name, message[64];
+	char *name, message[128];
+	va_list ap;
 	int r = pool_status(mem, vg, pool, &name, &status);
 
 	if (r < 0)
 		return err_errno(e, r, "status of thin pool %s/%s", vg, pool);
-	snprintf(message, sizeof(message), "set_transaction_id %llu %llu", (unsigned long long)from,
-		 (unsigned long long)to);
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
 	task = dm_task_create(DM_DEVICE_TARGET_MSG);
 	if (!task || !dm_task_set_name(task, name) || !dm_task_set_sector(task, 0) ||
 	    !dm_task_set_message(task, message))
 		return err_set(e, -ENOMEM, "message to thin pool %s/%s", vg, pool);
-	if (!dm_task_run(task))
+	if (!dm_task_run(task) && (!fine || dm_task_get_errno(task) != fine))
 		return err_errno(e, -(dm_task_get_errno(task) ? dm_task_get_errno(task) : EIO),
 				 "thin pool %s/%s: %s", vg, pool, message);
 	return 0;

@@ -10,9 +10,9 @@
 
 /* The running pool's transaction id. -ENODEV: it isn't running. */
 int lvm_kernel_transaction(const char *vg, const char *pool, uint64_t *ret, struct err *e);
-/* Moves it from one number to the next; the kernel refuses when it isn't at `from`. */
-int lvm_kernel_set_transaction(const char *vg, const char *pool, uint64_t from, uint64_t to,
-			       struct err *e);
+/* One message to the running pool, such as "create_thin 5". An errno `fine` is passed as success. */
+int lvm_kernel_message(const char *vg, const char *pool, int fine, struct err *e, const char *fmt, ...)
+	_printf_(5, 6);
 /* The thin volume that the group's metadata still has to create in the kernel: a message that LVM
  * keeps until it has succeeded. `text`: a volume group as vgcfgbackup writes it. Returns 1 and its
  * name; 0: no creation, or more than that, is pending; -EINVAL: not such a text. */
