@@ -239,6 +239,13 @@ static void link_removals(struct planner *p)
 		if (!is_removal(&plan->steps[i]))
 			continue;
 		me = arena_printf(a, "%s/%s", plan->steps[i].kind->name, plan->steps[i].name);
+		/* Whoever might use it comes later in the kinds' order; unread, it may be anybody. */
+		for (size_t k = kind_index(p->manifest, plan->steps[i].kind);
+		     p->manifest->kinds[k]; k++)
+			if (p->survey.unknown[k])
+				step_hold(&plan->steps[i], HOLD_UNKNOWN,
+					  arena_printf(a, "%s, so who uses it is not known",
+						       p->survey.unknown[k]));
 		for (size_t k = 0; p->manifest->kinds[k]; k++) {
 			for (size_t x = 0; x < p->survey.kinds[k].n; x++) {
 				const struct actual *user = &p->survey.kinds[k].list[x];

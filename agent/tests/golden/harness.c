@@ -4,7 +4,8 @@
  * memory: applying and planning again gives nothing (the fixpoint), with each mutating call of the
  * host failing in turn first, which leaves half-made things behind as a crash would.
  *
- *   harness DIR…         check; GOLDEN_UPDATE=1 writes plan.txt anew, to be read before it is kept
+ *   harness DIR…         check; GOLDEN_UPDATE=1 writes plan.txt anew, to be read before it is kept;
+ *                        GOLDEN_DUMP=FILE writes the facts after the apply
  *
  * Prints TAP.
  */
@@ -166,6 +167,19 @@ static void check_fixpoint(const char *name, const struct world *w)
 	result(left_to_do(w, &why) == 0, name, "planning again gives nothing", str_get(&why));
 }
 
+/* GOLDEN_DUMP=FILE: the facts after the apply, from which a further case can be made. */
+static void dump_world(const struct world *w)
+{
+	const char *path = getenv("GOLDEN_DUMP");
+	struct facts *f = path ? read_world(w) : NULL;
+	json_object *json = f ? facts_to_json(f) : NULL;
+
+	if (json)
+		json_object_to_file_ext(path, json, JSON_C_TO_STRING_PRETTY);
+	json_object_put(json);
+	facts_free(f);
+}
+
 static void check_failures(const char *name, const struct world *w)
 {
 	long total;
@@ -283,6 +297,7 @@ static void check_case(const char *dir)
 	if (access(once, F_OK) == 0)
 		return;
 	check_fixpoint(name, &w);
+	dump_world(&w);
 	check_failures(name, &w);
 }
 
