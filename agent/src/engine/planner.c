@@ -227,6 +227,21 @@ static bool is_removal(const struct step *s)
 	return s->action == ACTION_REMOVE;
 }
 
+/* Whether records of that table can name a resource of that kind. */
+static bool refers(const struct table *t, const char *kind)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		const struct field *f = &t->fields[i];
+
+		/* A part that merges elsewhere uses nothing by itself. */
+		if (f->flags & FIELD_PARTIAL)
+			continue;
+		if (streq(f->ref, kind) || (f->sub && refers(f->sub, kind)))
+			return true;
+	}
+	return false;
+}
+
 /* What goes waits for those who use it to go, or to let go of it. */
 static void link_removals(struct planner *p)
 {
@@ -239,10 +254,10 @@ static void link_removals(struct planner *p)
 		if (!is_removal(&plan->steps[i]))
 			continue;
 		me = arena_printf(a, "%s/%s", plan->steps[i].kind->name, plan->steps[i].name);
-		/* Whoever might use it comes later in the kinds' order; unread, it may be anybody. */
-		for (size_t k = kind_index(p->manifest, plan->steps[i].kind);
-		     p->manifest->kinds[k]; k++)
-			if (p->survey.unknown[k])
+		/* Unread, anybody of a kind that can name it may be using it. */
+		for (size_t k = 0; p->manifest->kinds[k]; k++)
+			if (p->survey.unknown[k] && refers(p->manifest->kinds[k]->table,
+							   plan->steps[i].kind->name))
 				step_hold(&plan->steps[i], HOLD_UNKNOWN,
 					  arena_printf(a, "%s, so who uses it is not known",
 						       p->survey.unknown[k]));

@@ -4,12 +4,13 @@
  * memory: applying and planning again gives nothing (the fixpoint), with each mutating call of the
  * host failing in turn first, which leaves half-made things behind as a crash would.
  *
- *   harness DIR…         check; GOLDEN_UPDATE=1 writes plan.txt anew, to be read before it is kept;
+ *   harness [DIR…]       check (all, without arguments); GOLDEN_UPDATE=1 writes plan.txt anew, to be read before it is kept;
  *                        GOLDEN_DUMP=FILE writes the facts after the apply
  *
  * Prints TAP.
  */
 #include <errno.h>
+#include <glob.h>
 #include <limits.h>
 #include <stdio.h>
 #include <time.h>
@@ -271,7 +272,7 @@ static void check_plan(const char *dir, const char *name, const struct world *w)
 
 static void check_case(const char *dir)
 {
-	const char *name = strrchr(dir, '/') ? strrchr(dir, '/') + 1 : dir;
+	const char *name = strrchr(dir, '/') && strrchr(dir, '/')[1] ? strrchr(dir, '/') + 1 : dir;
 	_cleanup_(freep) char *manifest = xasprintf("%s/manifest.yaml", dir);
 	_cleanup_(freep) char *facts = xasprintf("%s/facts.json", dir);
 	_cleanup_(freep) char *once = xasprintf("%s/plan-only", dir);
@@ -303,8 +304,18 @@ static void check_case(const char *dir)
 
 int main(int argc, char **argv)
 {
+	glob_t all = {0};
+
 	for (int i = 1; i < argc; i++)
 		check_case(argv[i]);
+	/* Without arguments: all there are, seen from the top of the tree. */
+	if (argc == 1 && glob("agent/tests/golden/*/manifest.yaml", 0, NULL, &all) == 0) {
+		for (size_t i = 0; i < all.gl_pathc; i++) {
+			*strrchr(all.gl_pathv[i], '/') = '\0';
+			check_case(all.gl_pathv[i]);
+		}
+		globfree(&all);
+	}
 	printf("1..%u\n", n_tests);
 	return n_failed ? 1 : 0;
 }
