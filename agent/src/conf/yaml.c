@@ -214,6 +214,12 @@ static void syntax_error(struct loader *l)
 		diag_help(l->diags, g, "use spaces");
 		return;
 	}
+	if (left > 0 && *text == ':' &&
+	    (strstr(problem, "did not find expected key") || strstr(problem, "expected node content"))) {
+		diag_error(l->diags, "empty-key", place(l, at, at + 1),
+			   "there is no key in front of the ':'");
+		return;
+	}
 	/* What ends too late is best shown where it began. */
 	if (has_context && (strstr(problem, "unexpected end of stream") ||
 			    strstr(problem, "could not find expected ':'") || left == 0)) {

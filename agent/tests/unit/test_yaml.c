@@ -55,7 +55,9 @@ static void refused_by_name(void **state)
 		{"? [a]\n: 1\n", 1, 3, 4, "complex-key"},
 		{"{a: 1}: 1\n", 1, 1, 2, "complex-key"},
 		{"{? {a: 1} : 2}\n", 1, 4, 5, "complex-key"},
-		{": 1\n", 1, 1, 1, "empty-key"},
+		{": 1\n", 1, 1, 2, "empty-key"},
+		{"a:\n  b: 1\n  : 2\n", 3, 3, 4, "empty-key"},
+		{"{: 1}\n", 1, 2, 3, "empty-key"},
 		{"\"\": 1\n", 1, 1, 3, "empty-key"},
 		{"", 1, 1, 1, "empty-manifest"},
 		{"# nothing\n", 1, 1, 1, "empty-manifest"},
@@ -127,11 +129,11 @@ static void too_much_of_it(void **state)
 		{"- \n", "", NODE_MAX_NODES, "too-many-nodes"},
 		{"#", "", NODE_MAX_BYTES + 1, "too-large"},
 		{"x", "", NODE_MAX_BYTES, NULL},
-		{"!a ", "", 100000, "syntax"},
-		{"'", "'", 100001, "syntax"},
+		{"!a ", "", 100000, "tag"},
+		{"'", "", 100001, "syntax"},
 		{"\n", "", NODE_MAX_BYTES, "empty-manifest"},
 		{"%", "", 100000, "syntax"},
-		{"&a ", "", 100000, "syntax"},
+		{"&a ", "", 100000, "anchor"},
 	};
 	size_t i;
 
