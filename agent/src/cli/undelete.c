@@ -105,7 +105,7 @@ static int bring_back(struct arena *a, const struct facts *f, const char *what,
 
 int verb_undelete(int argc, char **argv)
 {
-	static const char *const accepts[] = {"format", "noheadings", NULL};
+	static const char *const accepts[] = {"format", "noheadings", "operands", NULL};
 	_cleanup_facts_ struct facts *f = NULL;
 	_cleanup_err_ struct err e = {0};
 	struct tombstone *tombstones;
