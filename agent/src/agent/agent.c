@@ -16,10 +16,10 @@
 #include "engine/store.h"
 #include "engine/worker.h"
 
-#define SETTLE_US      (300 * 1000ull)      /* events come in flocks */
-#define BACKOFF_US     (5 * 1000000ull)     /* after a failure, doubling … */
-#define BACKOFF_MAX_US (300 * 1000000ull)   /* … to this */
-#define STOP_US        (20 * 1000000ull)    /* steps at hand may take so long to end */
+#define SETTLE_US      (300 * 1000ull)    /* events come in flocks */
+#define BACKOFF_US     (5 * 1000000ull)   /* after a failure, doubling … */
+#define BACKOFF_MAX_US (300 * 1000000ull) /* … to this */
+#define STOP_US        (20 * 1000000ull)  /* steps at hand may take so long to end */
 #define AGENT_DIR      "/etc/manor"
 
 static uint64_t now_us(void)
@@ -304,8 +304,7 @@ json_object *agent_status(const struct agent *a)
 	if (a->last_time) {
 		json_object_object_add(o, "time", json_object_new_int64(a->last_time));
 		json_object_object_add(
-			o, "result",
-			json_object_new_string(converge_result_words[a->last_result]));
+			o, "result", json_object_new_string(converge_result_words[a->last_result]));
 	}
 	if (a->last_file)
 		json_object_object_add(o, "file", json_object_new_string(a->last_file));

@@ -182,8 +182,7 @@ static void take_request(struct peer *p, const char *line)
 		p->finish = true;
 	} else {
 		answer = json_object_new_object();
-		json_object_object_add(answer, "error",
-				       json_object_new_string("not a request"));
+		json_object_object_add(answer, "error", json_object_new_string("not a request"));
 		put(p, answer);
 		json_object_put(answer);
 		p->finish = true;
@@ -232,8 +231,8 @@ static int on_connect(sd_event_source *s, int fd, uint32_t events, void *data)
 
 	if (c < 0)
 		return 0;
-	if (n_peers >= CLIENTS_MAX ||
-	    getsockopt(c, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0 || who.uid != 0)
+	if (n_peers >= CLIENTS_MAX || getsockopt(c, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0 ||
+	    who.uid != 0)
 		return 0;
 	p = xcalloc(1, sizeof(*p));
 	n_peers++;

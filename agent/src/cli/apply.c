@@ -8,7 +8,8 @@
 
 int verb_apply(int argc, char **argv)
 {
-	static const char *const accepts[] = {"file", "format", "yes", "allow", "only", "jobs", NULL};
+	static const char *const accepts[] = {"file", "format", "yes", "allow",
+					      "only", "jobs",   NULL};
 	struct session s = {0};
 	struct options o;
 	int r = options_read(argc, argv, accepts, &o, NULL);

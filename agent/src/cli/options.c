@@ -68,8 +68,10 @@ static int take(const char *verb, int c, struct options *o)
 		return 0;
 	case OPT_ALLOW:
 		if (!impact_word(optarg))
-			return bad(verb, "--allow takes live, guest-restart, guest-recreate, "
-					 "host-reboot or data-loss, not ", optarg);
+			return bad(verb,
+				   "--allow takes live, guest-restart, guest-recreate, "
+				   "host-reboot or data-loss, not ",
+				   optarg);
 		o->allow = optarg;
 		return 0;
 	case OPT_ONLY:

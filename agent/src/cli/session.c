@@ -117,8 +117,7 @@ static int run_here(const struct session *s, struct show *show)
 		h.show.exit_code = EXIT_FAILED;
 	sd_event_source_unref(asker);
 	*show = h.show;
-	return h.interrupted && h.show.exit_code != EXIT_FINE ? EXIT_INTERRUPTED
-							      : h.show.exit_code;
+	return h.interrupted && h.show.exit_code != EXIT_FINE ? EXIT_INTERRUPTED : h.show.exit_code;
 }
 
 static int run_there(const struct session *s, struct show *show, struct client *c)

@@ -104,12 +104,16 @@ static int impact_of(const char *word)
 
 static void show_step(struct show *s, json_object *step, size_t id_width)
 {
-	const char *action = get(step, "action"), *why = get(step, "why"), *hold = get(step, "hold");
+	const char *action = get(step, "action"), *why = get(step, "why"),
+		   *hold = get(step, "hold");
 	const char *impact = get(step, "impact"), *loses = get(step, "loses");
 	_cleanup_(freep) char *id = xasprintf("%s/%s", get(step, "kind"), get(step, "name"));
-	const char *mark = hold && (streq(hold, "conflict") || streq(hold, "unknown")) ? "!"
-										      : sign(action);
-	const char *colour = *mark == '!' ? RED : *mark == '+' ? GREEN : *mark == '-' ? RED : YELLOW;
+	const char *mark =
+		hold && (streq(hold, "conflict") || streq(hold, "unknown")) ? "!" : sign(action);
+	const char *colour = *mark == '!'   ? RED
+			     : *mark == '+' ? GREEN
+			     : *mark == '-' ? RED
+					    : YELLOW;
 	char size[NUM_TEXT];
 
 	printf("  %s%s%s ", paint(s, colour), mark, paint(s, PLAIN));
@@ -148,9 +152,8 @@ static void show_notes(struct show *s, json_object *plan)
 		if (streq(type, "foreign"))
 			str_addf(&foreign, "%s%s", foreign.n ? ", " : "", get(n, "subject"));
 		else
-			printf("  %s%s%s: %s\n",
-			       streq(type, "unknown") ? "NOT KNOWN " : "", "", get(n, "subject"),
-			       get(n, "text"));
+			printf("  %s%s%s: %s\n", streq(type, "unknown") ? "NOT KNOWN " : "", "",
+			       get(n, "subject"), get(n, "text"));
 	}
 	if (foreign.n)
 		printf("%sUnmanaged here, left alone: %s%s\n", paint(s, DIM), str_get(&foreign),
@@ -281,9 +284,9 @@ static void show_end(struct show *s, json_object *e)
 		const char *word;
 		int code;
 	} codes[] = {
-		{"converged", EXIT_FINE}, {"nothing", EXIT_FINE}, {"changes", EXIT_CHANGES},
-		{"pending", EXIT_CHANGES}, {"failed", EXIT_FAILED}, {"refused", EXIT_FAILED},
-		{"bad", EXIT_BAD}, {"stopped", EXIT_INTERRUPTED}, {"declined", EXIT_FAILED},
+		{"converged", EXIT_FINE},  {"nothing", EXIT_FINE},        {"changes", EXIT_CHANGES},
+		{"pending", EXIT_CHANGES}, {"failed", EXIT_FAILED},       {"refused", EXIT_FAILED},
+		{"bad", EXIT_BAD},         {"stopped", EXIT_INTERRUPTED}, {"declined", EXIT_FAILED},
 	};
 	const char *result = get(e, "result"), *host = get(e, "host");
 	int64_t done = number(e, "done");
@@ -345,9 +348,9 @@ void show_event(struct show *s, json_object *e)
 		else if (streq(word, "diagnostics") && json_object_object_get_ex(e, "list", &v))
 			print_json(json_object_get(v));
 		else if (!s->plan_only)
-			printf("%s\n", json_object_to_json_string_ext(
-					       e, JSON_C_TO_STRING_PLAIN |
-							  JSON_C_TO_STRING_NOSLASHESCAPE));
+			printf("%s\n",
+			       json_object_to_json_string_ext(
+				       e, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 		fflush(stdout);
 	}
 	if (streq(word, "end"))

@@ -72,8 +72,8 @@ static const char *age(struct status *s, int64_t since)
 {
 	char buf[NUM_TEXT];
 
-	return arena_strdup(s->arena, num_age(buf, (uint64_t)MAX_OF(s->facts->time - since,
-								    (int64_t)0)));
+	return arena_strdup(s->arena,
+			    num_age(buf, (uint64_t)MAX_OF(s->facts->time - since, (int64_t)0)));
 }
 
 static size_t kind_index(const struct kind *k)
@@ -92,10 +92,10 @@ static const char *drift(struct status *s, const struct kind *k, const char *nam
 
 	for (size_t i = 0; s->plan && i < s->plan->n; i++) {
 		const struct step *p = &s->plan->steps[i];
-		const char *why = p->hold == HOLD_CONFLICT || p->hold == HOLD_UNKNOWN ||
-						  p->hold == HOLD_WAIT
-					  ? p->hold_why
-					  : p->why;
+		const char *why =
+			p->hold == HOLD_CONFLICT || p->hold == HOLD_UNKNOWN || p->hold == HOLD_WAIT
+				? p->hold_why
+				: p->why;
 
 		if (p->kind != k || !streq(p->name, name))
 			continue;
@@ -112,7 +112,8 @@ static const char *behind(struct status *s, const struct resource *domain)
 		const struct resource *v = domain->needs[i];
 
 		if (v->kind == &kind_volume && volume_behind(s->facts, v))
-			return arena_printf(s->arena, "behind: %s comes from an older file", v->name);
+			return arena_printf(s->arena, "behind: %s comes from an older file",
+					    v->name);
 	}
 	return NULL;
 }
@@ -136,9 +137,9 @@ static void print_domains(struct status *s)
 		const struct domain *d = a->record;
 		const struct resource *want =
 			a->foreign ? NULL : manifest_find(s->manifest, "domain", a->name);
-		const char *note = a->foreign ? "foreign: left alone"
-					      : join(s, drift(s, &kind_domain, a->name),
-						     behind(s, want));
+		const char *note =
+			a->foreign ? "foreign: left alone"
+				   : join(s, drift(s, &kind_domain, a->name), behind(s, want));
 		const char *cells[] = {
 			a->name,
 			a->half_made ? "half-made" : a->state,
@@ -346,16 +347,16 @@ static void print_status_json(struct status *s)
 {
 	json_object *o = json_object_new_object();
 
-	json_object_object_add(o, "host",
-			       json_object_new_string(s->plan ? s->plan->host
-							      : s->facts->hostname));
+	json_object_object_add(
+		o, "host", json_object_new_string(s->plan ? s->plan->host : s->facts->hostname));
 	if (s->manifest) {
 		json_object_object_add(o, "manifest",
 				       json_object_new_string(s->manifest->source.name));
 		json_object_object_add(o, "sha256", json_object_new_string(s->manifest->sha256));
 		json_object_object_add(o, "converged", json_object_new_boolean(s->plan->n == 0));
 		for (size_t i = 0; all_kinds[i]; i++)
-			json_object_object_add(o, all_kinds[i]->name, actuals_json(s, all_kinds[i]));
+			json_object_object_add(o, all_kinds[i]->name,
+					       actuals_json(s, all_kinds[i]));
 		json_object_object_add(o, "plan", plan_to_json(s->plan));
 	}
 	json_object_object_add(o, "agent", s->agent ? json_object_get(s->agent) : NULL);

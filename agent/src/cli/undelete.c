@@ -82,8 +82,8 @@ static int bring_back(struct arena *a, const struct facts *f, const char *what,
 			continue;
 		found++;
 		if (volume_undelete(a, f, &t[i], &e) == 0) {
-			printf("volume/%s is back: %s/%s, kept until a manifest names it\n", t[i].name,
-			       t[i].vg, t[i].name);
+			printf("volume/%s is back: %s/%s, kept until a manifest names it\n",
+			       t[i].name, t[i].vg, t[i].name);
 			continue;
 		}
 		fprintf(stderr, "manor undelete: volume/%s: %s\n", t[i].name, e.message);

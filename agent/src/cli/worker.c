@@ -93,10 +93,10 @@ static int work_read(const char *name)
 	else if (!f->readings[0].known)
 		r = say_result(err_set(&e, -EIO, "%s", f->readings[0].why), NULL, NULL, &e);
 	else
-		r = say_result(0, NULL,
-			       record_to_json(f->readings[0].reader->table, f->readings[0].record,
-					      true),
-			       &e);
+		r = say_result(
+			0, NULL,
+			record_to_json(f->readings[0].reader->table, f->readings[0].record, true),
+			&e);
 	facts_free(f);
 	return r;
 }

@@ -215,7 +215,8 @@ static void syntax_error(struct loader *l)
 		return;
 	}
 	if (left > 0 && *text == ':' &&
-	    (strstr(problem, "did not find expected key") || strstr(problem, "expected node content"))) {
+	    (strstr(problem, "did not find expected key") ||
+	     strstr(problem, "expected node content"))) {
 		diag_error(l->diags, "empty-key", place(l, at, at + 1),
 			   "there is no key in front of the ':'");
 		return;

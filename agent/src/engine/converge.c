@@ -94,8 +94,7 @@ static void end(struct converge *c, enum converge_result result, const char *tex
 {
 	json_object *e = event_new("end");
 
-	json_object_object_add(e, "result",
-			       json_object_new_string(converge_result_words[result]));
+	json_object_object_add(e, "result", json_object_new_string(converge_result_words[result]));
 	put_text(e, "text", text);
 	if (c->plan) {
 		json_object_object_add(e, "host", json_object_new_string(c->plan->host));
@@ -144,8 +143,7 @@ static json_object *error_json(struct converge *c, const struct step *s, const s
 		span = s->want->span;
 	g = diag_error(d, "step", span, "%s '%s': %s", s->kind->name, s->name,
 		       err->message ? err->message : "failed");
-	if (s->want && s->want->span.source && span.source &&
-	    s->want->span.line != span.line)
+	if (s->want && s->want->span.source && span.source && s->want->span.line != span.line)
 		diag_also(d, g, s->want->span, "declared here");
 	if (err->help)
 		diag_help(d, g, "%s", err->help);
@@ -358,9 +356,11 @@ static void on_facts(void *data, struct facts *facts)
 			conflict |= c->plan->steps[i].hold == HOLD_CONFLICT;
 		}
 		tell_held(c);
-		end(c, unknown || conflict ? CONVERGE_FAILED
-		       : c->plan->n	   ? CONVERGE_CHANGES
-					   : CONVERGE_NOTHING, NULL);
+		end(c,
+		    unknown || conflict ? CONVERGE_FAILED
+		    : c->plan->n        ? CONVERGE_CHANGES
+					: CONVERGE_NOTHING,
+		    NULL);
 	} else if (c->stopped) {
 		end(c, CONVERGE_STOPPED, NULL);
 	} else if (c->o.confirm && plan_todo(c->plan) > 0) {

@@ -66,13 +66,15 @@ int graph_sort(struct plan *p, const bool *keep)
 	}
 	for (size_t i = 0; i < n; i++) {
 		size_t m = 0;
-		struct step_dep *after = arena_alloc(p->arena, (out[i].n_after + 1) * sizeof(*after));
+		struct step_dep *after =
+			arena_alloc(p->arena, (out[i].n_after + 1) * sizeof(*after));
 
 		for (size_t j = 0; j < out[i].n_after; j++) {
 			size_t old = out[i].after[j].step;
 
 			if (placed[old])
-				after[m++] = (struct step_dep){where[old], out[i].after[j].required};
+				after[m++] =
+					(struct step_dep){where[old], out[i].after[j].required};
 		}
 		out[i].after = after;
 		out[i].n_after = m;

@@ -64,8 +64,8 @@ static const char *get(struct arena *a, json_object *o, const char *key)
 	return arena_strdup(a, json_object_get_string(v));
 }
 
-static int load_request(struct performing *p, json_object *request,
-			const struct kind *const *kinds, struct err *e)
+static int load_request(struct performing *p, json_object *request, const struct kind *const *kinds,
+			struct err *e)
 {
 	struct manifest *m = &p->manifest;
 	json_object *v;
@@ -97,8 +97,8 @@ static int load_request(struct performing *p, json_object *request,
 		r = record_from_json(p->arena, res->kind->table, record, res->record, e);
 		if (r < 0)
 			return r;
-		m->resources = arena_grow(p->arena, m->resources, m->n_resources,
-					  sizeof(*m->resources));
+		m->resources =
+			arena_grow(p->arena, m->resources, m->n_resources, sizeof(*m->resources));
 		m->resources[m->n_resources++] = res;
 	}
 	return 0;
@@ -192,8 +192,9 @@ static int still_so(struct performing *p, const struct actual *now, struct err *
 		remaining(p, now, &left);
 		if (left.n == 0)
 			return 1;
-		return err_set(e, -ESTALE, "it is there by now, though the plan saw none; "
-					   "run apply again");
+		return err_set(e, -ESTALE,
+			       "it is there by now, though the plan saw none; "
+			       "run apply again");
 	}
 	if (s->have_record && !now)
 		return err_set(e, -ESTALE, "it is gone since the plan was made; run apply again");
@@ -283,8 +284,12 @@ int perform_step(json_object *request, const struct kind *const *kinds,
 		r = 0;
 	} else if (r == 0) {
 		work = (struct work){
-			.arena = arena, .step = &p.step, .facts = p.facts, .now = now,
-			.progress = pass_progress, .data = &p,
+			.arena = arena,
+			.step = &p.step,
+			.facts = p.facts,
+			.now = now,
+			.progress = pass_progress,
+			.data = &p,
 		};
 		r = p.step.kind->apply(&work, e);
 		if (r >= 0)

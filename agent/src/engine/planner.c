@@ -42,8 +42,8 @@ void survey_make(struct arena *a, const struct manifest *m, const struct facts *
 			const char *why = facts_unknown(f, k->readers[j]);
 
 			if (why)
-				ret->unknown[i] = arena_printf(a, "cannot read %s: %s",
-							       k->readers[j], why);
+				ret->unknown[i] =
+					arena_printf(a, "cannot read %s: %s", k->readers[j], why);
 		}
 		if (!ret->unknown[i])
 			k->actual(a, f, m, &ret->kinds[i]);
@@ -182,10 +182,12 @@ static void want_one(struct planner *p, const struct resource *want)
 		s->why = "half-made: to be cleared away and made again";
 	if (foreign)
 		step_hold(s, HOLD_CONFLICT,
-			  foreign->note ? foreign->note
-					: arena_printf(a, "a foreign %s of that name is there: "
-							  "rename one of the two, or remove it by hand",
-						       k->name));
+			  foreign->note
+				  ? foreign->note
+				  : arena_printf(a,
+						 "a foreign %s of that name is there: "
+						 "rename one of the two, or remove it by hand",
+						 k->name));
 	decide(p, want, have, s);
 }
 
@@ -256,8 +258,8 @@ static void link_removals(struct planner *p)
 		me = arena_printf(a, "%s/%s", plan->steps[i].kind->name, plan->steps[i].name);
 		/* Unread, anybody of a kind that can name it may be using it. */
 		for (size_t k = 0; p->manifest->kinds[k]; k++)
-			if (p->survey.unknown[k] && refers(p->manifest->kinds[k]->table,
-							   plan->steps[i].kind->name))
+			if (p->survey.unknown[k] &&
+			    refers(p->manifest->kinds[k]->table, plan->steps[i].kind->name))
 				step_hold(&plan->steps[i], HOLD_UNKNOWN,
 					  arena_printf(a, "%s, so who uses it is not known",
 						       p->survey.unknown[k]));
@@ -290,7 +292,8 @@ static void link_removals(struct planner *p)
 			continue;
 		for (size_t j = 0; j < plan->n; j++)
 			if (is_removal(&plan->steps[j]) &&
-			    plan->steps[j].kind == plan->steps[i].kind && !graph_reaches(plan, j, i))
+			    plan->steps[j].kind == plan->steps[i].kind &&
+			    !graph_reaches(plan, j, i))
 				step_after(plan, &plan->steps[i], j, false);
 	}
 }
@@ -339,8 +342,10 @@ static void remove_rest(struct planner *p)
 	} else if (removals > REMOVALS_ALWAYS_FINE &&
 		   removals * 100 > ours * (size_t)m->max_removals) {
 		p->plan->refusal = arena_printf(
-			a, "the manifest would remove %zu of the %zu resources that Manor made here, "
-			   "more than %lld %%", removals, ours, (long long)m->max_removals);
+			a,
+			"the manifest would remove %zu of the %zu resources that Manor made here, "
+			"more than %lld %%",
+			removals, ours, (long long)m->max_removals);
 		p->plan->refusal_help = "if that is meant, set max_removals: in the manifest";
 	}
 }
@@ -429,7 +434,10 @@ struct plan *plan_make(const struct manifest *m, const struct facts *f,
 	plan->host = m->host.name ? m->host.name : f->hostname ? f->hostname : "this host";
 	snprintf(plan->manifest_sha256, sizeof(plan->manifest_sha256), "%s", m->sha256);
 	p.planning = (struct planning){
-		.arena = plan->arena, .manifest = m, .facts = f, .plan = plan,
+		.arena = plan->arena,
+		.manifest = m,
+		.facts = f,
+		.plan = plan,
 	};
 	survey_make(plan->arena, m, f, &p.survey);
 	note_unknown(&p);

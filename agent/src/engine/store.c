@@ -99,7 +99,8 @@ int store_load_manifest(const struct kind *const *kinds, struct diags *d, struct
 		return err_set(e, -EINVAL, "%s is not a manifest in force", STORE_MANIFEST);
 	}
 	if (json_object_object_get_ex(o, "files", &files)) {
-		json_object_object_foreach(files, path, value) {
+		json_object_object_foreach(files, path, value)
+		{
 			struct manifest_file *f = arena_alloc(d->arena, sizeof(*f));
 
 			f->path = path;

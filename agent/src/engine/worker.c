@@ -298,8 +298,7 @@ static int spawn(struct worker *w, const struct worker_spec *spec, struct err *e
 	return 0;
 }
 
-int worker_start(sd_event *loop, const struct worker_spec *spec, struct worker **ret,
-		 struct err *e)
+int worker_start(sd_event *loop, const struct worker_spec *spec, struct worker **ret, struct err *e)
 {
 	struct worker *w = xcalloc(1, sizeof(*w));
 	int r;
@@ -309,8 +308,8 @@ int worker_start(sd_event *loop, const struct worker_spec *spec, struct worker *
 	w->timeout_ms = spec->timeout_ms;
 	w->spec = *spec;
 	w->in = w->out = w->err = -1;
-	w->request = xstrdup(spec->request ? json_object_to_json_string_ext(
-						     spec->request, JSON_C_TO_STRING_PLAIN)
+	w->request = xstrdup(spec->request ? json_object_to_json_string_ext(spec->request,
+									    JSON_C_TO_STRING_PLAIN)
 					   : "");
 	w->request_n = strlen(w->request);
 	r = spawn(w, spec, e);

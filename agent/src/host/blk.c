@@ -115,8 +115,9 @@ static int signatures(struct arena *a, int fd, struct list *ret, const char **re
 			blkid_probe_lookup_value(pr, "UUID", &uuid, NULL);
 			if (streq(type, "LVM2_member") && uuid)
 				*ret_pv = arena_strdup(a, uuid);
-			list_add(a, ret, label ? arena_printf(a, "%s '%.64s'", type, label)
-					       : arena_strdup(a, type));
+			list_add(a, ret,
+				 label ? arena_printf(a, "%s '%.64s'", type, label)
+				       : arena_strdup(a, type));
 		} else if (blkid_probe_lookup_value(pr, "PTTYPE", &type, NULL) == 0) {
 			list_add(a, ret, arena_printf(a, "%s partition table", type));
 		}
@@ -173,7 +174,8 @@ static struct blk_disk *read_one(struct arena *a, struct udev_device *d, struct 
 	b->name = arena_strdup(a, name);
 	b->path = arena_strdup(a, node);
 	b->size = (uint64_t)sectors * 512;
-	if (partition && (parent = udev_device_get_parent_with_subsystem_devtype(d, "block", "disk")))
+	if (partition &&
+	    (parent = udev_device_get_parent_with_subsystem_devtype(d, "block", "disk")))
 		b->parent = arena_strdup(a, udev_device_get_sysname(parent));
 	/* A partition has no identity of its own but links: a serial names a whole disk. */
 	if (!partition) {
@@ -261,7 +263,8 @@ int blk_check_free(const char *path, const char *pv_uuid, struct err *e)
 
 	if (fd < 0 && errno == EBUSY) {
 		who = blk_users(a, path);
-		return err_set(e, -EBUSY, "%s is in use%s%s", path, who ? ": " : "", who ? who : "");
+		return err_set(e, -EBUSY, "%s is in use%s%s", path, who ? ": " : "",
+			       who ? who : "");
 	}
 	if (fd < 0)
 		return err_errno(e, -errno, "open %s", path);

@@ -61,7 +61,8 @@ static dev_t block_dev(const char *path)
 {
 	struct stat st;
 
-	return path && path[0] == '/' && stat(path, &st) == 0 && S_ISBLK(st.st_mode) ? st.st_rdev : 0;
+	return path && path[0] == '/' && stat(path, &st) == 0 && S_ISBLK(st.st_mode) ? st.st_rdev
+										     : 0;
 }
 
 /* The device itself and all below it: partitions' disks, device-mapper's and md's slaves. */
@@ -115,7 +116,8 @@ static int read_mounts(struct blk_uses *u, struct err *e)
 		int at = 0;
 		dev_t dev, other;
 
-		if (!rest || sscanf(line, "%*u %*u %u:%u %*s %n", &major_, &minor_, &at) != 2 || !at)
+		if (!rest || sscanf(line, "%*u %*u %u:%u %*s %n", &major_, &minor_, &at) != 2 ||
+		    !at)
 			continue;
 		where = line + at;
 		where[strcspn(where, " ")] = '\0';

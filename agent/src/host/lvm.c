@@ -109,7 +109,8 @@ int lvm_pool_create(const char *vg, const char *pool, uint64_t bytes, uint64_t m
 	/* The largest metadata there is maps about 2^28 chunks. */
 	while (bytes / chunk > CHUNKS_MAX)
 		chunk *= 2;
-	lvm_cmd_add(&c, "lvcreate --type thin-pool --zero y --discards passdown --poolmetadataspare y");
+	lvm_cmd_add(&c,
+		    "lvcreate --type thin-pool --zero y --discards passdown --poolmetadataspare y");
 	lvm_cmd_addf(&c, "--chunksize %llub -L %llub --poolmetadatasize %llub",
 		     (unsigned long long)chunk, (unsigned long long)bytes,
 		     (unsigned long long)metadata);
@@ -188,8 +189,8 @@ static int finish_create(const struct lvm_facts *l, const struct lvm_lv *pool, c
 	_cleanup_lvm_cmd_ struct lvm_cmd c = {0};
 
 	if (!v || v->thin_id < 0)
-		return err_set(e, -EUCLEAN, "thin pool %s/%s is to make %s, which is unknown", pool->vg,
-			       pool->name, lv);
+		return err_set(e, -EUCLEAN, "thin pool %s/%s is to make %s, which is unknown",
+			       pool->vg, pool->name, lv);
 	lvm_cmd_add(&c, "lvchange -ay -K");
 	lvm_cmd_lv(&c, v->vg, lv);
 	if (v->active || lvm_cmd_run(&c, NULL, NULL) == 0)
@@ -224,8 +225,9 @@ int lvm_pool_mend(const char *vg, const char *pool, struct err *e)
 	if (p->kernel_transaction_id < 0 || p->kernel_transaction_id == p->transaction_id)
 		return 0;
 	if (p->kernel_transaction_id != p->transaction_id - 1) {
-		r = err_set(e, -EUCLEAN, "thin pool %s/%s is at transaction %lld, its metadata at %lld",
-			    vg, pool, (long long)p->kernel_transaction_id,
+		r = err_set(e, -EUCLEAN,
+			    "thin pool %s/%s is at transaction %lld, its metadata at %lld", vg,
+			    pool, (long long)p->kernel_transaction_id,
 			    (long long)p->transaction_id);
 		err_help(e, "deactivate volume group %s and run 'lvconvert --repair %s/%s'", vg, vg,
 			 pool);
@@ -241,7 +243,8 @@ int lvm_pool_mend(const char *vg, const char *pool, struct err *e)
 		return r;
 	log_info("thin pool %s/%s was one transaction behind: %s was made half-way", vg, pool, lv);
 	return lvm_kernel_message(vg, pool, 0, e, "set_transaction_id %lld %lld",
-				  (long long)p->kernel_transaction_id, (long long)p->transaction_id);
+				  (long long)p->kernel_transaction_id,
+				  (long long)p->transaction_id);
 }
 
 /* Runs a command that creates in a pool. A pool that is one transaction behind fails each of them, in

@@ -85,7 +85,8 @@ int lvm_kernel_transaction(const char *vg, const char *pool, uint64_t *ret, stru
 	return 0;
 }
 
-int lvm_kernel_message(const char *vg, const char *pool, int fine, struct err *e, const char *fmt, ...)
+int lvm_kernel_message(const char *vg, const char *pool, int fine, struct err *e, const char *fmt,
+		       ...)
 {
 	_cleanup_(pool_freep) struct dm_pool *mem = memory();
 	_cleanup_(task_freep) struct dm_task *task = NULL;

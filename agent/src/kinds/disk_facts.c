@@ -6,7 +6,10 @@
 #include "kinds/kinds.h"
 #include "kinds/mark.h"
 
-#define ROW(m, t, ...) {.name = #m, .type = t, .offset = FIELD_AT(blk_disk, m), __VA_ARGS__}
+#define ROW(m, t, ...)                                                                             \
+	{                                                                                          \
+		.name = #m, .type = t, .offset = FIELD_AT(blk_disk, m), __VA_ARGS__                \
+	}
 
 TABLE(disk_table, blk_disk, "disk", "A disk or a partition.",
       ROW(name, FIELD_STRING, .doc = "the kernel's name, which another boot may change"),

@@ -7,7 +7,10 @@
 #include "kinds/kinds.h"
 #include "kinds/mark.h"
 
-#define ROW(s, m, t, ...) {.name = #m, .type = t, .offset = FIELD_AT(s, m), __VA_ARGS__}
+#define ROW(s, m, t, ...)                                                                          \
+	{                                                                                          \
+		.name = #m, .type = t, .offset = FIELD_AT(s, m), __VA_ARGS__                       \
+	}
 
 TABLE(lvm_pv_table, lvm_pv, "physical volume", "A device that LVM uses.",
       ROW(lvm_pv, name, FIELD_STRING, .doc = "device"),

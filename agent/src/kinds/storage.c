@@ -23,7 +23,7 @@
 #define WARN_FULL     8000
 
 /* The group's name; the UUID and the group's name. */
-#define POOL_FOREIGN      "volume %s/" STORAGE_POOL " is there and bears no mark of ours"
+#define POOL_FOREIGN "volume %s/" STORAGE_POOL " is there and bears no mark of ours"
 #define POOL_FOREIGN_HELP                                                                          \
 	"rename it, or if it is ours after all, 'lvchange --addtag manor.id=%s %s/" STORAGE_POOL "'"
 
@@ -115,9 +115,9 @@ static size_t dm_length(const char *s)
 const char *storage_name_bad(struct arena *a, const char *storage)
 {
 	/* Folders in /dev that are somebody else's. */
-	static const char *const taken[] = {"block", "bsg", "bus",   "char", "cpu",    "disk", "dri",
-					    "fd",    "hugepages", "input", "mapper", "mqueue",
-					    "net",   "pts", "shm",   "snd",  "vfio",   "xen"};
+	static const char *const taken[] = {
+		"block", "bsg",    "bus",    "char", "cpu", "disk", "dri", "fd",   "hugepages",
+		"input", "mapper", "mqueue", "net",  "pts", "shm",  "snd", "vfio", "xen"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
 		if (streq(storage, taken[i]))
@@ -137,8 +137,10 @@ const char *storage_volume_bad(struct arena *a, const char *storage, const char 
 		return "names that begin with 'base.' or 'trash.' are kept for templates and "
 		       "removed volumes";
 	if (n > DM_NAME_MAX)
-		return arena_printf(a, "together with its storage's it is %zu characters too long for "
-				       "LVM (each '-' counts twice)", n - DM_NAME_MAX);
+		return arena_printf(a,
+				    "together with its storage's it is %zu characters too long for "
+				    "LVM (each '-' counts twice)",
+				    n - DM_NAME_MAX);
 	return NULL;
 }
 
@@ -179,8 +181,8 @@ static void storage_prepare(struct manifest *m, struct resource *r)
 	const char *why = storage_name_bad(m->arena, r->name);
 
 	if (why)
-		diag_error(m->diags, "bad-name", r->span, "storage can't be named '%s': %s", r->name,
-			   why);
+		diag_error(m->diags, "bad-name", r->span, "storage can't be named '%s': %s",
+			   r->name, why);
 	if (s->devices.n == 0)
 		diag_error(m->diags, "no-devices", field_span(s, "devices"),
 			   "storage '%s' has no devices", r->name);
@@ -291,9 +293,9 @@ static void storage_check(struct manifest *m)
 
 static void mark_all(struct storage *s)
 {
-	static const char *const names[] = {"pvs",       "vg_size",      "vg_free",
-					    "pool_size", "pool_virtual", "data_percent",
-					    "metadata_percent", "clones"};
+	static const char *const names[] = {
+		"pvs",          "vg_size",      "vg_free",          "pool_size",
+		"pool_virtual", "data_percent", "metadata_percent", "clones"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		field_mark(&storage_table, s, names[i]);
@@ -356,8 +358,9 @@ static void storage_actual(struct arena *a, const struct facts *f, const struct 
 			r = m ? manifest_find(m, "storage", vg->name) : NULL;
 			if (r)
 				x->note = arena_printf(
-					a, "volume group %s is there and bears no mark of ours; to have it "
-					   "taken over: 'vgchange --addtag " TAG_ID "=%s %s'",
+					a,
+					"volume group %s is there and bears no mark of ours; to have it "
+					"taken over: 'vgchange --addtag " TAG_ID "=%s %s'",
 					vg->name, r->uuid, vg->name);
 			continue;
 		}
@@ -387,8 +390,8 @@ const char *storage_admit(struct arena *a, const struct facts *f, const char *st
 		return arena_printf(a, "pool %s/%s is unwell: %s", storage, STORAGE_POOL,
 				    pool->health);
 	if (pool->metadata_percent > METADATA_FULL)
-		return arena_printf(a, "the metadata of pool %s/%s is %s full", storage, STORAGE_POOL,
-				    percent_text(a, pool->metadata_percent));
+		return arena_printf(a, "the metadata of pool %s/%s is %s full", storage,
+				    STORAGE_POOL, percent_text(a, pool->metadata_percent));
 	if (pool->data_percent < 0)
 		return NULL;
 	used = pool->size / 10000 * (uint64_t)pool->data_percent;
@@ -398,8 +401,9 @@ const char *storage_admit(struct arena *a, const struct facts *f, const char *st
 				    storage, STORAGE_POOL, percent_text(a, pool->data_percent),
 				    size_text(a, bytes), size_text(a, left));
 	if (pool->data_percent > DATA_FULL)
-		return arena_printf(a, "pool %s/%s is %s full, %s of %s free: above %d %% nothing new "
-				       "is put into it; " MAKE_ROOM,
+		return arena_printf(a,
+				    "pool %s/%s is %s full, %s of %s free: above %d %% nothing new "
+				    "is put into it; " MAKE_ROOM,
 				    storage, STORAGE_POOL, percent_text(a, pool->data_percent),
 				    size_text(a, left), size_text(a, pool->size), DATA_FULL / 100);
 	return NULL;
@@ -420,9 +424,11 @@ const char *storage_overcommitted(struct arena *a, const struct manifest *m, con
 	sum = promised(m, lvm_facts(f), storage, &largest);
 	if (sum <= most)
 		return NULL;
-	return arena_printf(a, "pool %s/%s is promised to more than it may carry: volumes of %s, "
-			       "limit %s (pool.overcommit: %s)", storage, STORAGE_POOL,
-			    size_text(a, sum), size_text(a, most), s->pool.overcommit);
+	return arena_printf(a,
+			    "pool %s/%s is promised to more than it may carry: volumes of %s, "
+			    "limit %s (pool.overcommit: %s)",
+			    storage, STORAGE_POOL, size_text(a, sum), size_text(a, most),
+			    s->pool.overcommit);
 }
 
 struct decision {
@@ -461,13 +467,15 @@ static uint64_t decide_devices(struct decision *d, const struct storage *s, bool
 							  device_title(a, one), all[i].disk->path);
 			}
 		if (all[i].state == DEVICE_REFUSED && !d->refused) {
-			d->refused = all[i].help ? arena_printf(a, "%s; %s", all[i].why, all[i].help)
-						 : all[i].why;
+			d->refused = all[i].help
+					     ? arena_printf(a, "%s; %s", all[i].why, all[i].help)
+					     : all[i].why;
 			d->span = field_span(one, device_key(one));
 		}
 		if (all[i].state != DEVICE_EMPTY && all[i].state != DEVICE_OURS)
 			continue;
-		bytes += all[i].disk->size > EXTENT ? all[i].disk->size / EXTENT * EXTENT - EXTENT : 0;
+		bytes += all[i].disk->size > EXTENT ? all[i].disk->size / EXTENT * EXTENT - EXTENT
+						    : 0;
 		because(d, arena_printf(a, "%s %s (%s)", complete ? "add" : "take",
 					all[i].disk->path, size_text(a, all[i].disk->size)));
 	}
@@ -482,9 +490,11 @@ static uint64_t decide_devices(struct decision *d, const struct storage *s, bool
 		}
 		if (streq(pv->vg, d->want->name) && !named && !doubt)
 			d->pending = arena_printf(
-				a, "%s is in the group and no longer in the manifest; what is on it "
-				   "isn't moved by itself: name it again, or do 'pvmove %s' and "
-				   "'vgreduce %s %s'", pv->name, pv->name, d->want->name, pv->name);
+				a,
+				"%s is in the group and no longer in the manifest; what is on it "
+				"isn't moved by itself: name it again, or do 'pvmove %s' and "
+				"'vgreduce %s %s'",
+				pv->name, pv->name, d->want->name, pv->name);
 	}
 	return bytes;
 }
@@ -499,8 +509,9 @@ static void decide_pool(struct decision *d, const struct storage *s, uint64_t vg
 	if (pool)
 		have = (struct pool_sizes){pool->size, pool->metadata_size};
 	if (pool && !d->pending && pool_shrinks(&s->pool, vg_size, &have)) {
-		d->pending = arena_printf(a, "the pool has %s, the manifest asks for %s; a pool is "
-					     "never shrunk",
+		d->pending = arena_printf(a,
+					  "the pool has %s, the manifest asks for %s; a pool is "
+					  "never shrunk",
 					  size_text(a, have.data), s->pool.size);
 		d->span = field_span(&s->pool.rec, "size");
 		return;
@@ -508,9 +519,11 @@ static void decide_pool(struct decision *d, const struct storage *s, uint64_t vg
 	if (pool_target(&s->pool, vg_size, vg_free, &have, &target, &needed) < 0) {
 		if (!d->refused) {
 			d->refused = arena_printf(
-				a, "the pool (%s, and twice its metadata) doesn't fit: %s more is "
-				   "needed than the group has, %s", s->pool.size ? s->pool.size : "90%VG",
-				size_text(a, needed), size_text(a, vg_free + have.data));
+				a,
+				"the pool (%s, and twice its metadata) doesn't fit: %s more is "
+				"needed than the group has, %s",
+				s->pool.size ? s->pool.size : "90%VG", size_text(a, needed),
+				size_text(a, vg_free + have.data));
 			d->span = field_span(&s->pool.rec, "size");
 		}
 		return;
@@ -525,8 +538,10 @@ static void decide_pool(struct decision *d, const struct storage *s, uint64_t vg
 					size_text(a, target.metadata)));
 	if (pool && pool->kernel_transaction_id >= 0 &&
 	    pool->kernel_transaction_id != pool->transaction_id)
-		because(d, arena_printf(a, "mend the pool: it is at transaction %lld, its metadata at "
-					   "%lld", (long long)pool->kernel_transaction_id,
+		because(d, arena_printf(a,
+					"mend the pool: it is at transaction %lld, its metadata at "
+					"%lld",
+					(long long)pool->kernel_transaction_id,
 					(long long)pool->transaction_id));
 }
 
@@ -558,8 +573,9 @@ static void note_expired(struct planning *p, const char *name)
 		if (!streq(list[i].vg, name) || list[i].expires > p->facts->time)
 			continue;
 		plan_note(p->plan, NOTE_KEPT, arena_printf(p->arena, "volume/%s", list[i].name),
-			  arena_printf(p->arena, "removed long ago, its tombstone has expired: "
-						 "'lvremove %s/%s' frees its space",
+			  arena_printf(p->arena,
+				       "removed long ago, its tombstone has expired: "
+				       "'lvremove %s/%s' frees its space",
 				       list[i].vg, list[i].lv));
 	}
 }
@@ -604,7 +620,8 @@ static void storage_decide(struct planning *p, const struct resource *want,
 		note_fullness(p, want->name, pool);
 		note_expired(p, want->name);
 		if (vg->partial)
-			plan_note(p->plan, NOTE_WARNING, arena_printf(p->arena, "storage/%s", vg->name),
+			plan_note(p->plan, NOTE_WARNING,
+				  arena_printf(p->arena, "storage/%s", vg->name),
 				  "a device of its volume group is missing");
 	}
 	if (!step && (d.work || d.refused)) {
@@ -622,8 +639,10 @@ static void storage_decide(struct planning *p, const struct resource *want,
 	}
 	/* What is asked for and never done by itself stands beside it, and stops nobody. */
 	if (d.pending && !d.refused) {
-		step = usual(p, plan_add(p->plan, ACTION_UPDATE, want->kind, want->name, want->uuid));
-		step->id = arena_printf(p->arena, "%s:%s", step->id, impact_words[IMPACT_DATA_LOSS]);
+		step = usual(p,
+			     plan_add(p->plan, ACTION_UPDATE, want->kind, want->name, want->uuid));
+		step->id =
+			arena_printf(p->arena, "%s:%s", step->id, impact_words[IMPACT_DATA_LOSS]);
 		step->impact = IMPACT_DATA_LOSS;
 		step->why = "what the manifest asks for can't be done live";
 		step->hold_span = d.span;

@@ -189,6 +189,6 @@ void device_find(struct arena *a, const struct facts *f, const char *storage,
 	}
 	ret->why = arena_printf(a, "%s, %s, is refused: %s", found->path, device_title(a, d), why);
 	if (found->signatures.n && !found->root && !found->mounts.n && !(pv && pv->vg))
-		ret->help = arena_printf(a, "if nothing on it is needed, 'wipefs --all %s' clears it",
-					 found->path);
+		ret->help = arena_printf(
+			a, "if nothing on it is needed, 'wipefs --all %s' clears it", found->path);
 }

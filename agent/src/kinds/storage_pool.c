@@ -9,10 +9,10 @@
 
 #include "base/num.h"
 
-#define SIZE_DEFAULT  "90%VG"
-#define METADATA_MIN  (8u << 20)
-#define METADATA_MAX  (UINT64_C(15) << 30)
-#define DATA_MIN      (UINT64_C(64) << 20)
+#define SIZE_DEFAULT "90%VG"
+#define METADATA_MIN (8u << 20)
+#define METADATA_MAX (UINT64_C(15) << 30)
+#define DATA_MIN     (UINT64_C(64) << 20)
 
 uint64_t round_extents(uint64_t bytes)
 {
@@ -58,8 +58,8 @@ int parse_pool_size(struct decode *c, const struct field *f, const char *text, c
 	return 0;
 }
 
-int parse_pool_metadata(struct decode *c, const struct field *f, const char *text,
-			const char **ret, struct err *e)
+int parse_pool_metadata(struct decode *c, const struct field *f, const char *text, const char **ret,
+			struct err *e)
 {
 	char buf[NUM_TEXT];
 	uint64_t bytes;

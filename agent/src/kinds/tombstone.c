@@ -42,16 +42,15 @@ bool tombstone_is(const struct lvm_lv *lv)
 int tombstone_bury(struct arena *a, const struct lvm_lv *lv, int64_t now, struct err *e)
 {
 	const char *to = arena_printf(a, TOMBSTONE_PREFIX "%" PRId64 ".%s", now, lv->name);
-	const char *expires =
-		arena_printf(a, TAG_TRASH "=%" PRId64, now + TOMBSTONE_KEPT_S);
+	const char *expires = arena_printf(a, TAG_TRASH "=%" PRId64, now + TOMBSTONE_KEPT_S);
 	int r;
 
 	r = lvm_activate(lv->vg, lv->name, false, e);
 	if (r == -EBUSY) {
 		const char *who = blk_users(a, lvm_path(a, lv->vg, lv->name));
 
-		return err_set(e, r, "volume %s/%s is in use%s%s", lv->vg, lv->name, who ? ": " : "",
-			       who ? who : "");
+		return err_set(e, r, "volume %s/%s is in use%s%s", lv->vg, lv->name,
+			       who ? ": " : "", who ? who : "");
 	}
 	if (r == 0)
 		r = lvm_rename(lv->vg, lv->name, to, e);
@@ -67,7 +66,8 @@ static int newest_first(const void *x, const void *y)
 	return p->removed < q->removed ? 1 : p->removed > q->removed ? -1 : strcmp(p->lv, q->lv);
 }
 
-void volume_tombstones(struct arena *a, const struct facts *f, struct tombstone **ret, size_t *ret_n)
+void volume_tombstones(struct arena *a, const struct facts *f, struct tombstone **ret,
+		       size_t *ret_n)
 {
 	const struct lvm_facts *l = lvm_facts(f);
 	struct tombstone *list = NULL;
@@ -84,9 +84,13 @@ void volume_tombstones(struct arena *a, const struct facts *f, struct tombstone 
 			expires = removed + TOMBSTONE_KEPT_S; /* cut off before its tag */
 		list = arena_grow(a, list, n, sizeof(*list));
 		list[n++] = (struct tombstone){
-			.name = name, .vg = lv->vg, .lv = lv->name, .size = lv->size,
+			.name = name,
+			.vg = lv->vg,
+			.lv = lv->name,
+			.size = lv->size,
 			.uuid = lvm_tag_value(&lv->tags, TAG_ID),
-			.removed = removed, .expires = expires,
+			.removed = removed,
+			.expires = expires,
 		};
 	}
 	if (n)
@@ -109,7 +113,8 @@ bool volume_meant(const struct tombstone *t, const char *what)
 	return n && !strchr(what, '.') && strncmp(t->name, what, n) == 0 && t->name[n] == '.';
 }
 
-int volume_undelete(struct arena *a, const struct facts *f, const struct tombstone *t, struct err *e)
+int volume_undelete(struct arena *a, const struct facts *f, const struct tombstone *t,
+		    struct err *e)
 {
 	const struct lvm_lv *lv = lvm_lv(lvm_facts(f), t->vg, t->lv), *there;
 	const char *tag = lv ? lvm_tag_value(&lv->tags, TAG_TRASH) : NULL;

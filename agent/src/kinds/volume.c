@@ -214,7 +214,8 @@ static void volume_actual(struct arena *a, const struct facts *f, const struct m
 bool volume_behind(const struct facts *f, const struct resource *volume)
 {
 	const struct volume *v = volume->record;
-	const struct lvm_lv *lv = v->storage ? lvm_lv(lvm_facts(f), v->storage, volume->name) : NULL;
+	const struct lvm_lv *lv =
+		v->storage ? lvm_lv(lvm_facts(f), v->storage, volume->name) : NULL;
 	const char *have = lv ? lvm_tag_value(&lv->tags, TAG_BASE) : NULL;
 
 	return v->base && have && !streq(v->base, have);
@@ -236,10 +237,11 @@ static void decide_create(struct planning *p, const struct resource *want, struc
 	if (base && lvm_filling(base))
 		base = NULL;
 	if (v->base)
-		step->why = arena_printf(a, "clone %s → %s/%s%s%s",
-					 lvm_base_name(v->base, name), v->storage, want->name,
-					 v->size || base ? " " : "",
-					 v->size || base ? size_text(a, MAX_OF(v->size, base ? base->size : 0)) : "");
+		step->why = arena_printf(
+			a, "clone %s → %s/%s%s%s", lvm_base_name(v->base, name), v->storage,
+			want->name, v->size || base ? " " : "",
+			v->size || base ? size_text(a, MAX_OF(v->size, base ? base->size : 0))
+					: "");
 	else
 		step->why = arena_printf(a, "%s volume %s/%s of %s", v->thin ? "thin" : "thick",
 					 v->storage, want->name, size_text(a, v->size));
@@ -247,8 +249,10 @@ static void decide_create(struct planning *p, const struct resource *want, struc
 		step->why = arena_printf(a, "half-made, made again: %s", step->why);
 	if (there && !step->half_made) {
 		step_hold(step, HOLD_CONFLICT,
-			  arena_printf(a, "a foreign volume %s/%s is there: rename one of the two, "
-					  "or remove it by hand", v->storage, want->name));
+			  arena_printf(a,
+				       "a foreign volume %s/%s is there: rename one of the two, "
+				       "or remove it by hand",
+				       v->storage, want->name));
 		return;
 	}
 	if (base && v->size && v->size < base->size) {
@@ -260,8 +264,10 @@ static void decide_create(struct planning *p, const struct resource *want, struc
 	if (!v->thin) {
 		if (vg && v->size > vg->free)
 			step_hold(step, HOLD_CONFLICT,
-				  arena_printf(a, "volume group %s has %s free beside its pool, "
-						  "needs %s", vg->name, size_text(a, vg->free),
+				  arena_printf(a,
+					       "volume group %s has %s free beside its pool, "
+					       "needs %s",
+					       vg->name, size_text(a, vg->free),
 					       size_text(a, v->size)));
 		return;
 	}
@@ -281,12 +287,16 @@ static void decide_update(struct planning *p, const struct resource *want,
 
 	/* A pending one that stops nobody: held as an impact, and no word allows it. */
 	if (changes_has(&step->changes, "storage"))
-		why = arena_printf(a, "it is in %s: a volume can't be moved to %s; make one of another "
-				      "name there and copy what is in it", is->storage, v->storage);
+		why = arena_printf(
+			a,
+			"it is in %s: a volume can't be moved to %s; make one of another "
+			"name there and copy what is in it",
+			is->storage, v->storage);
 	else if (changes_has(&step->changes, "thin"))
 		why = "a volume can't be made thick or thin afterwards";
 	else if (step->impact == IMPACT_DATA_LOSS)
-		why = arena_printf(a, "it has %s, the manifest asks for %s: a volume is never shrunk",
+		why = arena_printf(a,
+				   "it has %s, the manifest asks for %s: a volume is never shrunk",
 				   size_text(a, is->size), size_text(a, v->size));
 	if (why) {
 		step_hold(step, HOLD_IMPACT, why);
@@ -314,7 +324,8 @@ static void volume_decide(struct planning *p, const struct resource *want,
 		const char *note = behind(a, want->record, ((struct volume *)have->record)->base);
 
 		if (note && (!step || step->impact != IMPACT_DATA_LOSS))
-			plan_note(p->plan, NOTE_KEPT, arena_printf(a, "volume/%s", want->name), note);
+			plan_note(p->plan, NOTE_KEPT, arena_printf(a, "volume/%s", want->name),
+				  note);
 	}
 	if (!step)
 		return;
@@ -325,8 +336,8 @@ static void volume_decide(struct planning *p, const struct resource *want,
 		expires = (time_t)(p->facts->time + TOMBSTONE_KEPT_S);
 		if (gmtime_r(&expires, &tm))
 			strftime(day, sizeof(day), "%Y-%m-%d", &tm);
-		step->why = arena_printf(a, "%s/%s becomes a tombstone until %s", v->storage, step->name,
-					 day);
+		step->why = arena_printf(a, "%s/%s becomes a tombstone until %s", v->storage,
+					 step->name, day);
 		if (have->half_made)
 			step->why = "its making did not end: cleared away";
 		return;
@@ -366,8 +377,8 @@ static int create(struct work *w, struct err *e)
 	}
 	base = lvm_base(l, v->storage, v->base);
 	if (!base || lvm_filling(base))
-		return err_set(e, -ENOENT, "its template's file (sha256 %.12s…) isn't in %s", v->base,
-			       v->storage);
+		return err_set(e, -ENOENT, "its template's file (sha256 %.12s…) isn't in %s",
+			       v->base, v->storage);
 	if (v->size && v->size < base->size) {
 		err_at(e, "size");
 		return err_set(e, -EINVAL, "size is less than its template's file has, %s",

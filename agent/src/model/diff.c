@@ -19,7 +19,11 @@ static void add(struct differ *d, const char *path, const struct field *f, enum 
 
 	c->list = arena_grow(d->arena, c->list, c->n, sizeof(*c->list));
 	c->list[c->n++] = (struct change){
-		.path = path, .old_text = old, .new_text = new_, .field = f, .impact = impact,
+		.path = path,
+		.old_text = old,
+		.new_text = new_,
+		.field = f,
+		.impact = impact,
 	};
 }
 
@@ -134,8 +138,8 @@ static void diff_table(struct differ *d, const struct table *t, const char *pref
 
 	for (size_t i = 0; i < t->n; i++) {
 		const struct field *f = &t->fields[i];
-		const char *path = prefix[0] ? arena_printf(d->arena, "%s.%s", prefix, f->name)
-					     : f->name;
+		const char *path =
+			prefix[0] ? arena_printf(d->arena, "%s.%s", prefix, f->name) : f->name;
 		bool has = h->set & (1ull << i);
 
 		if (f->flags & (FIELD_CONFIG | FIELD_STATUS))

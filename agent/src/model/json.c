@@ -78,9 +78,9 @@ static json_object *field_to_json(const struct field *f, const void *record, boo
 		json_object *a = json_object_new_array();
 
 		for (size_t i = 0; i < l->n; i++)
-			json_object_array_add(
-				a, f->sub ? record_to_json(f->sub, l->items[i], secrets)
-					  : json_object_new_string(l->items[i]));
+			json_object_array_add(a,
+					      f->sub ? record_to_json(f->sub, l->items[i], secrets)
+						     : json_object_new_string(l->items[i]));
 		return a;
 	}
 	case FIELD_SUB:
@@ -116,8 +116,7 @@ json_object *record_to_json(const struct table *t, const void *record, bool secr
 	return o;
 }
 
-static int wrong_type(const struct table *t, const struct field *f, const char *want,
-		      struct err *e)
+static int wrong_type(const struct table *t, const struct field *f, const char *want, struct err *e)
 {
 	return err_set(e, -EINVAL, "'%s' of %s is not %s", f->name, t->name, want);
 }
@@ -193,7 +192,8 @@ static int field_from_json(struct arena *a, const struct table *t, const struct 
 		if (!json_object_is_type(json, json_type_object) ||
 		    json_object_object_length(json) > JSON_MAX_ITEMS)
 			return wrong_type(t, f, "a mapping", e);
-		json_object_object_foreach(json, key, item) {
+		json_object_object_foreach(json, key, item)
+		{
 			void *value = arena_alloc(a, f->sub->size);
 
 			r = record_from_json(a, f->sub, item, value, e);

@@ -48,9 +48,8 @@ static int parse_namespace(struct decode *c, const struct field *f, const char *
 {
 	size_t n = strlen(text);
 
-	if (n == 0 || n > 253 ||
-	    strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789.-") != n || text[0] == '.' ||
-	    text[0] == '-')
+	if (n == 0 || n > 253 || strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789.-") != n ||
+	    text[0] == '.' || text[0] == '-')
 		return err_set(e, -EINVAL,
 			       "a namespace: a DNS name such as lab.example.org, lower case");
 	*ret = text;
@@ -167,10 +166,10 @@ struct resource *manifest_imply(struct manifest *m, struct resource *owner, cons
 		if (streq(m->kinds[i]->name, kind))
 			k = m->kinds[i];
 	if (r) {
-		struct diag *g = diag_error(m->diags, "name-taken",
-					    where ? where->span : owner->span,
-					    "%s needs the name %s '%s', which is taken",
-					    resource_title(m->arena, owner), kind, name);
+		struct diag *g =
+			diag_error(m->diags, "name-taken", where ? where->span : owner->span,
+				   "%s needs the name %s '%s', which is taken",
+				   resource_title(m->arena, owner), kind, name);
 		diag_also(m->diags, g, r->span, "taken here");
 		return NULL;
 	}
@@ -193,8 +192,8 @@ void resource_needs(struct manifest *m, struct resource *r, struct resource *oth
 }
 
 /* One reference: found, or said where it stands, with the name that was meant. */
-static void refer(struct manifest *m, struct resource *r, const struct field *f,
-		  const void *record, const char *word, size_t index)
+static void refer(struct manifest *m, struct resource *r, const struct field *f, const void *record,
+		  const char *word, size_t index)
 {
 	struct resource *other = manifest_find(m, f->ref, word);
 	_cleanup_(freep) const char **names = NULL;
@@ -395,8 +394,9 @@ static void load_top(struct manifest *m, struct decode *c)
 	}
 	if (version && version->type == NODE_SCALAR && version->plain &&
 	    !streq(version->text, "1")) {
-		struct diag *g = diag_error(m->diags, "unknown-version", version->span,
-					    "format version '%.20s' is not known here", version->text);
+		struct diag *g =
+			diag_error(m->diags, "unknown-version", version->span,
+				   "format version '%.20s' is not known here", version->text);
 		diag_help(m->diags, g, "this program reads version %d; a newer manor may be needed",
 			  VERSION);
 		return;

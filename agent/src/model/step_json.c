@@ -147,8 +147,8 @@ int step_from_json(struct arena *a, json_object *json, const struct kind *const 
 			json_object *c = json_object_array_get_idx(v, i);
 			int hit = word(impact_words, get(a, c, "impact"));
 
-			s.changes.list = arena_grow(a, s.changes.list, s.changes.n,
-						    sizeof(*s.changes.list));
+			s.changes.list =
+				arena_grow(a, s.changes.list, s.changes.n, sizeof(*s.changes.list));
 			s.changes.list[s.changes.n++] = (struct change){
 				.path = get(a, c, "path"),
 				.old_text = get(a, c, "old"),
@@ -187,8 +187,8 @@ json_object *plan_to_json(const struct plan *p)
 
 		for (size_t j = 0; j < p->steps[i].n_after; j++)
 			json_object_array_add(
-				after, json_object_new_string(
-					       p->steps[p->steps[i].after[j].step].id));
+				after,
+				json_object_new_string(p->steps[p->steps[i].after[j].step].id));
 		put(s, "after", after);
 		json_object_array_add(steps, s);
 	}

@@ -13,7 +13,7 @@
 
 const char *const xen_type_words[] = {"pv", "pvh", "hvm", NULL};
 const char *const xen_state_words[] = {"running", "paused", "shutdown", "dying", NULL};
-const char *const xen_reason_words[] = {"poweroff", "reboot",	  "suspend",   "crash",
+const char *const xen_reason_words[] = {"poweroff", "reboot",     "suspend", "crash",
 					"watchdog", "soft-reset", NULL};
 
 static struct arena *arena;
@@ -100,8 +100,8 @@ void fake_xen_load(const struct xen_facts *f)
 	copy(arena, f ? f : &empty, &host);
 	next_domid = 1;
 	for (size_t i = 0; i < host.domains.n; i++)
-		next_domid = MAX_OF(next_domid,
-				    ((struct xen_domain *)host.domains.items[i])->domid + 1);
+		next_domid =
+			MAX_OF(next_domid, ((struct xen_domain *)host.domains.items[i])->domid + 1);
 }
 
 int xen_read(struct arena *a, struct xen_facts *ret, struct err *e)

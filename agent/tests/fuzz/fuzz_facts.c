@@ -2,9 +2,9 @@
  *
  * Any bytes as what `manor facts` printed elsewhere.
  */
-#include "tests/fuzz/fuzz.h"
 #include "kinds/kinds.h"
 #include "model/json.h"
+#include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {

@@ -4,8 +4,8 @@
  */
 #include <stdio.h>
 
-#include "tests/fuzz/fuzz.h"
 #include "kinds/kinds.h"
+#include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {

@@ -81,7 +81,8 @@ static void tabs_and_wide_characters(void **state)
 		{"\tx", 2, "    1 |         x\n      |         ^\n"},
 		{"ab\tx", 4, "    1 | ab      x\n      |         ^\n"},
 		{"日本 x", 4, "    1 | 日本 x\n      |      ^\n"},
-		{"e\xcc\x81 x", 4, "    1 | e\xcc\x81 x\n      |   ^\n"}, /* e and a combining accent */
+		{"e\xcc\x81 x", 4,
+		 "    1 | e\xcc\x81 x\n      |   ^\n"}, /* e and a combining accent */
 		{"ä x", 3, "    1 | ä x\n      |   ^\n"},
 		{"\x1b[2J x", 6, "    1 | ?[2J x\n      |      ^\n"},
 		{"\xff x", 3, "    1 | ? x\n      |   ^\n"},
@@ -200,9 +201,10 @@ static void did_you_mean(void **state)
 	static const struct {
 		const char *word, *want;
 	} cases[] = {
-		{"memroy", "memory"}, {"Memory", "memory"}, {"mem", "memory"},   {"vcpu", "vcpus"},
-		{"vpcus", "vcpus"},   {"x", NULL},          {"on", NULL},    {"of", NULL},
-		{"", NULL},           {"bridge", NULL},     {"max_mem", "maxmem"},
+		{"memroy", "memory"}, {"Memory", "memory"},  {"mem", "memory"},
+		{"vcpu", "vcpus"},    {"vpcus", "vcpus"},    {"x", NULL},
+		{"on", NULL},         {"of", NULL},          {"", NULL},
+		{"bridge", NULL},     {"max_mem", "maxmem"},
 	};
 	size_t i;
 
@@ -253,7 +255,8 @@ static void as_json(void **state)
 
 static void lines_end_in_three_ways(void **state)
 {
-	struct source s = text("\xef\xbb\xbf" "a\r\nb\rc\nd");
+	struct source s = text("\xef\xbb\xbf"
+			       "a\r\nb\rc\nd");
 	static const char *const want[] = {"a", "b", "c", "d"};
 	size_t n;
 	unsigned i;

@@ -2,12 +2,12 @@
  *
  * Workers as the executor sees them: this program is its own worker, good, crashing or hanging.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <setjmp.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 
 #include "engine/worker.h"
@@ -119,7 +119,8 @@ static int work(const char *how)
 		if (!fgets(buf, sizeof(buf), stdin))
 			return 1;
 		printf("{\"progress\":\"half\",\"done\":1,\"total\":2}\n"
-		       "{\"result\":0,\"text\":%s,\"value\":42}\n", buf);
+		       "{\"result\":0,\"text\":%s,\"value\":42}\n",
+		       buf);
 	} else if (streq(how, "fails")) {
 		printf("{\"result\":-2,\"error\":{\"message\":\"no such bridge\"}}\n");
 	} else if (streq(how, "crashes")) {

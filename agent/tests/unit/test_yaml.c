@@ -17,8 +17,7 @@ static struct node *load(struct diags *d, const char *text, size_t n)
 {
 	struct source *s = arena_alloc(d->arena, sizeof(*s));
 
-	*s = (struct source){
-		.name = "a.yaml", .text = arena_strndup(d->arena, text, n), .size = n};
+	*s = (struct source){.name = "a.yaml", .text = arena_strndup(d->arena, text, n), .size = n};
 	return node_load(d->arena, s, d);
 }
 
@@ -185,7 +184,8 @@ static void many_keys_take_no_age(void **state)
 static void places_count_characters(void **state)
 {
 	_cleanup_diags_ struct diags *d = diags_new();
-	static const char text[] = "\xef\xbb\xbf" "ä: {日本: [x, 'y z']}\r\nb: |\r\n  one\r\n  two\r\n"
+	static const char text[] = "\xef\xbb\xbf"
+				   "ä: {日本: [x, 'y z']}\r\nb: |\r\n  one\r\n  two\r\n"
 				   "c: last\r\n";
 	struct node *root = load(d, text, sizeof(text) - 1), *n;
 
@@ -210,7 +210,8 @@ static void places_count_characters(void **state)
 static void finding_the_way(void **state)
 {
 	_cleanup_diags_ struct diags *d = diags_new();
-	static const char text[] = "disks: {root: {size: 1GiB}}\ndevices: [{serial: a}, {serial: b}]\n";
+	static const char text[] =
+		"disks: {root: {size: 1GiB}}\ndevices: [{serial: a}, {serial: b}]\n";
 	struct node *root = load(d, text, sizeof(text) - 1);
 	const struct node *key, *n;
 
