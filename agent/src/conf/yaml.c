@@ -348,6 +348,8 @@ static struct node *load_key(struct loader *l, yaml_event_t *e)
 		diag_error(l->diags, "complex-key", at, "a key must be a plain word, not %s",
 			   node_type_word(key));
 		l->broken = true;
+		/* What looks at keys finds a text, and one that no other key has. */
+		key->text = arena_printf(l->arena, "\n%zu", l->nodes);
 	} else if (key->plain && streq(key->text, "<<")) {
 		struct diag *g = diag_error(l->diags, "merge-key", key->span,
 					    "merge keys are not supported: '<<'");

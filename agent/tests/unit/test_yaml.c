@@ -54,6 +54,8 @@ static void refused_by_name(void **state)
 		{"? [a]\n: 1\n", 1, 3, 4, "complex-key"},
 		{"{a: 1}: 1\n", 1, 1, 2, "complex-key"},
 		{"{? {a: 1} : 2}\n", 1, 4, 5, "complex-key"},
+		{"a: 1\n? [b]\n: 2\n", 2, 3, 4, "complex-key"}, /* beside others */
+		{"? [b]\n: 2\n? [c]\n: 3\na: 1\na: 2\n", 6, 1, 2, "duplicate-key"},
 		{": 1\n", 1, 1, 2, "empty-key"},
 		{"a:\n  b: 1\n  : 2\n", 3, 3, 4, "empty-key"},
 		{"{: 1}\n", 1, 2, 3, "empty-key"},
