@@ -123,7 +123,7 @@ static uint64_t wanted(const struct storage_pool *p, uint64_t vg_size)
 		return bytes;
 	share = share_of(p->size ? p->size : SIZE_DEFAULT);
 	/* Divided first: a group may be larger than 2^64 / 100. */
-	return round_down(vg_size / 100 * share);
+	return round_down(vg_size / 100 * share + vg_size % 100 * share / 100);
 }
 
 static uint64_t metadata_for(const struct storage_pool *p, uint64_t data)
