@@ -4,7 +4,7 @@
 #
 #   unit/test_X.c    cmocka, linked with the program's objects but main's
 #   golden/          manifests, facts and plans as files, over the host in memory (fake/)
-#   cli/*.sh         the program as a person calls it
+#   cli/*            the program as a person calls it; check.py: bad/ and good/ manifests
 #   fuzz/fuzz_X.c    what strangers write; corpora replay here, `make fuzz` looks for more
 #   system/          the real thing in the lab: ci/run-system
 
@@ -16,7 +16,7 @@ UNIT_BINS := $(patsubst agent/tests/unit/%.c,$(TESTS)/unit/%,$(wildcard agent/te
 FUZZ_BINS := $(patsubst agent/tests/fuzz/%.c,$(TESTS)/fuzz/%,$(wildcard agent/tests/fuzz/fuzz_*.c))
 GOLDEN_BIN := $(if $(wildcard agent/tests/golden/harness.c),$(TESTS)/golden/harness)
 FAKE_OBJS := $(patsubst agent/%.c,$(OBJ)/%.o,$(wildcard agent/tests/fake/*.c))
-CLI_TESTS := $(sort $(wildcard agent/tests/cli/*.sh))
+CLI_TESTS := $(sort $(wildcard agent/tests/cli/*.sh agent/tests/cli/*.py))
 TEST_BINS := $(UNIT_BINS) $(FUZZ_BINS) $(GOLDEN_BIN)
 
 # An archive, so that a test takes of the program what it names: over the host in memory, the fake's

@@ -346,7 +346,7 @@ static void print_table(FILE *out, struct arena *a, const struct table *t, const
 {
 	size_t i;
 
-	fprintf(out, markup ? "## %s\n\n" : "  %s\n", path);
+	fprintf(out, markup ? "## %s\n\n" : "  %s\n", *path ? path : "Top level");
 	if (t->doc)
 		fprintf(out, markup ? "%s\n\n" : "    %s\n\n", t->doc);
 	for (i = 0; i < t->n; i++)

@@ -42,7 +42,11 @@ void field_mark(const struct table *t, void *record, const char *name)
 
 struct span field_span(const void *record, const char *path)
 {
-	const struct node *node = ((const struct record *)record)->node;
+	const struct node *node = ((const struct record *)record)->node, *at;
 
-	return node_span(node ? node_at(node, path, NULL) : NULL);
+	at = node ? node_at(node, path, NULL) : NULL;
+	/* A list on its key's line is shown itself, one below it by the key. */
+	if (at && at->type == NODE_SEQ && at->key && at->span.line == at->key->span.line)
+		return at->span;
+	return node_span(at);
 }
