@@ -130,13 +130,15 @@ static int follow_mtu(struct device *d, int fd, const char *bridge, const char *
 	_cleanup_(freep) char *frontend = NULL;
 	struct ifreq is = {0}, req = {0};
 	char key[XENSTORE_ABS_PATH_MAX], text[16];
+	long mtu;
 
 	set_name(req.ifr_name, bridge, "");
 	set_name(is.ifr_name, name, "");
 	if (ioctl(fd, SIOCGIFMTU, &req) < 0 || ioctl(fd, SIOCGIFMTU, &is) < 0)
 		return 0;
-	if (said && atoi(said) > 0)
-		req.ifr_mtu = atoi(said);
+	mtu = said ? strtol(said, NULL, 10) : 0;
+	if (mtu > 0 && mtu <= 65535)
+		req.ifr_mtu = (int)mtu;
 	set_name(req.ifr_name, name, "");
 	if (req.ifr_mtu != is.ifr_mtu && ioctl(fd, SIOCSIFMTU, &req) < 0)
 		req.ifr_mtu = is.ifr_mtu;

@@ -36,7 +36,9 @@ static void overview(FILE *f)
 {
 	const struct page *p;
 
-	fprintf(f, "usage: %s\n", page_find("manor")->synopsis);
+	for (p = pages; p->name; p++)
+		if (streq(p->name, "manor"))
+			fprintf(f, "usage: %s\n", p->synopsis);
 	for (p = pages; p->name; p++)
 		if (!streq(p->name, "manor") && !strchr(p->name, '.'))
 			fprintf(f, "  %-9s %s\n", p->name, p->summary);

@@ -360,7 +360,7 @@ void show_event(struct show *s, json_object *e)
 	if (s->json)
 		return;
 	if (streq(word, "diagnostics"))
-		fprintf(stderr, "%s", get(e, "text"));
+		fputs(get(e, "text") ? get(e, "text") : "", stderr);
 	else if (streq(word, "waiting"))
 		fprintf(stderr, "manor: waiting: %s\n", get(e, "text"));
 	else if (streq(word, "plan") && !s->quiet_plan)

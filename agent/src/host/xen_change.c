@@ -224,7 +224,7 @@ static void forget_device(struct xen_ctx *x, int64_t domid, const char *type, in
 static int devid_of(const char *vdev)
 {
 	int letter = vdev[startswith(vdev, "xvd") ? 3 : 2] - 'a';
-	int part = atoi(vdev + (startswith(vdev, "xvd") ? 4 : 3));
+	int part = (int)strtol(vdev + (startswith(vdev, "xvd") ? 4 : 3), NULL, 10);
 
 	if (startswith(vdev, "xvd"))
 		return (202 << 8) + (letter << 4) + part;

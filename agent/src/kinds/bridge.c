@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
+#include "base/num.h"
 #include "kinds/bridge.h"
 #include "kinds/kinds.h"
 
@@ -113,13 +114,15 @@ static bool subnet_of(const char *cidr, struct subnet *ret)
 {
 	char ip[INET6_ADDRSTRLEN];
 	const char *slash = strchr(cidr, '/');
+	int64_t prefix;
 
-	if (!slash || (size_t)(slash - cidr) >= sizeof(ip))
+	if (!slash || num_parse_int(slash + 1, 0, 128, &prefix) < 0 ||
+	    (size_t)(slash - cidr) >= sizeof(ip))
 		return false;
 	memcpy(ip, cidr, (size_t)(slash - cidr));
 	ip[slash - cidr] = '\0';
 	*ret = (struct subnet){.family = strchr(ip, ':') ? AF_INET6 : AF_INET,
-			       .prefix = (unsigned)atoi(slash + 1)};
+			       .prefix = (unsigned)prefix};
 	return inet_pton(ret->family, ip, ret->ip) == 1 &&
 	       ret->prefix <= (ret->family == AF_INET ? 32 : 128);
 }

@@ -100,9 +100,9 @@ static int change(struct work *w, const struct bridge *want, const struct net_li
 		    !list_has(&want->devices, l->name))
 			r = fail_at(release(l, w->step->uuid, e), e, "ports");
 	}
-	if (r >= 0 && renames && is->up)
+	if (r >= 0 && is && renames && is->up)
 		r = net_link_up(is->name, false, e);
-	if (r >= 0 && renames)
+	if (r >= 0 && is && renames)
 		r = net_link_rename(is->name, name, e);
 	if (r >= 0 && is && is->stp != want->stp)
 		r = fail_at(net_bridge_stp(name, want->stp, e), e, "stp");

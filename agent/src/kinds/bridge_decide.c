@@ -269,7 +269,8 @@ void bridge_decide(struct planning *p, const struct resource *want, const struct
 	struct bridge *b;
 
 	if (!want) {
-		decide_removal(p, have, step);
+		if (have)
+			decide_removal(p, have, step);
 		return;
 	}
 	b = complete(p, want, have);

@@ -531,7 +531,8 @@ void domain_decide(struct planning *p, const struct resource *want, const struct
 	struct step *first;
 
 	if (!want) {
-		set_timeout(step, have->record);
+		if (have)
+			set_timeout(step, have->record);
 		return;
 	}
 	if (!have) {

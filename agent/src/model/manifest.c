@@ -79,7 +79,7 @@ const struct table *manifest_table(struct arena *a, const struct kind *const *ki
 	size_t n = ARRAY_SIZE(scalars);
 
 	memcpy(fields, scalars, sizeof(scalars));
-	for (size_t i = 0; kinds[i] && i < SECTIONS_MAX; i++) {
+	for (size_t i = 0; i < SECTIONS_MAX && kinds[i]; i++) {
 		if (!kinds[i]->section)
 			continue;
 		fields[n++] = (struct field){
