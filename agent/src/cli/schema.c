@@ -103,15 +103,34 @@ static json_object *string_schema(const struct field *f)
 		{parse_vdev, "^(xvd[a-p]|hd[a-d]|sd[a-p])([1-9][0-9]?)?$"},
 		{parse_ifname, "^[^/:%\\s]{1,15}$"},
 	};
+	static const char *const types[] = {"string", "number", "boolean"};
+	json_object *o, *list;
 	size_t i;
 
 	for (i = 0; f->parse && i < ARRAY_SIZE(patterns); i++)
 		if (f->parse == patterns[i].parse)
 			return with_pattern(patterns[i].pattern);
-	return of_type("string");
+	/* A plain number is a text as well: what is written is what is meant. */
+	o = json_object_new_object();
+	list = json_object_new_array();
+	for (i = 0; i < ARRAY_SIZE(types); i++)
+		json_object_array_add(list, text(types[i]));
+	put(o, "type", list);
+	return o;
 }
 
 static json_object *value_schema(struct schema *s, const struct field *f, bool partial);
+
+/* What merges with something else before it is read (a domain with its template) needn't be whole. */
+static bool merges(const struct field *f)
+{
+	size_t i;
+
+	for (i = 0; all_kinds[i]; i++)
+		if (f->sub == all_kinds[i]->table && all_kinds[i]->before)
+			return true;
+	return false;
+}
 
 static const struct field *short_field(const struct table *t)
 {
@@ -178,7 +197,7 @@ static json_object *value_schema(struct schema *s, const struct field *f, bool p
 		o = of_type("object");
 		put(o, "propertyNames", with_pattern(NAME_PATTERN));
 		put(o, "additionalProperties",
-		    any_of(record_schema(s, f->sub, partial), of_type("null")));
+		    any_of(record_schema(s, f->sub, partial || merges(f)), of_type("null")));
 		break;
 	}
 	if (f->flags & FIELD_FROM_FILE) {
