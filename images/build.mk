@@ -6,7 +6,7 @@ TINY := images/tiny/out
 
 images: $(TINY)/SHA256SUMS ## the golden image
 
-$(BUILD)/kernel/version: hv/kernel hv/lib.sh hv/vmlinux hv/modules.drop
+$(BUILD)/kernel/version: hv/kernel hv/vmlinux hv/modules.drop
 	@BUILD=$(BUILD) hv/kernel
 
 $(TINY)/SHA256SUMS: $(shell find images/tiny -path images/tiny/out -prune -o -type f -print) \
