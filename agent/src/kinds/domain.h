@@ -42,6 +42,7 @@ struct domain {
 	int64_t vcpus, maxvcpus;  /* likewise */
 	struct map disks; /* name → struct domain_disk */
 	struct map nics;  /* name → struct domain_nic */
+	struct list depends_on; /* names of domains */
 	int on_poweroff, on_reboot, on_crash; /* enum domain_end */
 	uint64_t shutdown_timeout; /* seconds */
 	/* What the host says: */
