@@ -649,7 +649,7 @@ static void decode_record(struct task *x, const struct table *t, const struct no
 				       null ? null->span : node_span(node), "%s lacks '%s'", what,
 				       f->name);
 			if (f->doc)
-				diag_help(x->c->diags, g, "%s: %s", f->name, f->doc);
+				diag_help(x->c->diags, g, "'%s': %s", f->name, f->doc);
 		}
 	}
 }

@@ -1,0 +1,114 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The command line as a person meets it: pages, wrong calls, colour, manifests that are none. TAP.
+set -uo pipefail
+cd "$(dirname "$0")/../../.." || exit 1
+manor=${MANOR:-$PWD/build/manor}
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+export -n NO_COLOR
+n=0
+
+# is WORDS: whether the last command said to is ended well, as one TAP line
+is() {
+	local r=$?
+	n=$((n + 1))
+	((r == 0)) && echo "ok $n - $*" || { echo "not ok $n - $*"; sed 's/^/# /' "$dir/out" | head -n 20; }
+}
+
+# ends CODE COMMAND...: its output goes to $dir/out; nothing takes long, nothing crashes
+ends() {
+	local want=$1 r
+	shift
+	timeout 20 "$@" >"$dir/out" 2>&1 </dev/null
+	r=$?
+	((r == want)) && ! grep -qE 'AddressSanitizer|runtime error' "$dir/out"
+}
+
+verbs=$("$manor" help | sed -n 's/^  \([a-z]*\) .*/\1/p')
+[[ $(wc -w <<<"$verbs") -ge 13 ]]
+is "help lists the verbs"
+for verb in $verbs; do
+	ends 0 "$manor" help "$verb" && grep -q '^SYNOPSIS$' "$dir/out" &&
+		grep -q "^manor $verb" "$dir/out"
+	is "help $verb prints its page"
+	[[ $verb == help ]] && continue
+	cp "$dir/out" "$dir/page"
+	ends 0 "$manor" "$verb" --help && cmp -s "$dir/page" "$dir/out"
+	is "$verb --help prints the same"
+	ends 2 "$manor" "$verb" --nonsense
+	is "$verb refuses an unknown option"
+done
+ends 0 "$manor" help appliance.yaml && grep -q 'max_removals (' "$dir/out"
+is "the page of the manifest has the fields' reference"
+ends 0 "$manor"
+is "without a verb, the verbs"
+ends 2 "$manor" chekc
+is "an unknown verb is wrong usage"
+ends 2 "$manor" help chekc
+is "so is the page of one"
+ends 2 "$manor" check --format xml
+is "and an unknown format"
+ends 2 "$manor" check -f
+is "and an option without its value"
+ends 2 "$manor" check file.yaml && grep -q operand "$dir/out"
+is "and a manifest without -f"
+
+ends 2 "$manor" check -f "$dir/none.yaml" && grep -q 'none.yaml' "$dir/out"
+is "a manifest that isn't there is named"
+ends 2 "$manor" check -f "$dir" && grep -q 'directory' "$dir/out"
+is "a folder is no manifest"
+(cd "$dir" && ends 2 "$manor" check && grep -q /etc/manor/appliance.yaml "$dir/out" &&
+	grep -q ./appliance.yaml "$dir/out")
+is "without a manifest, the places looked at are told"
+printf 'manor: 1\nnamespace: a.b\n' >"$dir/appliance.yaml"
+(cd "$dir" && ends 0 "$manor" check)
+is "the one in the folder is found"
+ends 0 "$manor" check --format json -f "$dir/appliance.yaml" && [[ $(tr -d ' \n' <"$dir/out") == '[]' ]]
+is "a good one as JSON is an empty array"
+printf 'manor: 1\nnamespace: a.b\n' | timeout 20 "$manor" check -f /dev/stdin >"$dir/out" 2>&1
+is "a manifest may come through a pipe"
+
+printf 'manor: 1\nx: y\n' >"$dir/bad.yaml"
+bad=("$manor" check -f "$dir/bad.yaml")
+ends 2 "${bad[@]}" && ! grep -q $'\033' "$dir/out"
+is "no colour where there is no terminal"
+ends 2 script -qec "${bad[*]}" /dev/null && grep -q $'\033' "$dir/out"
+is "colour on a terminal"
+NO_COLOR=1 ends 2 script -qec "${bad[*]}" /dev/null && ! grep -q $'\033' "$dir/out"
+is "unless NO_COLOR is set"
+
+# Large and strange ones: refused in time, whatever they are.
+make() { python3 -c "import sys; sys.stdout.buffer.write($1)" >"$dir/bad.yaml"; }
+while IFS='|' read -r what code text; do
+	make "$text"
+	ends 2 "${bad[@]}" --format json && grep -q "\"code\": \"$code\"" "$dir/out"
+	is "$what"
+	ends 2 "${bad[@]}" && (($(wc -c <"$dir/out") < 60000))
+	is "$what, as text"
+done <<'END'
+more than 4 MiB|too-large|b'#' * (4 * 2**20 + 1)
+4 MiB of one word|wrong-type|b'x' * 4 * 2**20
+4 MiB of one key|syntax|b'x' * (4 * 2**20 - 9) + b': 1\n'
+4 MiB of one value|out-of-range|b'manor: 1\nnamespace: ' + b'x' * (4 * 2**20 - 99)
+a million lists in each other|too-deep|b'[' * 10**6
+a million mappings in each other|too-deep|b'{a: ' * 10**6
+a million dashes|too-deep|b'- ' * 10**6
+a million question marks|too-deep|b'? ' * 10**6
+a million anchors|anchor|b'a: [' + b'&a x, ' * 190000 + b']\n'
+a million tags|syntax|b'!a ' * 10**6
+too many values|too-many-nodes|b'a: [' + b'x,' * 10**6 + b']\n'
+a hundred thousand unknown keys|unknown-key|b''.join(b'k%d: 1\n' % i for i in range(90000))
+a hundred thousand equal keys|duplicate-key|b'k: 1\n' * 90000
+thirty thousand volumes|too-many|b'manor: 1\nnamespace: a\nvolumes:\n' + b''.join(b'  d%d: {storage: s, size: 1GiB}\n' % i for i in range(30000))
+a thousand domains that lack everything|missing-key|b'manor: 1\nnamespace: a\ndomains:\n' + b''.join(b'  d%d: {}\n' % i for i in range(1000))
+4 MiB of NUL|control-character|b'\0' * 4 * 2**20
+all bytes|control-character|bytes(range(32, 256)) * 99
+Latin-1|invalid-utf8|'manor: 1\n# Gr\xfc\xdfe\n'.encode('latin-1')
+UTF-16|invalid-utf8|'manor: 1\n'.encode('utf-16')
+UTF-16 without a mark|control-character|'manor: 1\n'.encode('utf-16-le')
+a gzip file|control-character|b'\x1f\x8b\x08\0\0\0\0\0'
+4 MiB of line breaks|empty-manifest|b'\n' * 4 * 2**20
+a quote without end|syntax|b'a: "' + b'x\n ' * 10**6
+END
+echo "1..$n"
