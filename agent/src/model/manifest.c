@@ -14,7 +14,7 @@
 #include "model/kind.h"
 
 #define SECTIONS_MAX   16
-#define RESOURCES_MAX  20000
+#define RESOURCES_MAX  5000 /* of one host; what looks them up goes through all */
 #define NAMED_FILE_MAX (1u << 20)
 #define VERSION        1
 

@@ -100,7 +100,8 @@ a million tags|syntax|b'!a ' * 10**6
 too many values|too-many-nodes|b'a: [' + b'x,' * 10**6 + b']\n'
 a hundred thousand unknown keys|unknown-key|b''.join(b'k%d: 1\n' % i for i in range(90000))
 a hundred thousand equal keys|duplicate-key|b'k: 1\n' * 90000
-thirty thousand volumes|too-many|b'manor: 1\nnamespace: a\nvolumes:\n' + b''.join(b'  d%d: {storage: s, size: 1GiB}\n' % i for i in range(30000))
+thirty thousand volumes|too-many|b'manor: 1\nnamespace: a\nstorage:\n  s: {devices: [{serial: A}]}\nvolumes:\n' + b''.join(b'  d%d: {storage: s, size: 1GiB}\n' % i for i in range(30000))
+thirty thousand dangling references|unknown-reference|b'manor: 1\nnamespace: a\nvolumes:\n' + b''.join(b'  d%d: {storage: s, size: 1GiB}\n' % i for i in range(30000))
 a thousand domains that lack everything|missing-key|b'manor: 1\nnamespace: a\ndomains:\n' + b''.join(b'  d%d: {}\n' % i for i in range(1000))
 4 MiB of NUL|control-character|b'\0' * 4 * 2**20
 all bytes|control-character|bytes(range(32, 256)) * 99
