@@ -22,31 +22,28 @@ static void replace(char **field, char *text)
 	*field = text;
 }
 
-int err_set(struct err *e, int code, const char *fmt, ...)
+void err_text(struct err *e, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (e) {
-		va_start(ap, fmt);
-		replace(&e->message, format(fmt, ap));
-		va_end(ap);
-	}
-	return code;
+	if (!e)
+		return;
+	va_start(ap, fmt);
+	replace(&e->message, format(fmt, ap));
+	va_end(ap);
 }
 
-int err_errno(struct err *e, int code, const char *fmt, ...)
+void err_text_errno(struct err *e, int code, const char *fmt, ...)
 {
+	_cleanup_(freep) char *text = NULL;
 	va_list ap;
 
-	if (e) {
-		_cleanup_(freep) char *text = NULL;
-
-		va_start(ap, fmt);
-		text = format(fmt, ap);
-		va_end(ap);
-		replace(&e->message, xasprintf("%s: %s", text, strerror(code < 0 ? -code : code)));
-	}
-	return code;
+	if (!e)
+		return;
+	va_start(ap, fmt);
+	text = format(fmt, ap);
+	va_end(ap);
+	replace(&e->message, xasprintf("%s: %s", text, strerror(code < 0 ? -code : code)));
 }
 
 void err_wrap(struct err *e, const char *fmt, ...)

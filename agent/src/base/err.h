@@ -15,10 +15,23 @@ struct err {
 
 #define _cleanup_err_ _cleanup_(err_done)
 
-/* Sets the message (replacing any), returns `code`, a negative errno. `e` may be NULL. */
-int err_set(struct err *e, int code, const char *fmt, ...) _printf_(3, 4);
-/* As err_set, with ": " and strerror(-code) behind the message. */
-int err_errno(struct err *e, int code, const char *fmt, ...) _printf_(3, 4);
+/* err_set(e, code, fmt, ...): sets the message (replacing any), returns `code`, a negative errno. `e`
+ * may be NULL. err_errno: the same with ": " and strerror(-code) behind the message. Macros, so that
+ * who analyzes the code sees which value comes back. */
+#define err_set(e, code, ...)                                                                      \
+	({                                                                                         \
+		int err_code_ = (code);                                                            \
+		err_text((e), __VA_ARGS__);                                                        \
+		err_code_;                                                                         \
+	})
+#define err_errno(e, code, ...)                                                                    \
+	({                                                                                         \
+		int err_code_ = (code);                                                            \
+		err_text_errno((e), err_code_, __VA_ARGS__);                                       \
+		err_code_;                                                                         \
+	})
+void err_text(struct err *e, const char *fmt, ...) _printf_(2, 3);
+void err_text_errno(struct err *e, int code, const char *fmt, ...) _printf_(3, 4);
 /* Puts "text: " before the message. Returns nothing: the caller passes its code on. */
 void err_wrap(struct err *e, const char *fmt, ...) _printf_(2, 3);
 /* What the operator can do; one sentence in lower case, no final stop. */

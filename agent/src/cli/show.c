@@ -334,7 +334,7 @@ static void show_end(struct show *s, json_object *e)
 
 void show_event(struct show *s, json_object *e)
 {
-	const char *word = get(e, "event");
+	const char *word = get(e, "event"), *text = get(e, "text");
 	json_object *v;
 
 	if (streq(word, "plan") && json_object_object_get_ex(e, "plan", &v)) {
@@ -360,9 +360,9 @@ void show_event(struct show *s, json_object *e)
 	if (s->json)
 		return;
 	if (streq(word, "diagnostics"))
-		fputs(get(e, "text") ? get(e, "text") : "", stderr);
+		fputs(text ? text : "", stderr);
 	else if (streq(word, "waiting"))
-		fprintf(stderr, "manor: waiting: %s\n", get(e, "text"));
+		fprintf(stderr, "manor: waiting: %s\n", text ? text : "");
 	else if (streq(word, "plan") && !s->quiet_plan)
 		show_plan(s, s->plan, get(e, "in_force") != NULL);
 	else if (streq(word, "step"))
