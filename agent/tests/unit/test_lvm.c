@@ -15,27 +15,27 @@
 #include "host/lvm_report.h"
 
 static const char report[] =
-"{ \"report\": [\n"
-" { \"vg\": [\n"
-"  {\"vg_name\":\"vg0\", \"vg_uuid\":\"l8cf2X-80BG-ebYB-vPjK-iZEt-tmKe-usuzxJ\", \"vg_size\":\"8585740288\", \"vg_free\":\"4257218560\", \"vg_extent_size\":\"4194304\", \"vg_tags\":\"manor.id=36bca4e2-8cc0-521f-81b8-a8c91ea80189,site=lab\", \"vg_partial\":\"\", \"vg_exported\":\"\"}\n"
-" ], \"pv\": [\n"
-"  {\"pv_name\":\"/dev/vdb\", \"pv_uuid\":\"18f449-9ecb-235b-8d86-20f1-39b6-2690a0\", \"vg_name\":\"vg0\", \"pv_size\":\"8585740288\", \"pv_free\":\"4257218560\", \"pv_missing\":\"\"},\n"
-"  {\"pv_name\":\"[unknown]\", \"pv_uuid\":\"ZJgxEJ-IIjV-cdPw-OHWk-9278-CpPs-qmOb9z\", \"vg_name\":\"vg0\", \"pv_size\":\"0\", \"pv_free\":\"0\", \"pv_missing\":\"missing\"}\n"
-" ], \"lv\": [\n"
-"  {\"lv_name\":\"base.0123456789abcdef\", \"vg_name\":\"vg0\", \"lv_uuid\":\"aaaaaa-0000-0000-0000-0000-0000-000005\", \"lv_size\":\"67108864\", \"lv_tags\":\"manor.base=0123\", \"lv_active\":\"\", \"lv_device_open\":\"unknown\", \"lv_permissions\":\"read-only\", \"lv_time\":\"1795223900\", \"origin\":\"\", \"pool_lv\":\"pool\", \"data_percent\":\"\", \"metadata_percent\":\"\", \"lv_metadata_size\":\"\", \"lv_when_full\":\"\", \"lv_health_status\":\"\"},\n"
-"  {\"lv_name\":\"pool\", \"vg_name\":\"vg0\", \"lv_uuid\":\"aaaaaa-0000-0000-0000-0000-0000-000001\", \"lv_size\":\"4290772992\", \"lv_tags\":\"manor.id=36bc\", \"lv_active\":\"active\", \"lv_device_open\":\"open\", \"lv_permissions\":\"writeable\", \"lv_time\":\"1795223900\", \"origin\":\"\", \"pool_lv\":\"\", \"data_percent\":\"34.07\", \"metadata_percent\":\"10.30\", \"lv_metadata_size\":\"16777216\", \"lv_when_full\":\"error\", \"lv_health_status\":\"\"},\n"
-"  {\"lv_name\":\"web.root\", \"vg_name\":\"vg0\", \"lv_uuid\":\"aaaaaa-0000-0000-0000-0000-0000-000006\", \"lv_size\":\"67108864\", \"lv_tags\":\"\", \"lv_active\":\"active\", \"lv_device_open\":\"\", \"lv_permissions\":\"writeable\", \"lv_time\":\"1795223901\", \"origin\":\"base.0123456789abcdef\", \"pool_lv\":\"pool\", \"data_percent\":\"100.00\", \"metadata_percent\":\"\", \"lv_metadata_size\":\"\", \"lv_when_full\":\"\", \"lv_health_status\":\"\"},\n"
-"  {\"lv_name\":\"[pool_tdata]\", \"vg_name\":\"vg0\", \"lv_uuid\":\"aaaaaa-0000-0000-0000-0000-0000-000002\", \"lv_size\":\"4290772992\"}\n"
-" ], \"pvseg\": [ {\"pv_uuid\":\"18f449-9ecb-235b-8d86-20f1-39b6-2690a0\"} ]\n"
-" , \"seg\": [\n"
-"  {\"lv_uuid\":\"aaaaaa-0000-0000-0000-0000-0000-000001\", \"segtype\":\"thin-pool\", \"transaction_id\":\"3\", \"thin_id\":\"\"},\n"
-"  {\"lv_uuid\":\"aaaaaa-0000-0000-0000-0000-0000-000002\", \"segtype\":\"linear\", \"transaction_id\":\"\", \"thin_id\":\"\"},\n"
-"  {\"lv_uuid\":\"aaaaaa-0000-0000-0000-0000-0000-000005\", \"segtype\":\"thin\", \"transaction_id\":\"0\", \"thin_id\":\"1\"},\n"
-"  {\"lv_uuid\":\"aaaaaa-0000-0000-0000-0000-0000-000006\", \"segtype\":\"thin\", \"transaction_id\":\"2\", \"thin_id\":\"2\"}\n"
-" ] },\n"
-" { \"pv\": [\n"
-"  {\"pv_name\":\"/dev/vdc\", \"pv_uuid\":\"0f4c3a-11aa-22bb-33cc-44dd-55ee-66ff78\", \"vg_name\":\"\", \"pv_size\":\"2147483648\", \"pv_free\":\"2147483648\", \"pv_missing\":\"\"}\n"
-" ] } ] }\n";
+	"{ \"report\": [\n"
+	" { \"vg\": [\n"
+	"  {\"vg_name\":\"vg0\", \"vg_uuid\":\"l8cf2X-80BG-ebYB-vPjK-iZEt-tmKe-usuzxJ\", \"vg_size\":\"8585740288\", \"vg_free\":\"4257218560\", \"vg_extent_size\":\"4194304\", \"vg_tags\":\"manor.id=36bca4e2-8cc0-521f-81b8-a8c91ea80189,site=lab\", \"vg_partial\":\"\", \"vg_exported\":\"\"}\n"
+	" ], \"pv\": [\n"
+	"  {\"pv_name\":\"/dev/vdb\", \"pv_uuid\":\"18f449-9ecb-235b-8d86-20f1-39b6-2690a0\", \"vg_name\":\"vg0\", \"pv_size\":\"8585740288\", \"pv_free\":\"4257218560\", \"pv_missing\":\"\"},\n"
+	"  {\"pv_name\":\"[unknown]\", \"pv_uuid\":\"ZJgxEJ-IIjV-cdPw-OHWk-9278-CpPs-qmOb9z\", \"vg_name\":\"vg0\", \"pv_size\":\"0\", \"pv_free\":\"0\", \"pv_missing\":\"missing\"}\n"
+	" ], \"lv\": [\n"
+	"  {\"lv_name\":\"base.0123456789abcdef\", \"vg_name\":\"vg0\", \"lv_uuid\":\"aaaaaa-0000-0000-0000-0000-0000-000005\", \"lv_size\":\"67108864\", \"lv_tags\":\"manor.base=0123\", \"lv_active\":\"\", \"lv_device_open\":\"unknown\", \"lv_permissions\":\"read-only\", \"lv_time\":\"1795223900\", \"origin\":\"\", \"pool_lv\":\"pool\", \"data_percent\":\"\", \"metadata_percent\":\"\", \"lv_metadata_size\":\"\", \"lv_when_full\":\"\", \"lv_health_status\":\"\"},\n"
+	"  {\"lv_name\":\"pool\", \"vg_name\":\"vg0\", \"lv_uuid\":\"aaaaaa-0000-0000-0000-0000-0000-000001\", \"lv_size\":\"4290772992\", \"lv_tags\":\"manor.id=36bc\", \"lv_active\":\"active\", \"lv_device_open\":\"open\", \"lv_permissions\":\"writeable\", \"lv_time\":\"1795223900\", \"origin\":\"\", \"pool_lv\":\"\", \"data_percent\":\"34.07\", \"metadata_percent\":\"10.30\", \"lv_metadata_size\":\"16777216\", \"lv_when_full\":\"error\", \"lv_health_status\":\"\"},\n"
+	"  {\"lv_name\":\"web.root\", \"vg_name\":\"vg0\", \"lv_uuid\":\"aaaaaa-0000-0000-0000-0000-0000-000006\", \"lv_size\":\"67108864\", \"lv_tags\":\"\", \"lv_active\":\"active\", \"lv_device_open\":\"\", \"lv_permissions\":\"writeable\", \"lv_time\":\"1795223901\", \"origin\":\"base.0123456789abcdef\", \"pool_lv\":\"pool\", \"data_percent\":\"100.00\", \"metadata_percent\":\"\", \"lv_metadata_size\":\"\", \"lv_when_full\":\"\", \"lv_health_status\":\"\"},\n"
+	"  {\"lv_name\":\"[pool_tdata]\", \"vg_name\":\"vg0\", \"lv_uuid\":\"aaaaaa-0000-0000-0000-0000-0000-000002\", \"lv_size\":\"4290772992\"}\n"
+	" ], \"pvseg\": [ {\"pv_uuid\":\"18f449-9ecb-235b-8d86-20f1-39b6-2690a0\"} ]\n"
+	" , \"seg\": [\n"
+	"  {\"lv_uuid\":\"aaaaaa-0000-0000-0000-0000-0000-000001\", \"segtype\":\"thin-pool\", \"transaction_id\":\"3\", \"thin_id\":\"\"},\n"
+	"  {\"lv_uuid\":\"aaaaaa-0000-0000-0000-0000-0000-000002\", \"segtype\":\"linear\", \"transaction_id\":\"\", \"thin_id\":\"\"},\n"
+	"  {\"lv_uuid\":\"aaaaaa-0000-0000-0000-0000-0000-000005\", \"segtype\":\"thin\", \"transaction_id\":\"0\", \"thin_id\":\"1\"},\n"
+	"  {\"lv_uuid\":\"aaaaaa-0000-0000-0000-0000-0000-000006\", \"segtype\":\"thin\", \"transaction_id\":\"2\", \"thin_id\":\"2\"}\n"
+	" ] },\n"
+	" { \"pv\": [\n"
+	"  {\"pv_name\":\"/dev/vdc\", \"pv_uuid\":\"0f4c3a-11aa-22bb-33cc-44dd-55ee-66ff78\", \"vg_name\":\"\", \"pv_size\":\"2147483648\", \"pv_free\":\"2147483648\", \"pv_missing\":\"\"}\n"
+	" ] } ] }\n";
 
 static void a_report_becomes_records(void **state)
 {
@@ -157,8 +157,8 @@ static void other_metadata_is_refused(void **state)
 /* Nothing that LVM would take for an option, a second word or a quote ever reaches it. */
 static void only_plain_words_reach_lvm(void **state)
 {
-	static const char *const bad[] = {"", "-f", "a b", "a\tb", "a\"b", "a'b", "a\\b", "a\nb",
-					  "a;b", "#a", "a$(b)", "a{b}", "é"};
+	static const char *const bad[] = {"",     "-f",  "a b", "a\tb",  "a\"b", "a'b", "a\\b",
+					  "a\nb", "a;b", "#a",  "a$(b)", "a{b}", "é"};
 	static const char *const good[] = {"vg0", "/dev/disk/by-path/pci-0000:00:04.0", "web.root",
 					   "manor.id=6ba7b810-9dad", "trash.1700000000.web-1.root"};
 

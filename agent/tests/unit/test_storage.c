@@ -140,7 +140,8 @@ static void a_pool_leaves_room_for_its_metadata_and_the_spare(void **state)
 static void what_a_pool_may_promise(void **state)
 {
 	assert_int_equal(pool_promise(&(struct storage_pool){0}, GiB), UINT64_MAX);
-	assert_int_equal(pool_promise(&(struct storage_pool){.overcommit = "true"}, GiB), UINT64_MAX);
+	assert_int_equal(pool_promise(&(struct storage_pool){.overcommit = "true"}, GiB),
+			 UINT64_MAX);
 	assert_int_equal(pool_promise(&(struct storage_pool){.overcommit = "false"}, GiB), GiB);
 	assert_int_equal(pool_promise(&(struct storage_pool){.overcommit = "1.5"}, 1000), 1500);
 	assert_int_equal(pool_promise(&(struct storage_pool){.overcommit = "0.25"}, 1000), 250);
@@ -184,8 +185,10 @@ static struct blk_disk *add_disk(struct arena *a, struct blk_facts *k, const cha
 
 static void a_disk_that_bears_or_holds_anything_is_refused(void **state)
 {
-	struct storage_device want = {.serial = "S1", .pv = "0f4c3a-11aa-22bb-33cc-44dd-55ee-66ff77"};
-	char ext4[] = "ext4", member[] = "LVM2_member", mnt[] = "/srv", part[] = "sdb1", dm[] = "dm-0";
+	struct storage_device want = {.serial = "S1",
+				      .pv = "0f4c3a-11aa-22bb-33cc-44dd-55ee-66ff77"};
+	char ext4[] = "ext4", member[] = "LVM2_member", mnt[] = "/srv", part[] = "sdb1",
+	     dm[] = "dm-0";
 
 	for (int i = 0; i < 12; i++) {
 		_cleanup_facts_ struct facts *f = facts_new();
