@@ -202,12 +202,17 @@ static void refer(struct manifest *m, struct resource *r, const struct field *f,
 	struct diag *g;
 	size_t n = 0;
 
+	if (value && value->type == NODE_SEQ && index < value->n)
+		value = value->items[index];
+	if (other == r) {
+		diag_error(m->diags, "cycle", value ? value->span : r->span,
+			   "%s depends on itself", resource_title(m->arena, r));
+		return;
+	}
 	if (other) {
 		resource_needs(m, r, other);
 		return;
 	}
-	if (value && value->type == NODE_SEQ && index < value->n)
-		value = value->items[index];
 	g = diag_error(m->diags, "unknown-reference", value ? value->span : r->span,
 		       "%s uses unknown %s '%s'", resource_title(m->arena, r), f->ref, word);
 	names = xcalloc(m->n_resources, sizeof(*names));
@@ -446,6 +451,9 @@ struct manifest *manifest_load_text(const char *name, const char *dir, const cha
 		return NULL;
 	}
 	load_top(m, &c);
+	/* Refused already; the rest is read for its errors, and derives names from this. */
+	if (!m->namespace)
+		m->namespace = "invalid";
 	load_sections(m, &c);
 	if (d->n_errors == 0)
 		sort(m);
