@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A running guest is changed: what Xen can do live is done live, the rest waits for leave."""
+from lab import changed, expect, standard, test
+
+
+@test
+def memory_is_raised_within_maxmem_while_the_guest_runs(host):
+    host.start_from(standard())
+    domid = host.domid("web")
+    before = int(host.say("web", "mem").partition("MemTotal=")[2].partition("kB")[0])
+    more = changed(standard(), "domains", "web", "memory", to="192MiB")
+    plan = host.plan(more, code=3)
+    expect("domain/web" in plan.out and "live" in plan.out, "plan doesn't call it live", plan)
+    host.apply()
+    expect(host.domains()["web"][:2] == (domid, 192), "not the same domain with 192 MiB", host.domains())
+    after = int(host.say("web", "mem").partition("MemTotal=")[2].partition("kB")[0])
+    expect(after - before > 48 << 10, f"the guest sees {after - before} kB more, not about 64 MiB")
+    host.settled()
+
+
+@test
+def vcpus_are_raised_within_maxvcpus_while_the_guest_runs(host):
+    domid = host.domid("web")
+    more = changed(standard(), "domains", "web", "memory", to="192MiB")
+    more["domains"]["web"]["vcpus"] = 2
+    host.apply(more)
+    expect(host.domains()["web"][0] == domid, "web isn't the same domain any more", host.domains())
+    expect("online=0-1" in host.say("web", "cpus"), "the guest doesn't use two vcpus")
+    host.settled()
+
+
+@test
+def both_go_down_again_while_the_guest_runs(host):
+    domid = host.domid("web")
+    host.apply(standard())
+    expect(host.domains()["web"][:3] == (domid, 128, 1), "not the same domain with 128 MiB and one vcpu",
+           host.domains())
+    host.settled()
+
+
+@test
+def a_bridge_is_added_and_a_nic_moves_to_it_while_the_guest_runs(host):
+    domid, (mac,) = host.domid("web"), host.vifs("web")
+    more = changed(standard(), "bridges", "xenbr1", to={"addresses": ["10.155.201.1/24"]})
+    more["domains"]["web"]["nics"]["lan"]["bridge"] = "xenbr1"
+    host.apply(more)
+    expect(host.domid("web") == domid, "web isn't the same domain any more")
+    now = host.vifs("web")
+    expect([bridge for _, bridge in now.values()] == ["xenbr1"], "web's NIC isn't on xenbr1", now)
+    expect(list(now) == [mac], f"its MAC was {mac}", now)
+    host.settled()
+    host.apply(standard())
+    expect([bridge for _, bridge in host.vifs("web").values()] == ["xenbr0"], "web's NIC didn't come back")
+    expect("xenbr1" not in host.links(), "xenbr1 is still there")
+    expect("ok" in host.say("web", "ping 10.155.200.1"), "web can't reach the host after its NIC moved twice")
+
+
+@test
+def a_nic_removed_from_the_middle_changes_no_other(host):
+    three = standard()
+    three["domains"]["web"]["nics"] = {name: {"bridge": "xenbr0"} for name in ("lan", "middle", "outer")}
+    host.apply(three)
+    domid, before = host.domid("web"), host.vifs("web")
+    expect(len(before) == 3, "web hasn't three NICs", before)
+    del three["domains"]["web"]["nics"]["middle"]
+    host.apply(three)
+    after = host.vifs("web")
+    expect(host.domid("web") == domid, "web isn't the same domain any more")
+    expect(len(after) == 2 and all(before[mac] == after[mac] for mac in after),
+           "another NIC changed too", before, after)
+    seen = host.say("web", "nics")
+    expect(all(mac in seen for mac in after), "the guest doesn't see the other two", seen, after)
+    host.settled()
+    host.apply(standard())
+
+
+@test
+def a_disk_that_changes_its_vdev_waits_for_leave_and_keeps_its_data(host):
+    domid = host.domid("web")
+    host.in_guest("web", "echo kept-through-it-all >/dev/xvdb; sync; echo done")
+    other = changed(standard(), "domains", "web", "disks", "data", "vdev", to="xvdc")
+    plan = host.plan(other, code=3)
+    expect("GUEST RESTART" in plan.out, "plan doesn't say that it takes a restart", plan)
+    done = host.apply(code=0)
+    expect("held" in done.out, "apply doesn't say what it held", done)
+    expect(host.domid("web") == domid, "web was restarted without leave")
+    host.apply(None, "--allow", "guest-restart")
+    expect(host.domid("web") != domid, "web wasn't restarted")
+    host.guest_up("web")
+    expect(host.in_guest("web", "head -n1 /dev/xvdc") == "kept-through-it-all", "the data is gone")
+    host.settled()
+
+
+@test
+def a_higher_maxmem_is_a_restart(host):
+    other = changed(standard(), "domains", "web", "disks", "data", "vdev", to="xvdc")
+    domid = host.domid("web")
+    other["domains"]["web"]["maxmem"] = "320MiB"
+    plan = host.plan(other, code=3)
+    expect("GUEST RESTART" in plan.out, "plan doesn't say that it takes a restart", plan)
+    host.apply()
+    expect(host.domid("web") == domid, "web was restarted without leave")
+
+
+@test
+def a_volume_grows_while_the_guest_runs_and_never_shrinks(host):
+    other = changed(standard(), "domains", "web", "disks", "data", "vdev", to="xvdc")
+    domid = host.domid("web")
+    other["volumes"]["web-data"]["size"] = "96MiB"
+    host.apply(other)
+    expect(host.volumes()["web-data"]["lv_size"] == str(96 << 20), "it didn't grow", host.volumes())
+    expect(host.domid("web") == domid, "web isn't the same domain any more")
+    other["volumes"]["web-data"]["size"] = "32MiB"
+    host.apply(other, "--allow", "data-loss", code=None)
+    expect(host.volumes()["web-data"]["lv_size"] == str(96 << 20), "it shrank", host.volumes())
+
+
+@test(soak=True)
+def maxmem_changes_with_leave(host):
+    other = changed(standard(), "domains", "web", "maxmem", to="320MiB")
+    other["volumes"]["web-data"]["size"] = "96MiB"
+    uuid, macs = host.uuid("web"), set(host.vifs("web"))
+    host.apply(other, "--allow", "guest-restart")
+    host.guest_up("web")
+    expect(host.uuid("web") == uuid and set(host.vifs("web")) == macs, "web came back as another")
+    other["domains"]["web"]["memory"] = "320MiB"
+    domid = host.domid("web")
+    host.apply(other)
+    expect(host.domains()["web"][:2] == (domid, 320), "memory can't use the new maximum", host.domains())

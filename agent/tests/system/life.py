@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Guests that are stopped, started and restarted, and guests that do so by themselves."""
+import re
+
+from lab import expect, standard, test, wait_for
+
+
+def status_of(host, name):
+    return "\n".join(line for line in host.manor("status").out.splitlines() if name in line)
+
+
+@test
+def stop_keeps_a_guest_stopped_until_start(host):
+    host.start_from(standard())
+    host.manor("stop", "web")
+    expect("web" not in host.domains(), "web still runs")
+    expect("by hand" in status_of(host, "web"), "status doesn't say so", host.manor("status"))
+    host.apply()
+    expect("web" not in host.domains(), "apply started it against a person's word")
+    host.manor("start", "web")
+    expect("web" in host.domains(), "web doesn't run")
+    host.guest_up("web")
+    host.settled()
+
+
+@test
+def restart_makes_it_anew_as_the_same_domain(host):
+    domid, uuid, macs = host.domid("web"), host.uuid("web"), set(host.vifs("web"))
+    host.manor("restart", "web")
+    expect(host.domid("web") != domid, "web wasn't restarted")
+    expect(host.uuid("web") == uuid and set(host.vifs("web")) == macs, "it came back as another")
+    host.guest_up("web")
+
+
+@test
+def a_guest_that_reboots_from_inside_comes_back_as_the_same(host):
+    host.write_serial("web", "delta")
+    domid, uuid, macs, disks = host.domid("web"), host.uuid("web"), set(host.vifs("web")), host.disks("web")
+    host.said("web", "reboot", 10)
+    wait_for("web comes back", lambda: host.domains().get("web", (domid,))[0] != domid, 120)
+    host.guest_up("web")
+    expect(host.uuid("web") == uuid, "its UUID is another")
+    expect(set(host.vifs("web")) == macs, "its MAC is another", macs, host.vifs("web"))
+    expect(host.disks("web") == disks, "its disks are others", disks, host.disks("web"))
+    expect(host.serial("web") == "delta", "its data is another's")
+    host.settled()
+
+
+@test
+def a_guest_that_powers_itself_off_stays_off_until_it_is_started(host):
+    host.said("web", "poweroff", 10)
+    wait_for("web goes", lambda: "web" not in host.domains(), 120)
+    wait_for("status says why", lambda: "from inside" in status_of(host, "web"), 60, 2)
+    host.apply()
+    expect("web" not in host.domains(), "apply started it again")
+    host.manor("start", "web")
+    expect(host.guest_up("web")["serial"] == "delta", "it isn't what it was")
+    host.settled()
+
+
+@test
+def a_guest_that_crashes_is_started_again(host):
+    domid, uuid = host.domid("web"), host.uuid("web")
+    host.said("web", "crash", 10)
+    wait_for("web comes back", lambda: host.domains().get("web", (domid,))[0] != domid, 150)
+    expect(host.uuid("web") == uuid, "its UUID is another")
+    expect(host.guest_up("web")["serial"] == "delta", "it isn't what it was")
+
+
+@test(soak=True)
+def one_that_crashes_again_and_again_waits_longer_each_time(host):
+    waits = []
+    for _ in range(3):
+        domid = host.domid("web")
+        host.said("web", "crash", 10)
+        wait_for("web comes back", lambda: host.domains().get("web", (domid,))[0] != domid, 400)
+        host.guest_up("web", seconds=300)
+        waits.append(host.journal(200).count("crashed"))
+    text = host.journal(400)
+    counts = [int(n) for n in re.findall(r"crashed, (\d+) times in a row", text)]
+    expect(counts and max(counts) >= 2, "nothing counts its crashes", text)
+
+
+@test(soak=True)
+def one_that_powered_itself_off_is_started_when_its_manifest_changes(host):
+    host.said("web", "poweroff", 10)
+    wait_for("web goes", lambda: "web" not in host.domains(), 120)
+    wait_for("status says why", lambda: "from inside" in status_of(host, "web"), 60, 2)
+    more = standard()
+    more["domains"]["web"]["memory"] = "192MiB"
+    host.apply(more)
+    host.guest_up("web")
+    host.apply(standard())
