@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The resident agent: what wakes it, what it goes by, and that no guest feels what happens to it."""
+from lab import WATCHED, changed, expect, standard, test, wait_for, yaml
+
+
+def with_bridge(name):
+    return changed(standard(), "bridges", name, to={})
+
+
+@test
+def a_changed_file_is_applied_without_being_told(host):
+    host.start_from(standard())
+    host.put(WATCHED, yaml(with_bridge("byfile")))
+    wait_for("the bridge comes", lambda: "byfile" in host.links(), 120, 1)
+
+
+@test
+def a_bad_file_never_displaces_the_manifest_in_force(host):
+    host.put(WATCHED, yaml(with_bridge("byfile")).replace("bridges:", "bridgets:"))
+    wait_for("the journal names what is wrong", lambda: "bridgets" in host.journal(80), 60, 1)
+    before = host.domains()
+    host.sh("ip link del byfile")
+    host.sh("systemctl reload manor")
+    wait_for("what was in force is restored", lambda: "byfile" in host.links(), 120, 1)
+    expect(host.domains() == before, "guests were touched", before, host.domains())
+    done = host.manor("plan", "-f", WATCHED, code=2)
+    expect("bridgets" in done.err and "appliance.yaml:" in done.err, "plan doesn't point at the key", done)
+
+
+@test
+def sighup_applies_again_what_was_changed_by_hand(host):
+    host.put(WATCHED, yaml(with_bridge("byfile")))
+    host.sh("ip link del byfile")
+    host.sh("kill -HUP $(systemctl show -p MainPID --value manor)")
+    wait_for("the bridge comes back", lambda: "byfile" in host.links(), 120, 1)
+
+
+@test
+def restarting_or_killing_the_agent_never_touches_a_guest(host):
+    before = host.domains()
+    host.sh("systemctl restart manor")
+    host.sh("kill -9 $(systemctl show -p MainPID --value manor)")
+    wait_for("systemd starts it again", lambda: host.run("systemctl is-active -q manor").code == 0, 60, 1)
+    host.apply(with_bridge("byfile"))
+    expect(host.domains() == before, "guests were touched", before, host.domains())
+    for name in before:
+        host.say(name, "read")
+
+
+@test
+def without_an_agent_the_same_is_done_by_apply_itself(host):
+    before = host.domains()
+    host.sh("systemctl stop manor")
+    try:
+        done = host.apply(standard())
+        expect("byfile" not in host.links(), "apply did nothing", done)
+        host.plan(code=0)
+        expect("not running" in host.manor("status", "-f", "/etc/manor/lab.yaml").out,
+               "status doesn't say that no agent runs")
+    finally:
+        host.sh("systemctl start manor")
+    expect(host.domains() == before, "guests were touched", before, host.domains())
+
+
+@test
+def the_watched_file_goes_and_all_stays(host):
+    before = host.domains()
+    host.sh(f"rm {WATCHED}; kill -HUP $(systemctl show -p MainPID --value manor); sleep 5")
+    host.apply()
+    expect(host.domains() == before, "guests were touched", before, host.domains())
+
+
+@test(soak=True)
+def a_watchdog_restarts_an_agent_that_hangs(host):
+    before = host.domains()
+    host.sh("kill -STOP $(systemctl show -p MainPID --value manor)")
+    pid = host.sh("systemctl show -p MainPID --value manor")
+    wait_for("systemd starts another",
+             lambda: host.sh("systemctl show -p MainPID --value manor") not in (pid, "0\n"), 240, 5)
+    host.apply()
+    expect(host.domains() == before, "guests were touched", before, host.domains())
