@@ -285,7 +285,7 @@ static void show_end(struct show *s, json_object *e)
 		int code;
 	} codes[] = {
 		{"converged", EXIT_FINE},  {"nothing", EXIT_FINE},        {"changes", EXIT_CHANGES},
-		{"pending", EXIT_CHANGES}, {"failed", EXIT_FAILED},       {"refused", EXIT_FAILED},
+		{"pending", EXIT_FINE},    {"failed", EXIT_FAILED},       {"refused", EXIT_FAILED},
 		{"bad", EXIT_BAD},         {"stopped", EXIT_INTERRUPTED}, {"declined", EXIT_FAILED},
 	};
 	const char *result = get(e, "result"), *host = get(e, "host");
@@ -314,7 +314,8 @@ static void show_end(struct show *s, json_object *e)
 	} else if (streq(result, "declined")) {
 		printf("Nothing was done.\n");
 	} else {
-		printf("%s %s: %lld step%s done", host,
+		/* Stopped before it was observed, the host has no name yet. */
+		printf("%s %s: %lld step%s done", host ? host : "manor:",
 		       streq(result, "converged") ? "converged"
 		       : streq(result, "stopped") ? "stopped, not converged"
 						  : "not converged",
