@@ -41,7 +41,7 @@ $(TESTS)/fuzz/fuzz_%: $(TESTS)/fuzz/fuzz_%.o $(TESTS)/fuzz/replay.o $(LIB)
 .SECONDARY: $(addsuffix .o,$(TEST_BINS)) $(TESTS)/fuzz/replay.o
 -include $(addsuffix .d,$(TEST_BINS))
 
-.PHONY: test-programs test-fast-once test-fast test-system test test-sum fuzz
+.PHONY: lab-ready test-programs test-fast-once test-fast test-system test test-sum fuzz
 test-programs: $(TEST_BINS) $(MANOR_BIN)
 
 # Once with the build at hand.
@@ -56,8 +56,17 @@ test-fast: ## unit, golden, cli tests and fuzz corpora, plain and under sanitize
 	 $(MAKE) --no-print-directory SAN=1 test-fast-once || r=1; \
 	 ci/run-tests --sum $(BUILD)/counts || r=1; exit $$r
 
-test-system: ## the real thing, in the lab
+# What is missing on a fresh machine is installed first, so what needs it is built by a make of its own.
+lab-ready:
+	@ci/deps
+	@$(MAKE) --no-print-directory all images
+	@$(MAKE) --no-print-directory hv
+
+test-system: lab-ready ## the real thing, in the lab
 	@ci/run-tests --name system --counts $(BUILD)/counts --stream ci/run-system
+
+soak: lab-ready ## the long rest: random kills and power cuts (SOAK_ROUNDS=25, SOAK_SEED=…)
+	@SOAK=1 ci/run-tests --name soak --stream --timeout 86400 ci/run-system
 
 test: ## all tests; the last line counts them
 	@rm -f $(BUILD)/counts
