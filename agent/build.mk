@@ -16,6 +16,10 @@ CFLAGS   := $(CSTD) -O2 -g -fstack-protector-strong $(WARN)
 LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -llvm2cmd -lm
 OBJ      := $(BUILD)/obj
 
+# V=1 shows whole commands.
+Q        := $(if $(filter 1,$(V)),,@)
+say       = $(if $(Q),@printf '  %-3s %s\n' '$1' '$@')
+
 ifeq ($(SAN),1)
 CFLAGS   += -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 OBJ      := $(BUILD)/san
@@ -36,17 +40,19 @@ MAIN_OBJ := $(OBJ)/src/cli/main.o
 LIB_OBJS := $(filter-out $(MAIN_OBJ),$(OBJS))
 
 $(OBJ)/%.o: agent/%.c
+	$(call say,CC)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # The manual's pages within the program: `manor help`.
 $(BUILD)/gen/pages.c: ci/pages $(wildcard agent/man/*.scd)
 	@mkdir -p $(@D)
-	ci/pages c > $@
+	$(Q)ci/pages c > $@
 
 $(OBJ)/gen/%.o: $(BUILD)/gen/%.c
+	$(call say,CC)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # The product opens its libraries when it first needs them (agent/lazy/lazy.py says why); tests and
 # sanitized builds link them.
@@ -54,20 +60,23 @@ LAZY_LIBS := yaml smartcols uuid gnutls curl-gnutls archive lzma blkid nl-3 nl-r
              lvm2cmd xenlight xlutil xenstore systemd udev
 
 $(BUILD)/manor: $(BUILD)/obj/lazy/stubs.S $(BUILD)/obj/lazy/resolve.o $(OBJS)
-	$(CC) $(CFLAGS) -o $@ $^ -ljson-c -lm
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ -ljson-c -lm
 
 $(BUILD)/obj/lazy/stubs.S: agent/lazy/lazy.py $(OBJS)
 	@mkdir -p $(@D)
-	agent/lazy/lazy.py $@ $(LAZY_LIBS) -- $(OBJS)
+	$(Q)agent/lazy/lazy.py $@ $(LAZY_LIBS) -- $(OBJS)
 
 $(BUILD)/manor.san: $(OBJS)
-	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
 # What libxl runs for each disk and NIC: small, for it runs often.
 HOTPLUG_OBJS := $(patsubst agent/%.c,$(OBJ)/%.o,$(sort $(wildcard agent/hotplug/*.c)))
 
 $(BUILD)/manor-hotplug$(if $(filter 1,$(SAN)),.san): $(HOTPLUG_OBJS)
-	$(CC) $(CFLAGS) -Wl,--as-needed -o $@ $^ -lxenstore
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) -Wl,--as-needed -o $@ $^ -lxenstore
 
 -include $(OBJS:.o=.d) $(HOTPLUG_OBJS:.o=.d)
 

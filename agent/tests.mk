@@ -22,26 +22,30 @@ TEST_BINS := $(UNIT_BINS) $(FUZZ_BINS) $(GOLDEN_BIN)
 # An archive, so that a test takes of the program what it names: over the host in memory, the fake's
 # functions come first and the real ones stay out.
 $(LIB): $(LIB_OBJS)
-	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR)
+	$(Q)rm -f $@; ar rcs $@ $^
 
 $(TESTS)/unit/%: $(TESTS)/unit/%.o $(LIB)
-	$(CC) $(CFLAGS) -o $@ $< $(LIB) $(LDLIBS) -lcmocka
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) -o $@ $< $(LIB) $(LDLIBS) -lcmocka
 
 # Those over the host in memory.
 $(TESTS)/unit/test_fake_%: $(TESTS)/unit/test_fake_%.o $(FAKE_OBJS) $(LIB)
-	$(CC) $(CFLAGS) -o $@ $< $(FAKE_OBJS) $(LIB) $(LDLIBS) -lcmocka
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) -o $@ $< $(FAKE_OBJS) $(LIB) $(LDLIBS) -lcmocka
 
 $(TESTS)/golden/harness: $(TESTS)/golden/harness.o $(FAKE_OBJS) $(LIB)
-	$(CC) $(CFLAGS) -o $@ $< $(FAKE_OBJS) $(LIB) $(LDLIBS) -lcmocka
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) -o $@ $< $(FAKE_OBJS) $(LIB) $(LDLIBS) -lcmocka
 
 $(TESTS)/fuzz/fuzz_%: $(TESTS)/fuzz/fuzz_%.o $(TESTS)/fuzz/replay.o $(LIB)
-	$(CC) $(CFLAGS) -o $@ $< $(TESTS)/fuzz/replay.o $(LIB) $(LDLIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) -o $@ $< $(TESTS)/fuzz/replay.o $(LIB) $(LDLIBS)
 
 .SECONDARY: $(addsuffix .o,$(TEST_BINS)) $(TESTS)/fuzz/replay.o
--include $(addsuffix .d,$(TEST_BINS))
+-include $(addsuffix .d,$(TEST_BINS)) $(FAKE_OBJS:.o=.d) $(TESTS)/fuzz/replay.d
 
-.PHONY: lab-ready test-programs test-fast-once test-fast test-system test test-sum fuzz
+.PHONY: lab-ready test-programs test-fast-once test-fast test-system-once test-system test soak fuzz
 test-programs: $(TEST_BINS) $(MANOR_BIN)
 
 # Once with the build at hand.
@@ -50,29 +54,37 @@ test-fast-once: test-programs
 	 ci/run-tests --name '$(if $(filter 1,$(SAN)),sanitized,plain)' --counts $(BUILD)/counts \
 		$(UNIT_BINS) $(GOLDEN_BIN) $(CLI_TESTS) $(FUZZ_BINS)
 
-test-fast: ## unit, golden, cli tests and fuzz corpora, plain and under sanitizers
-	@rm -f $(BUILD)/counts
-	@r=0; $(MAKE) --no-print-directory test-fast-once || r=1; \
-	 $(MAKE) --no-print-directory SAN=1 test-fast-once || r=1; \
-	 ci/run-tests --sum $(BUILD)/counts || r=1; exit $$r
+# As in ci/build.mk: what is missing on a fresh machine first, then makes of their own.
+FAST_WORLDS = $(MAKE) --no-print-directory -j$(JOBS) test-fast-once || r=1; \
+	      $(MAKE) --no-print-directory -j$(JOBS) SAN=1 test-fast-once || r=1
 
-# What is missing on a fresh machine is installed first, so what needs it is built by a make of its own.
+test-fast: ## unit, golden, cli tests and fuzz corpora, plain and under sanitizers
+	@ci/deps
+	@rm -f $(BUILD)/counts
+	@r=0; $(FAST_WORLDS); ci/run-tests --sum $(BUILD)/counts || r=1; exit $$r
+
+# The appliance and its image, as `make run` has them.
 lab-ready:
 	@ci/deps
-	@$(MAKE) --no-print-directory all images
+	@$(MAKE) --no-print-directory -j$(JOBS) all images
 	@$(MAKE) --no-print-directory hv
 
-test-system: lab-ready ## the real thing, in the lab
+test-system-once: lab-ready
 	@ci/run-tests --name system --counts $(BUILD)/counts --stream ci/run-system
 
 soak: lab-ready ## the long rest: random kills and power cuts (SOAK_ROUNDS=25, SOAK_SEED=…)
 	@SOAK=1 ci/run-tests --name soak --stream --timeout 86400 ci/run-system
 
-test: ## all tests; the last line counts them
+test-system: ## the real thing, in the lab
+	@ci/deps
 	@rm -f $(BUILD)/counts
-	@r=0; $(MAKE) --no-print-directory test-fast-once || r=1; \
-	 $(MAKE) --no-print-directory SAN=1 test-fast-once || r=1; \
-	 $(MAKE) --no-print-directory test-system || r=1; \
+	@r=0; $(MAKE) --no-print-directory test-system-once || r=1; \
+	 ci/run-tests --sum $(BUILD)/counts || r=1; exit $$r
+
+test: ## all tests; the last line counts them
+	@ci/deps
+	@rm -f $(BUILD)/counts
+	@r=0; $(FAST_WORLDS); $(MAKE) --no-print-directory test-system-once || r=1; \
 	 ci/run-tests --sum $(BUILD)/counts || r=1; exit $$r
 
 # Looks for inputs that break it: FUZZ_TIME seconds a target, findings and new corpus under $(BUILD)/fuzz.

@@ -2,10 +2,11 @@
  *
  * Walking a plan: what starts when, what a failure stops, what Ctrl-C leaves.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include "engine/graph.h"
 #include "engine/run.h"

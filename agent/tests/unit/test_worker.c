@@ -2,13 +2,14 @@
  *
  * Workers as the executor sees them: this program is its own worker, good, crashing or hanging.
  */
-#include <cmocka.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+
+#include <cmocka.h>
 
 #include "engine/worker.h"
 
