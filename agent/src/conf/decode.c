@@ -5,6 +5,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/num.h"
@@ -295,11 +296,14 @@ static bool decode_string(struct task *x, const struct field *f, const struct no
 	}
 	r = f->parse(x->c, f, n->text, &text, &e);
 	if (r < 0) {
-		if (!said(x, f->parse == parse_name ? "bad-name" : "bad-value", n->span)) {
+		const char *code = r == -ENODATA            ? "missing-unit"
+				   : f->parse == parse_name ? "bad-name"
+							    : "bad-value";
+
+		if (!said(x, code, n->span)) {
 			struct diag *g = diag_error(
-				x->c->diags, f->parse == parse_name ? "bad-name" : "bad-value",
-				n->span, "'%s' of %s: %s is not %s", f->name, what,
-				found(x->c, f, n), e.message ? e.message : "right");
+				x->c->diags, code, n->span, "'%s' of %s: %s is not %s", f->name,
+				what, found(x->c, f, n), e.message ? e.message : "right");
 
 			if (e.help)
 				diag_help(x->c->diags, g, "%s", e.help);
@@ -339,6 +343,7 @@ static const struct node *read_file(struct task *x, const struct field *f, const
 	const struct node *value = node_get(n, "file");
 	const char *path, *text;
 	struct node *s;
+	struct stat st;
 	size_t len, i;
 	int r;
 
@@ -367,6 +372,13 @@ static const struct node *read_file(struct task *x, const struct field *f, const
 		if (!said(x, "bad-value", value->span))
 			diag_error(c->diags, "bad-value", value->span,
 				   "'file' of '%s' of %s is not %s", f->name, what, e.message);
+		return NULL;
+	}
+	/* A pipe might never end, a device never stop. One that isn't there may be known all the same. */
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+		if (!said(x, "unreadable-file", value->span))
+			diag_error(c->diags, "unreadable-file", value->span,
+				   "'%s' of %s: %s is no regular file", f->name, what, path);
 		return NULL;
 	}
 	r = c->read ? c->read(c, path, &text, &e) : file_read(path, NAMED_FILE_MAX, &own, NULL, &e);

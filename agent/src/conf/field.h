@@ -55,7 +55,8 @@ struct field;
 struct decode;
 
 /* Checks one scalar and makes it canonical: *ret is arena memory. -EINVAL with a message that goes
- * behind "'TEXT' is not …" (e.g. "a MAC address: six pairs of hex digits"). */
+ * behind "'TEXT' is not …" (e.g. "a MAC address: six pairs of hex digits"); -ENODATA for a size that
+ * lacks its unit. */
 typedef int field_parse_fn(struct decode *c, const struct field *f, const char *text,
 			   const char **ret, struct err *e);
 

@@ -49,7 +49,7 @@ int parse_pool_size(struct decode *c, const struct field *f, const char *text, c
 	}
 	r = num_parse_size(text, &bytes);
 	if (r == -ENODATA)
-		return err_set(e, -EINVAL, "a size: it lacks a unit, such as 20GiB or 90%%VG");
+		return err_set(e, -ENODATA, "a size: it lacks a unit, such as 20GiB or 90%%VG");
 	if (r < 0)
 		return err_set(e, -EINVAL, "a size such as 200GiB, or a share such as 90%%VG");
 	if (bytes < DATA_MIN || bytes > UINT64_C(16) << 50)
@@ -63,13 +63,17 @@ int parse_pool_metadata(struct decode *c, const struct field *f, const char *tex
 {
 	char buf[NUM_TEXT];
 	uint64_t bytes;
+	int r;
 
 	if (streq(text, "auto")) {
 		*ret = "auto";
 		return 0;
 	}
-	if (num_parse_size(text, &bytes) < 0)
-		return err_set(e, -EINVAL, "'auto' or a size such as 256MiB");
+	r = num_parse_size(text, &bytes);
+	if (r == -ENODATA)
+		return err_set(e, r, "a size: it lacks a unit, such as 256MiB");
+	if (r < 0)
+		return err_set(e, r, "'auto' or a size such as 256MiB");
 	if (bytes < METADATA_MIN || bytes > METADATA_MAX)
 		return err_set(e, -EINVAL, "a size for a pool's metadata: 8MiB to 15GiB");
 	*ret = arena_strdup(c->arena, num_size_exact(buf, bytes));
