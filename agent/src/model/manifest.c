@@ -205,8 +205,8 @@ static void refer(struct manifest *m, struct resource *r, const struct field *f,
 	if (value && value->type == NODE_SEQ && index < value->n)
 		value = value->items[index];
 	if (other == r) {
-		diag_error(m->diags, "cycle", value ? value->span : r->span,
-			   "%s depends on itself", resource_title(m->arena, r));
+		diag_error(m->diags, "cycle", value ? value->span : r->span, "%s depends on itself",
+			   resource_title(m->arena, r));
 		return;
 	}
 	if (other) {

@@ -27,7 +27,7 @@ static void bad_manifests_are_told_where(void **state)
 		const char *text, *code;
 		unsigned line, column;
 	} cases[] = {
-		{"storage:\n  vg0: {devices: []}", "no-devices", 4, 9},
+		{"storage:\n  vg0: {devices: []}", "no-devices", 4, 18},
 		{"storage:\n  vg0: {pool: 90%VG}", "missing-key", 4, 3},
 		{"storage:\n  vg0: {devices: [{}]}", "bad-device", 4, 19},
 		{"storage:\n  vg0: {devices: [{serial: A, wwid: B}]}", "bad-device", 4, 19},
