@@ -298,9 +298,9 @@ static void a_kill_at_any_moment_is_answered_by_applying_again(void **state)
 	set_address("eth0", "192.0.2.10/24");
 	add_default_route("eth0", 0xc0000201);
 	converge(texts[0]);
-	for (int i = 0; i < KILLS; i++) {
+	for (int i = 0; killed < KILLS && i < 4 * KILLS; i++) {
 		const char *text = texts[(i + 1) % 2];
-		const struct timespec nap = {.tv_nsec = took * i / KILLS};
+		const struct timespec nap = {.tv_nsec = took * (i % KILLS) / KILLS};
 		int64_t start = now_ns();
 		int status;
 		pid_t pid;
@@ -319,6 +319,10 @@ static void a_kill_at_any_moment_is_answered_by_applying_again(void **state)
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		if (i == 0)
 			took = MIN_OF(now_ns() - start, 900000000);
+		/* How long one takes changes with what else the machine does. */
+		if (i > 0)
+			took = WIFSIGNALED(status) ? MIN_OF(took + took / 8, 900000000)
+						   : took - took / 4;
 		killed += WIFSIGNALED(status);
 		converge(text);
 		assert_true(look("x0")->default_route);
