@@ -225,29 +225,24 @@ static int remove_(struct work *w, struct err *e)
 	return r < 0 ? r : intent_forget(w->step->name, e);
 }
 
-/* "lan" of "nics.lan.bridge" and "nics.lan"; *ret_field "bridge", or NULL. Arena memory. */
-static const char *entry_of(struct arena *a, const char *path, const char *map,
-			    const char **ret_field)
+/* "lan" of "nics.lan.bridge" and of "nics.lan"; NULL: another path. Arena memory. */
+static const char *entry_of(struct arena *a, const char *path, const char *map)
 {
 	size_t n = strlen(map);
-	const char *dot;
 
 	if (strncmp(path, map, n) != 0 || path[n] != '.')
 		return NULL;
 	path += n + 1;
-	dot = strchr(path, '.');
-	*ret_field = dot ? dot + 1 : NULL;
-	return dot ? arena_strndup(a, path, (size_t)(dot - path)) : path;
+	return arena_strndup(a, path, strcspn(path, "."));
 }
 
-static int change_nic(struct work *w, const struct xen_domain *x, const char *name,
-		      const char *field, struct err *e)
+static int change_nic(struct work *w, const struct xen_domain *x, const char *name, struct err *e)
 {
 	const struct domain *want = w->step->want_record, *now = w->now->record;
 	const struct domain_nic *n = map_get(&want->nics, name), *have = map_get(&now->nics, name);
 	int r = 0;
 
-	if (n && have && streq(field, "bridge")) {
+	if (n && have && streq(n->mac, have->mac)) {
 		progress(w, arena_printf(w->arena, "moving %s to %s", name, n->bridge));
 		r = xen_nic_bridge(x->domid, n->mac, n->bridge, e);
 	} else {
@@ -289,7 +284,7 @@ static int update(struct work *w, struct err *e)
 	struct xen_watcher watcher = {progress, w};
 	/* A paused guest can't follow: it is told, and does when it goes on. */
 	unsigned wait_s = x->state == XEN_RUNNING ? FOLLOW_S : 0;
-	const char *field, *name;
+	const char *name;
 	int r = 0;
 
 	if (x->state == XEN_SHUTDOWN)
@@ -303,9 +298,9 @@ static int update(struct work *w, struct err *e)
 			r = xen_set_memory(x->domid, want->memory, wait_s, &watcher, e);
 		else if (streq(path, "vcpus"))
 			r = xen_set_vcpus(x->domid, want->vcpus, wait_s, &watcher, e);
-		else if ((name = entry_of(w->arena, path, "nics", &field)))
-			r = change_nic(w, x, name, field, e);
-		else if ((name = entry_of(w->arena, path, "disks", &field)))
+		else if ((name = entry_of(w->arena, path, "nics")))
+			r = change_nic(w, x, name, e);
+		else if ((name = entry_of(w->arena, path, "disks")))
 			r = add_disk(w, x, name, e);
 		else
 			r = err_set(e, -EINVAL, "%s can't be changed while it runs", path);
