@@ -43,12 +43,38 @@ static int by_devid(const void *a, const void *b)
 	return x->devid < y->devid ? -1 : x->devid > y->devid;
 }
 
-static bool connected(struct xen_ctx *x, const char *backend)
+/* A device's backend is dom0's, but for who uses driver domains: those it is asked of libxl. */
+static char *backend_of(struct xen_ctx *x, int domid, const char *type, const char *id,
+			const char *key, char **ret_value)
 {
-	_cleanup_(freep) char *front = xen_get(x, "%s/frontend", backend);
+	char *b = xasprintf("/local/domain/0/backend/%s/%d/%s", type, domid, id);
 
-	return xen_get_int(x, 0, "%s/state", backend) == 4 && front &&
-	       xen_get_int(x, 0, "%s/state", front) == 4;
+	*ret_value = xen_get(x, "%s/%s", b, key);
+	if (*ret_value)
+		return b;
+	free(b);
+	b = xen_get(x, "/libxl/%d/device/%s/%s/backend", domid, type, id);
+	if (b)
+		*ret_value = xen_get(x, "%s/%s", b, key);
+	return b;
+}
+
+/* xen-vbd-interface(7), the other way round; NULL for numbers beyond the plain names. */
+static const char *vdev_of(struct arena *a, int64_t devid)
+{
+	int64_t disk = devid >> 4 & 15, part = devid & 15;
+	const char *prefix = devid >> 8 == 202 ? "xvd" : devid >> 8 == 8 ? "sd" : NULL;
+
+	if (devid >> 8 == 3 || devid >> 8 == 22) {
+		disk = (devid >> 8 == 22 ? 2 : 0) + (devid >> 6 & 3);
+		part = devid & 63;
+		prefix = "hd";
+	}
+	if (!prefix)
+		return NULL;
+	if (part == 0)
+		return arena_printf(a, "%s%c", prefix, (char)('a' + disk));
+	return arena_printf(a, "%s%c%lld", prefix, (char)('a' + disk), (long long)part);
 }
 
 static void read_disks(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
@@ -58,24 +84,26 @@ static void read_disks(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 	_cleanup_(freep) char **ids = xen_dir(x, &n, "/libxl/%d/device/vbd", domid);
 
 	for (unsigned i = 0; ids && i < n; i++) {
-		_cleanup_(freep) char *b =
-			xen_get(x, "/libxl/%d/device/vbd/%s/backend", domid, ids[i]);
+		char *value;
+		_cleanup_(freep) char *b = backend_of(x, domid, "vbd", ids[i], "params", &value);
+		const char *params = keep_full(a, value);
+		_cleanup_(freep) char *mode = NULL;
 		struct xen_disk *disk;
-		const char *params, *mode;
 
 		if (!b)
 			continue;
 		disk = arena_alloc(a, sizeof(*disk));
 		disk->devid = atoll(ids[i]);
-		disk->vdev = keep(a, xen_get(x, "%s/dev", b));
-		params = keep_full(a, xen_get(x, "%s/params", b));
+		disk->vdev = vdev_of(a, disk->devid);
+		if (!disk->vdev)
+			disk->vdev = keep(a, xen_get(x, "%s/dev", b));
 		/* "aio:/path" of a device model, "/dev/…" of the kernel's own backend. */
 		if (params && params[0] != '/' && strchr(params, ':'))
 			params = strchr(params, ':') + 1;
 		disk->target = params;
-		mode = keep(a, xen_get(x, "%s/mode", b));
+		mode = xen_get(x, "%s/mode", b);
 		disk->read_only = startswith(mode, "r");
-		disk->connected = connected(x, b);
+		disk->connected = xen_get_int(x, 0, "%s/state", b) == 4;
 		list_add(a, &d->disks, disk);
 	}
 	if (d->disks.n)
@@ -108,28 +136,31 @@ static void read_nics(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 	_cleanup_(freep) char **ids = xen_dir(x, &n, "/libxl/%d/device/vif", domid);
 
 	for (unsigned i = 0; ids && i < n; i++) {
-		_cleanup_(freep) char *b =
-			xen_get(x, "/libxl/%d/device/vif/%s/backend", domid, ids[i]);
+		char *mac;
+		_cleanup_(freep) char *b = backend_of(x, domid, "vif", ids[i], "mac", &mac);
 		struct xen_nic *nic;
 		const char *vif;
-		char *mac;
 
+		for (char *s = mac; s && *s; s++)
+			*s = (char)tolower((unsigned char)*s);
+		mac = (char *)keep_full(a, mac);
 		if (!b)
 			continue;
 		nic = arena_alloc(a, sizeof(*nic));
 		nic->devid = atoll(ids[i]);
-		mac = xen_get(x, "%s/mac", b);
-		for (char *s = mac; s && *s; s++)
-			*s = (char)tolower((unsigned char)*s);
-		nic->mac = keep_full(a, mac);
-		vif = keep_full(a, xen_get(x, "%s/vifname", b));
-		if (!vif)
-			vif = arena_printf(a, "vif%d.%lld", domid, (long long)nic->devid);
-		if (vif_bridge(a, vif, &nic->bridge))
+		nic->mac = mac;
+		vif = arena_printf(a, "vif%d.%lld", domid, (long long)nic->devid);
+		if (vif_bridge(a, vif, &nic->bridge)) {
 			nic->vif = vif;
-		else
-			nic->bridge = keep_full(a, xen_get(x, "%s/bridge", b));
-		nic->connected = connected(x, b);
+		} else {
+			/* Made by others under a name of their choice, or not there yet. */
+			vif = keep_full(a, xen_get(x, "%s/vifname", b));
+			if (vif && vif_bridge(a, vif, &nic->bridge))
+				nic->vif = vif;
+			else
+				nic->bridge = keep_full(a, xen_get(x, "%s/bridge", b));
+		}
+		nic->connected = xen_get_int(x, 0, "%s/state", b) == 4;
 		list_add(a, &d->nics, nic);
 	}
 	if (d->nics.n)
@@ -157,40 +188,68 @@ static void read_boot_foreign(struct xen_ctx *x, struct arena *a, struct xen_dom
 	libxl_domain_config_dispose(&c);
 }
 
-static void read_marks(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
+static void read_about(struct arena *a, const char *about, struct xen_domain *d)
 {
-	int domid = (int)d->domid;
-	unsigned n;
-	_cleanup_(freep) char **keys = xen_dir(x, &n, "/local/domain/%d/manor", domid);
-	struct {
-		const char *key;
-		const char **at;
-	} texts[] = {
-		{"uuid", &d->mark_uuid}, {"name", &d->mark_name}, {"state", &d->mark_state},
-		{"kernel", &d->kernel},  {"initrd", &d->initrd},  {"cmdline", &d->cmdline},
-	};
+	_cleanup_(freep) char *copy = xstrdup(about);
+	char *rest = copy, *line;
 
-	for (unsigned i = 0; keys && i < n; i++) {
-		for (size_t k = 0; k < ARRAY_SIZE(texts); k++)
-			if (streq(keys[i], texts[k].key))
-				*texts[k].at = keep_full(
-					a, xen_get(x, "/local/domain/%d/manor/%s", domid, keys[i]));
-		if (streq(keys[i], "started"))
-			d->started = MAX_OF(
-				xen_get_int(x, 0, "/local/domain/%d/manor/started", domid), 0);
-		if (streq(keys[i], "shutdown_timeout"))
-			d->shutdown_timeout = MAX_OF(
-				xen_get_int(x, 0, "/local/domain/%d/manor/shutdown_timeout", domid),
-				0);
+	while ((line = strsep(&rest, "\n"))) {
+		char *value = strchr(line, '=');
+
+		if (!value)
+			continue;
+		*value++ = '\0';
+		if (streq(line, "name"))
+			d->mark_name = arena_strdup(a, value);
+		else if (streq(line, "kernel"))
+			d->kernel = arena_strdup(a, value);
+		else if (streq(line, "initrd"))
+			d->initrd = arena_strdup(a, value);
+		else if (streq(line, "cmdline"))
+			d->cmdline = arena_strdup(a, value);
+		else if (streq(line, "started"))
+			d->started = MAX_OF(atoll(value), 0);
+		else if (streq(line, "shutdown_timeout"))
+			d->shutdown_timeout = MAX_OF(atoll(value), 0);
+		else if (streq(line, "type"))
+			for (int i = 0; xen_type_words[i]; i++)
+				if (streq(value, xen_type_words[i]))
+					d->type = i;
 	}
 	d->boot_known = d->kernel != NULL;
+}
+
+static void read_marks(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
+{
+	_cleanup_(freep) char *about = NULL;
+
+	d->mark_uuid = keep_full(a, xen_get(x, "/local/domain/%d/manor/uuid", (int)d->domid));
+	if (!d->mark_uuid)
+		return;
+	d->mark_state = keep_full(a, xen_get(x, "/local/domain/%d/manor/state", (int)d->domid));
+	about = xen_get(x, "/local/domain/%d/manor/about", (int)d->domid);
+	if (about)
+		read_about(a, about, d);
+	d->name = d->mark_name;
+}
+
+static void read_unmarked(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
+{
+	_cleanup_(freep) char *type = xen_get(x, "/libxl/%d/type", (int)d->domid);
+
+	for (int k = 0; type && xen_type_words[k]; k++)
+		if (streq(type, xen_type_words[k]))
+			d->type = k;
+	d->name = keep_full(a, xen_get(x, "/local/domain/%d/name", (int)d->domid));
+	read_boot_foreign(x, a, d);
 }
 
 static void read_vcpus(struct xen_ctx *x, struct xen_domain *d)
 {
 	int domid = (int)d->domid;
 
-	for (int64_t i = 0; i < d->maxvcpus; i++) {
+	d->vcpus = 1; /* the first can't be taken away */
+	for (int64_t i = 1; i < d->maxvcpus; i++) {
 		_cleanup_(freep) char *s =
 			xen_get(x, "/local/domain/%d/cpu/%lld/availability", domid, (long long)i);
 
@@ -202,7 +261,6 @@ static void read_vcpus(struct xen_ctx *x, struct xen_domain *d)
 static void read_domain(struct xen_ctx *x, struct arena *a, const libxl_dominfo *i,
 			struct xen_domain *d)
 {
-	_cleanup_(freep) char *type = NULL;
 	char uuid[LIBXL_UUID_FMTLEN + 1];
 
 	d->domid = i->domid;
@@ -230,11 +288,6 @@ static void read_domain(struct xen_ctx *x, struct arena *a, const libxl_dominfo 
 		d->why = "it is being destroyed";
 		return;
 	}
-	type = xen_get(x, "/libxl/%u/type", i->domid);
-	for (int k = 0; type && xen_type_words[k]; k++)
-		if (streq(type, xen_type_words[k]))
-			d->type = k;
-	d->name = keep_full(a, xen_get(x, "/local/domain/%u/name", i->domid));
 	d->memory = (uint64_t)xen_get_int(x, (int64_t)i->current_memkb,
 					  "/local/domain/%u/memory/target", i->domid) *
 		    KIB;
@@ -244,7 +297,7 @@ static void read_domain(struct xen_ctx *x, struct arena *a, const libxl_dominfo 
 	read_vcpus(x, d);
 	read_marks(x, a, d);
 	if (!d->mark_uuid)
-		read_boot_foreign(x, a, d);
+		read_unmarked(x, a, d);
 	else if (!d->boot_known)
 		d->why = "its marks do not say";
 	read_disks(x, a, d);

@@ -4,10 +4,10 @@
  * for share one shape, struct xen_domain.
  *
  * Every domain of ours bears marks, keys below /local/domain/D/manor/ that the guest may read and not
- * write, there from the first moment because they go into the creating call: `uuid`, `name`,
- * `started` (seconds since the epoch), `kernel`, `initrd`, `cmdline`, `shutdown_timeout` (seconds),
- * and `state`, which is "building" until the moment before the domain is first unpaused, and "ready"
- * from then on.
+ * write, there from the first moment because they go into the creating call: `uuid`; `about`, lines
+ * of KEY=VALUE (name, type, started in seconds since the epoch, shutdown_timeout in seconds, kernel,
+ * initrd, cmdline: one key, for each costs a reader a round trip); and `state`, which is "building"
+ * until the moment before the domain is first unpaused, and "ready" from then on.
  *
  * Mutating functions return 0 or a negative errno with a message that ends in libxl's own last lines:
  * -ENOMEM (Xen has too little memory free; err_at "memory"), -ENOENT (no such domain, device, kernel
@@ -47,7 +47,7 @@ struct xen_disk {
 	const char *vdev;
 	const char *target; /* device or file in dom0 */
 	bool read_only;
-	bool connected;     /* both ends are in state 4 */
+	bool connected;     /* the backend is in state 4, which takes both ends */
 	const char *label;  /* asked for: what errors call it ("root"); never read */
 };
 

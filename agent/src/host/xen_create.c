@@ -10,12 +10,13 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "base/num.h"
+#include "base/str.h"
 
 #define KIB           1024u
 #define HOTPLUG       "/usr/lib/manor/hotplug"
-#define FREE_WAIT_S   15 /* for the memory of domains that are being destroyed */
-#define TARGET_WAIT_S 5  /* for udev to make a volume's link */
+#define ABOUT_MAX     1900 /* xenstored's default limit for a value is 2048 */
+#define FREE_WAIT_S   15   /* for the memory of domains that are being destroyed */
+#define TARGET_WAIT_S 5    /* for udev to make a volume's link */
 
 static char *dup_or_null(const char *s)
 {
@@ -77,7 +78,13 @@ int xen_nic_check(const struct xen_nic *nic, struct err *e)
 
 static int boot_check(const char *path, const char *field, struct err *e)
 {
-	if (!path || access(path, R_OK) == 0)
+	if (!path)
+		return 0;
+	if (strpbrk(path, "\n\r")) {
+		err_at(e, "%s", field);
+		return err_set(e, -EINVAL, "a path of one line is needed");
+	}
+	if (access(path, R_OK) == 0)
 		return 0;
 	err_at(e, "%s", field);
 	return err_errno(e, -errno, "%s", path);
@@ -85,8 +92,10 @@ static int boot_check(const char *path, const char *field, struct err *e)
 
 static int check(const struct xen_domain *d, struct err *e)
 {
-	int r = boot_check(d->image ? d->image : d->kernel, "kernel", e);
+	int r = boot_check(d->kernel, "kernel", e);
 
+	if (r == 0)
+		r = boot_check(d->image, "kernel", e);
 	if (r == 0)
 		r = boot_check(d->initrd, "initrd", e);
 	for (size_t i = 0; r == 0 && i < d->disks.n; i++)
@@ -96,40 +105,54 @@ static int check(const struct xen_domain *d, struct err *e)
 	return r;
 }
 
-static char **marks(const struct xen_domain *d)
+/* "KEY=VALUE\n", unless there is no value. */
+static void about(struct str *s, const char *key, const char *value)
 {
-	const char *pairs[][2] = {
-		{"manor/uuid", d->uuid},
-		{"manor/name", d->name},
-		{"manor/state", "building"},
-		{"manor/kernel", d->kernel},
-		{"manor/initrd", d->initrd},
-		{"manor/cmdline", d->cmdline && *d->cmdline ? d->cmdline : NULL},
-	};
-	char **list = xcalloc(2 * ARRAY_SIZE(pairs) + 5, sizeof(*list));
+	if (value && *value)
+		str_addf(s, "%s=%s\n", key, value);
+}
+
+static int marks(const struct xen_domain *d, char ***ret, struct err *e)
+{
+	_cleanup_str_ struct str text = {0};
+	char **list;
 	size_t n = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
-		if (!pairs[i][1])
-			continue;
-		list[n++] = xstrdup(pairs[i][0]);
-		list[n++] = xstrdup(pairs[i][1]);
+	about(&text, "name", d->name);
+	about(&text, "type", xen_type_words[d->type]);
+	str_addf(&text, "started=%lld\nshutdown_timeout=%lld\n", (long long)time(NULL),
+		 (long long)d->shutdown_timeout);
+	about(&text, "kernel", d->kernel);
+	about(&text, "initrd", d->initrd);
+	about(&text, "cmdline", d->cmdline);
+	if (text.n > ABOUT_MAX) {
+		err_at(e, "kernel");
+		return err_set(e, -ENAMETOOLONG,
+			       "paths and command line together have more than %d bytes",
+			       ABOUT_MAX);
 	}
-	list[n++] = xstrdup("manor/started");
-	list[n++] = xasprintf("%lld", (long long)time(NULL));
-	list[n++] = xstrdup("manor/shutdown_timeout");
-	list[n++] = xasprintf("%lld", (long long)d->shutdown_timeout);
-	return list;
+	list = xcalloc(7, sizeof(*list));
+	list[n++] = xstrdup("manor/uuid");
+	list[n++] = xstrdup(d->uuid);
+	list[n++] = xstrdup("manor/state");
+	list[n++] = xstrdup("building");
+	list[n++] = xstrdup("manor/about");
+	list[n++] = str_take(&text);
+	*ret = list;
+	return 0;
 }
 
 static int configure(struct xen_ctx *x, const struct xen_domain *d, libxl_domain_config *c,
 		     struct err *e)
 {
 	libxl_domain_type type = d->type == XEN_PV ? LIBXL_DOMAIN_TYPE_PV : LIBXL_DOMAIN_TYPE_PVH;
+	int r;
 
 	c->c_info.type = type;
 	c->c_info.name = xstrdup(d->name);
-	c->c_info.xsdata = marks(d);
+	r = marks(d, &c->c_info.xsdata, e);
+	if (r < 0)
+		return r;
 	if (libxl_uuid_from_string(&c->c_info.uuid, d->uuid))
 		return err_set(e, -EINVAL, "'%s' is no UUID", d->uuid);
 	libxl_domain_build_info_init_type(&c->b_info, type);
