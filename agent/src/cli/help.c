@@ -54,7 +54,7 @@ int verb_help(int argc, char **argv)
 		overview(stdout);
 		return EXIT_FINE;
 	}
-	p = page_find(argv[1]);
+	p = page_find(streq(argv[1], "--help") || streq(argv[1], "-h") ? "help" : argv[1]);
 	if (!p) {
 		fprintf(stderr, "manor help: there is no page '%.80s'\n", argv[1]);
 		overview(stderr);

@@ -29,9 +29,8 @@ static struct manifest *open_manifest(const struct options *o)
 	return m ? m : manifest_open(o);
 }
 
-int life_begin(struct life *l, int argc, char **argv, int *ret_code)
+int life_begin(struct life *l, int argc, char **argv, const char *const *accepts, int *ret_code)
 {
-	static const char *const accepts[] = {"file", "format", "timeout", "operands", NULL};
 	const char *name;
 	int rest, r;
 

@@ -16,9 +16,9 @@ struct life {
 	struct intent_who who;
 };
 
-/* Reads the verb's arguments (one domain, "web" or "domain/web") and what there is. Returns 0, or with
- * *ret_code set to what the process exits with: -1, having said why. */
-int life_begin(struct life *l, int argc, char **argv, int *ret_code);
+/* Reads the verb's arguments (options of `accepts`; one domain, "web" or "domain/web") and what there
+ * is. Returns 0, or with *ret_code set to what the process exits with: -1, having said why. */
+int life_begin(struct life *l, int argc, char **argv, const char *const *accepts, int *ret_code);
 /* Converges the domain and ends. */
 int life_end(struct life *l);
 /* For a verb whose intent could not be written: says so and ends. */

@@ -10,13 +10,14 @@
 
 int verb_restart(int argc, char **argv)
 {
+	static const char *const accepts[] = {"file", "format", "timeout", "operands", NULL};
 	_cleanup_err_ struct err e = {0};
 	const struct xen_facts *x;
 	struct life l;
 	int64_t domid = 0;
 	int code, r = 0;
 
-	if (life_begin(&l, argc, argv, &code) < 0)
+	if (life_begin(&l, argc, argv, accepts, &code) < 0)
 		return code;
 	x = xen_facts(l.facts);
 	if (!x)

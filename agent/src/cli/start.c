@@ -6,11 +6,12 @@
 
 int verb_start(int argc, char **argv)
 {
+	static const char *const accepts[] = {"file", "format", "operands", NULL};
 	_cleanup_err_ struct err e = {0};
 	struct life l;
 	int code;
 
-	if (life_begin(&l, argc, argv, &code) < 0)
+	if (life_begin(&l, argc, argv, accepts, &code) < 0)
 		return code;
 	if (intent_start(&l.who, &e) < 0)
 		return life_fail(&l, argv[0], &e);

@@ -6,11 +6,12 @@
 
 int verb_stop(int argc, char **argv)
 {
+	static const char *const accepts[] = {"file", "format", "timeout", "operands", NULL};
 	_cleanup_err_ struct err e = {0};
 	struct life l;
 	int code;
 
-	if (life_begin(&l, argc, argv, &code) < 0)
+	if (life_begin(&l, argc, argv, accepts, &code) < 0)
 		return code;
 	if (intent_stop(&l.who, INTENT_BY_HAND, NULL, l.o.timeout > 0 ? (uint64_t)l.o.timeout : 0,
 			&e) < 0)
