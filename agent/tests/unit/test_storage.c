@@ -37,7 +37,7 @@ static void bad_manifests_are_told_where(void **state)
 		 "device-twice", 5, 26},
 		{"storage:\n  mapper: {devices: [{serial: A}]}", "bad-name", 4, 3},
 		{"storage:\n  vg0: {devices: [{serial: A}], pool: 120%VG}", "bad-value", 4, 39},
-		{"storage:\n  vg0: {devices: [{serial: A}], pool: 90}", "bad-value", 4, 39},
+		{"storage:\n  vg0: {devices: [{serial: A}], pool: 90}", "missing-unit", 4, 39},
 		{"storage:\n  vg0: {devices: [{serial: A}], pool: {overcommit: maybe}}", "bad-value", 4,
 		 52},
 		{"storage:\n  vg0: {devices: [{serial: A}], pool: {metadata: 1KiB}}", "bad-value", 4, 50},
