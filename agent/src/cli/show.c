@@ -200,6 +200,8 @@ void show_plan(struct show *s, json_object *plan, bool in_force)
 	}
 	if (in_force)
 		printf("%s is bad; going by the manifest in force\n", file);
+	if (length(steps) == 0 && get(plan, "refusal"))
+		return;
 	if (length(steps) == 0) {
 		printf("manor: %s: nothing to do: all %lld resources are as %s says\n",
 		       get(plan, "host"), (long long)number(plan, "resources"), file);
@@ -285,7 +287,7 @@ static void show_end(struct show *s, json_object *e)
 		int code;
 	} codes[] = {
 		{"converged", EXIT_FINE},  {"nothing", EXIT_FINE},        {"changes", EXIT_CHANGES},
-		{"pending", EXIT_FINE},    {"failed", EXIT_FAILED},       {"refused", EXIT_FAILED},
+		{"pending", EXIT_CHANGES}, {"failed", EXIT_FAILED},       {"refused", EXIT_FAILED},
 		{"bad", EXIT_BAD},         {"stopped", EXIT_INTERRUPTED}, {"declined", EXIT_FAILED},
 	};
 	const char *result = get(e, "result"), *host = get(e, "host");

@@ -401,13 +401,27 @@ static void keep_only(struct planner *p, const char *only)
 {
 	struct plan *plan = p->plan;
 	_cleanup_(freep) bool *keep = xcalloc(plan->n + 1, sizeof(*keep));
-	bool more = true;
+	bool more = true, known = false;
 
+	for (size_t i = 0; i < p->manifest->n_resources; i++) {
+		const struct resource *r = p->manifest->resources[i];
+		_cleanup_(freep) char *id = xasprintf("%s/%s", r->kind->name, r->name);
+
+		known |= streq(id, only);
+	}
 	for (size_t i = 0; i < plan->n; i++) {
 		_cleanup_(freep) char *id =
 			xasprintf("%s/%s", plan->steps[i].kind->name, plan->steps[i].name);
 
 		keep[i] = streq(id, only);
+		known |= keep[i];
+	}
+	if (!known) {
+		plan->refusal = arena_printf(plan->arena,
+					     "there is no %s, neither in the manifest "
+					     "nor to be removed",
+					     only);
+		plan->refusal_help = "--only takes a resource as plan shows it, such as domain/web";
 	}
 	while (more) {
 		more = false;

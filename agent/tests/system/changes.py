@@ -81,7 +81,7 @@ def a_disk_that_changes_its_vdev_waits_for_leave_and_keeps_its_data(host):
     other = changed(standard(), "domains", "web", "disks", "data", "vdev", to="xvdc")
     plan = host.plan(other, code=3)
     expect("GUEST RESTART" in plan.out, "plan doesn't say that it takes a restart", plan)
-    done = host.apply(code=0)
+    done = host.apply(code=3)
     expect("held" in done.out, "apply doesn't say what it held", done)
     expect(host.domid("web") == domid, "web was restarted without leave")
     host.apply(None, "--allow", "guest-restart")
@@ -98,7 +98,7 @@ def a_higher_maxmem_is_a_restart(host):
     other["domains"]["web"]["maxmem"] = "320MiB"
     plan = host.plan(other, code=3)
     expect("GUEST RESTART" in plan.out, "plan doesn't say that it takes a restart", plan)
-    host.apply()
+    host.apply(code=3)
     expect(host.domid("web") == domid, "web was restarted without leave")
 
 
