@@ -277,7 +277,7 @@ static void read_domain(struct xen_ctx *x, struct arena *a, const libxl_dominfo 
 	d->ran = i->cpu_time > 0;
 	d->memory_now = i->current_memkb * KIB;
 	d->vcpus_now = i->vcpu_online;
-	d->maxvcpus = (int64_t)i->vcpu_max_id + 1;
+	d->maxvcpus = xen_max_vcpus(i);
 	d->type = i->domain_type == LIBXL_DOMAIN_TYPE_PV    ? XEN_PV
 		  : i->domain_type == LIBXL_DOMAIN_TYPE_PVH ? XEN_PVH
 							    : XEN_HVM;

@@ -143,7 +143,7 @@ int xen_set_vcpus(int64_t domid, int64_t vcpus, unsigned wait_s, const struct xe
 		r = xen_info(&x, domid, &info, e);
 	if (r < 0)
 		return r;
-	most = (int64_t)info.vcpu_max_id + 1;
+	most = xen_max_vcpus(&info);
 	err_at(e, "vcpus");
 	if (vcpus < 1 || vcpus > most)
 		return err_set(e, -ERANGE, "%lld vcpus are not within 1 and its maxvcpus, %lld",

@@ -50,6 +50,12 @@ int xen_info(struct xen_ctx *x, int64_t domid, libxl_dominfo *ret, struct err *e
 int xen_end(struct xen_ctx *x, int64_t domid, struct err *e);
 /* Seconds of a clock that never jumps. */
 double xen_clock(void);
+/* A domain that is just being made has none yet: Xen says ~0 then (domctl.h's XEN_INVALID_MAX_VCPU_ID);
+ * 8192 is what Xen's interface allows at most. */
+static inline int64_t xen_max_vcpus(const libxl_dominfo *info)
+{
+	return info->vcpu_max_id < 8192 ? (int64_t)info->vcpu_max_id + 1 : 0;
+}
 void xen_tell(const struct xen_watcher *w, const char *fmt, ...) _printf_(2, 3);
 
 void xen_disk_config(libxl_device_disk *ret, const struct xen_disk *disk);
