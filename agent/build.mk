@@ -25,6 +25,13 @@ CFLAGS   += -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit
 OBJ      := $(BUILD)/san
 endif
 
+# For libFuzzer (`make fuzz`).
+ifeq ($(FUZZ),1)
+CC       := clang
+CFLAGS   := $(CSTD) -g -O1 -w -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+OBJ      := $(BUILD)/fuzzing
+endif
+
 # Read by gcc's analyzer (`make lint`). Its search for uninitialised values takes what other files fill
 # for unset: -Wall's own looks for those.
 ifeq ($(ANALYZE),1)

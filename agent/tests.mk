@@ -89,14 +89,21 @@ test: ## all tests; the last line counts them
 
 # Looks for inputs that break it: FUZZ_TIME seconds a target, findings and new corpus under $(BUILD)/fuzz.
 FUZZ_TIME ?= 60
-FUZZ_SRCS := $(filter-out agent/src/cli/% agent/src/agent/%,$(SRCS))
+.PHONY: fuzz-programs
+fuzz-programs: $(patsubst agent/tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard agent/tests/fuzz/fuzz_*.c))
+
+$(BUILD)/fuzz/fuzz_%: $(TESTS)/fuzz/fuzz_%.o $(LIB)
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $< $(LIB) $(LDLIBS)
+
 fuzz: ## look for inputs that break it (FUZZ_TIME=60 seconds a target)
-	@mkdir -p $(BUILD)/fuzz
-	@for t in $(notdir $(FUZZ_BINS)); do \
+	@ci/deps
+	@$(MAKE) --no-print-directory -j$(JOBS) FUZZ=1 fuzz-programs
+	@r=0; for t in $(notdir $(FUZZ_BINS)); do \
 		n=$${t#fuzz_}; mkdir -p $(BUILD)/fuzz/$$n; \
-		clang $(CPPFLAGS) $(CSTD) -g -O1 -fsanitize=fuzzer,address,undefined \
-			-fno-sanitize-recover=all -o $(BUILD)/fuzz/$$t agent/tests/fuzz/$$t.c \
-			$(FUZZ_SRCS) $(LDLIBS); \
+		echo "fuzz $$n: $(FUZZ_TIME) s"; \
 		ASAN_OPTIONS=detect_leaks=0 $(BUILD)/fuzz/$$t -max_total_time=$(FUZZ_TIME) -timeout=10 \
-			-artifact_prefix=$(BUILD)/fuzz/$$n- $(BUILD)/fuzz/$$n agent/tests/fuzz/corpus/$$n; \
-	done
+			-verbosity=0 -artifact_prefix=$(BUILD)/fuzz/$$n- $(BUILD)/fuzz/$$n \
+			agent/tests/fuzz/corpus/$$n 2>&1 | { grep -v '# Uses:' || :; } || r=1; \
+	 done; exit $$r
