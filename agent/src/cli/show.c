@@ -195,7 +195,9 @@ void show_plan(struct show *s, json_object *plan, bool in_force)
 		differ += is_new(steps, i);
 		hardest = MAX_OF(hardest, impact);
 		held += get(step, "hold") != NULL;
-		if (streq(get(step, "hold"), "impact"))
+		/* A kind may hold what no leave would get done: a volume is never shrunk. */
+		if (streq(get(step, "hold"), "impact") &&
+		    startswith(get(step, "hold_why"), "not allowed"))
 			hardest_held = MAX_OF(hardest_held, impact);
 	}
 	if (in_force)
