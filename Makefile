@@ -15,6 +15,9 @@ MAKEFLAGS   += --no-builtin-rules --no-builtin-variables
 
 BUILD ?= build
 
+# A root shell by plain `su` has no sbin in its PATH; dpkg, mke2fs and depmod live there.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+
 .PHONY: help all deps run test test-fast test-system soak lint bench images hv clean
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -109,13 +109,14 @@ static void wait_for_held(struct agent *a, const struct plan *p)
 		if (s->hold == HOLD_WAIT && (!first || s->not_before < first))
 			first = s->not_before;
 	}
+	a->due = 0;
 	if (first) {
 		int64_t wait = MAX_OF(first - (int64_t)time(NULL), (int64_t)0);
 
-		a->wanted = true;
-		set(&a->wanted_why, "a wait is over");
-		a->not_before = MAX_OF(a->not_before, now_us() + (uint64_t)wait * 1000000);
+		a->due = now_us() + (uint64_t)wait * 1000000;
 	}
+	if (a->due && !a->running && !a->wanted && !a->stopping)
+		arm(a, MAX_OF(a->due, a->not_before));
 }
 
 void agent_took_note(struct agent *a, enum converge_result result, const struct converge *c,
@@ -161,9 +162,18 @@ static void on_ended(void *data, enum converge_result result, const struct conve
 		 * a bad file waits for a new file. */
 		if (result == CONVERGE_FAILED)
 			a->wanted = true;
+		/* The file is refused: what was in force before goes on being kept. */
+		if (result == CONVERGE_REFUSED && a->ran_file &&
+		    access(STORE_MANIFEST, F_OK) == 0) {
+			a->wanted = true;
+			a->not_before = 0;
+			set(&a->wanted_why, "the new manifest is refused: the one in force");
+		}
 	}
 	if (a->wanted)
 		arm(a, MAX_OF(now_us() + SETTLE_US, a->not_before));
+	else if (a->due)
+		arm(a, MAX_OF(a->due, a->not_before));
 }
 
 static int on_wake(sd_event_source *s, uint64_t usec, void *data)
@@ -186,6 +196,7 @@ static int on_wake(sd_event_source *s, uint64_t usec, void *data)
 	if (!a->wanted_file && access(STORE_MANIFEST, F_OK) < 0)
 		return 0; /* nothing is in force yet: there is nothing to keep */
 	log_info("observing: %s", a->wanted_why ? a->wanted_why : "asked");
+	a->ran_file = a->wanted_file;
 	a->wanted = a->wanted_file = false;
 	a->current_steps = json_object_new_array();
 	a->running = converge_start(a->loop, &o);
@@ -264,9 +275,20 @@ static int on_watch_restart(sd_event_source *s, uint64_t usec, void *data)
 	return 0;
 }
 
+static void watch_later(struct agent *a)
+{
+	if (sd_event_add_time_relative(a->loop, &a->watch_restart, CLOCK_MONOTONIC, 5000000, 0,
+				       on_watch_restart, a) < 0)
+		abort();
+}
+
+/* A guest that ended isn't kept waiting for long by what else fails here. */
 static void on_xen(void *data, const char *what, uint64_t done, uint64_t total)
 {
-	agent_wake(data, what, false, false);
+	struct agent *a = data;
+
+	a->not_before = MIN_OF(a->not_before, now_us() + BACKOFF_US);
+	agent_wake(a, what, false, false);
 }
 
 static void on_watch_end(void *data, int result, const char *text, json_object *value,
@@ -277,9 +299,7 @@ static void on_watch_end(void *data, int result, const char *text, json_object *
 	if (a->stopping)
 		return;
 	log_warn("the watch over Xen ended: %s; again in 5 s", e->message ? e->message : "?");
-	if (sd_event_add_time_relative(a->loop, &a->watch_restart, CLOCK_MONOTONIC, 5000000, 0,
-				       on_watch_restart, a) < 0)
-		abort();
+	watch_later(a);
 }
 
 /* libxl and libxenstore have threads and may block: they watch from a process of their own. */
@@ -292,8 +312,10 @@ static void watch_xen(struct agent *a)
 		.progress = on_xen, .ended = on_watch_end, .data = a,
 	};
 
-	if (worker_start(a->loop, &spec, NULL, &e) < 0)
-		log_error("the watch over Xen: %s", e.message);
+	if (worker_start(a->loop, &spec, NULL, &e) < 0) {
+		log_error("the watch over Xen: %s; again in 5 s", e.message);
+		watch_later(a);
+	}
 }
 
 json_object *agent_status(const struct agent *a)

@@ -24,7 +24,9 @@ struct agent {
 	bool wanted_file;           /* … and it is the file that has to be read */
 	char *wanted_why;
 	unsigned failures;          /* in a row: the back-off */
-	uint64_t not_before;        /* monotonic µs: events wait until then */
+	uint64_t not_before;        /* monotonic µs: after a failure, tries wait until then */
+	uint64_t due;               /* monotonic µs: some restart's back-off ends; 0: none does */
+	bool ran_file;              /* the run is, or was, of the manifest's file */
 	sd_event_source *wake_timer, *watch_restart;
 	bool stopping;
 

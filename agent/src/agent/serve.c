@@ -28,6 +28,7 @@ struct peer {
 	bool gone;    /* the other end left; freed when its run has ended */
 	bool finish;  /* close when `out` is written */
 	bool asked;   /* its run waits for a confirmation */
+	bool plan_only;
 };
 
 static size_t n_peers;
@@ -119,7 +120,7 @@ static void on_ended(void *data, enum converge_result result, const struct conve
 	p->converge = NULL;
 	p->finish = true;
 	p->agent->clients_running--;
-	if (applied && result != CONVERGE_CHANGES)
+	if (applied && !p->plan_only)
 		agent_took_note(p->agent, result, c, "apply");
 	if (p->gone)
 		release(p);
@@ -157,6 +158,7 @@ static void begin(struct peer *p, json_object *o, bool plan_only)
 		c.confirm = json_object_get_boolean(v);
 	if (json_object_object_get_ex(o, "jobs", &v) && json_object_get_int64(v) > 0)
 		c.jobs = (size_t)json_object_get_int64(v);
+	p->plan_only = plan_only;
 	p->agent->clients_running++;
 	p->converge = converge_start(p->agent->loop, &c);
 }

@@ -21,6 +21,6 @@ int verb_apply(int argc, char **argv)
 	if (!s.file)
 		return EXIT_BAD;
 	/* Scripts and pipelines have no one to ask: running apply is the answer there. */
-	s.confirm = !o.yes && !o.json && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+	s.confirm = !o.yes && !o.json && isatty(STDIN_FILENO);
 	return session_run(&s);
 }

@@ -4,11 +4,13 @@
  */
 #include "cli/life.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "cli/loop.h"
 #include "cli/session.h"
+#include "kinds/domain.h"
 #include "kinds/kinds.h"
 
 static void done(struct life *l)
@@ -72,6 +74,23 @@ int life_begin(struct life *l, int argc, char **argv, const char *const *accepts
 		.now = time(NULL),
 	};
 	*ret_code = EXIT_FINE;
+	return 0;
+}
+
+int life_xen(const struct life *l, const struct xen_domain **ret, struct err *e)
+{
+	const struct xen_facts *x = xen_facts(l->facts);
+
+	*ret = NULL;
+	if (!x)
+		return err_set(e, -EIO, "Xen could not be read: %s",
+			       facts_unknown(l->facts, "xen"));
+	for (size_t i = 0; i < x->domains.n; i++) {
+		const struct xen_domain *d = x->domains.items[i];
+
+		if (streq(d->mark_uuid, l->domain->uuid))
+			*ret = d;
+	}
 	return 0;
 }
 

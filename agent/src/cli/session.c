@@ -30,8 +30,8 @@ static bool ask(void)
 {
 	char line[16];
 
-	printf("Apply? [y/N] ");
-	fflush(stdout);
+	/* Standard output may be a file or a pipe that the person doesn't see. */
+	fprintf(stderr, "Apply? [y/N] ");
 	for (;;) {
 		struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
 		sigset_t pending;
@@ -41,7 +41,7 @@ static bool ask(void)
 			break;
 		sigpending(&pending);
 		if (sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM)) {
-			printf("\n");
+			fprintf(stderr, "\n");
 			return false;
 		}
 	}

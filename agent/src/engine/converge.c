@@ -320,7 +320,8 @@ static void apply(struct converge *c)
 {
 	_cleanup_err_ struct err e = {0};
 
-	if (!c->fell_back && c->o.file && store_save_manifest(c->manifest, &e) < 0)
+	/* Leave for one resource is no leave for the rest of the file: the agent goes by what is in force. */
+	if (!c->only && !c->fell_back && c->o.file && store_save_manifest(c->manifest, &e) < 0)
 		log_warn("the manifest in force was not stored: %s", e.message);
 	c->defer = sd_event_source_disable_unref(c->defer);
 	if (sd_event_add_defer(c->loop, &c->defer, on_over, c) < 0)
@@ -330,6 +331,32 @@ static void apply(struct converge *c)
 	c->running = true;
 	c->slots = xcalloc(c->plan->n + 1, sizeof(*c->slots));
 	next(c);
+}
+
+/* The executor's lock; false when it isn't had: then `again` is called later, or the run has ended. */
+static bool take_lock(struct converge *c, sd_event_time_handler_t again)
+{
+	_cleanup_err_ struct err e = {0};
+
+	c->lock = store_lock(&e);
+	if (c->lock >= 0)
+		return true;
+	if (c->lock != -EAGAIN) {
+		end(c, CONVERGE_FAILED, e.message);
+		return false;
+	}
+	if (!c->waiting_told) {
+		json_object *w = event_new("waiting");
+
+		put_text(w, "text", e.message);
+		emit(c, w);
+		c->waiting_told = true;
+	}
+	c->timer = sd_event_source_disable_unref(c->timer);
+	if (sd_event_add_time_relative(c->loop, &c->timer, CLOCK_MONOTONIC, LOCK_RETRY_US, 0, again,
+				       c) < 0)
+		abort();
+	return false;
 }
 
 static void on_facts(void *data, struct facts *facts)
@@ -364,10 +391,27 @@ static void on_facts(void *data, struct facts *facts)
 	} else if (c->stopped) {
 		end(c, CONVERGE_STOPPED, NULL);
 	} else if (c->o.confirm && plan_todo(c->plan) > 0) {
+		/* A person may think for long: meanwhile whoever else has to act can. Each step looks
+		 * whether what the plan saw still holds. */
+		closep(&c->lock);
+		c->lock = -1;
 		emit(c, event_new("confirm"));
 	} else {
 		apply(c);
 	}
+}
+
+static int on_confirmed(sd_event_source *s, uint64_t usec, void *data)
+{
+	struct converge *c = data;
+
+	if (c->stopped) {
+		end(c, CONVERGE_STOPPED, NULL);
+		return 0;
+	}
+	if (take_lock(c, on_confirmed))
+		apply(c);
+	return 0;
 }
 
 void converge_confirm(struct converge *c, bool yes)
@@ -375,7 +419,7 @@ void converge_confirm(struct converge *c, bool yes)
 	if (c->running || !c->plan)
 		return;
 	if (yes)
-		apply(c);
+		on_confirmed(NULL, 0, c);
 	else
 		end(c, CONVERGE_DECLINED, NULL);
 }
@@ -440,33 +484,13 @@ static int on_lock_timer(sd_event_source *s, uint64_t usec, void *data)
 static int on_start(sd_event_source *s, void *data)
 {
 	struct converge *c = data;
-	_cleanup_err_ struct err e = {0};
 
 	if (c->stopped) {
 		end(c, CONVERGE_STOPPED, NULL);
 		return 0;
 	}
-	if (!c->o.plan_only && c->lock < 0) {
-		c->lock = store_lock(&e);
-		if (c->lock == -EAGAIN) {
-			if (!c->waiting_told) {
-				json_object *w = event_new("waiting");
-
-				put_text(w, "text", e.message);
-				emit(c, w);
-				c->waiting_told = true;
-			}
-			c->timer = sd_event_source_disable_unref(c->timer);
-			if (sd_event_add_time_relative(c->loop, &c->timer, CLOCK_MONOTONIC,
-						       LOCK_RETRY_US, 0, on_lock_timer, c) < 0)
-				abort();
-			return 0;
-		}
-		if (c->lock < 0) {
-			end(c, CONVERGE_FAILED, e.message);
-			return 0;
-		}
-	}
+	if (!c->o.plan_only && !take_lock(c, on_lock_timer))
+		return 0;
 	if (load(c) < 0) {
 		end(c, CONVERGE_BAD, NULL);
 		return 0;

@@ -226,6 +226,11 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *data)
 	struct worker *w = data;
 
 	w->timed_out = true;
+	if (w->exited) { /* a grandchild holds its pipe */
+		w->killed = true;
+		maybe_over(w);
+		return 0;
+	}
 	if (!w->killed) {
 		log_warn("%s: over its time limit of %u s, asked to end", w->name,
 			 w->timeout_ms / 1000);
@@ -238,6 +243,14 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *data)
 		return 0;
 	}
 	kill(-w->pid, SIGKILL);
+	/* What hangs in the kernel doesn't die either. A reading is given up all the same; a step is
+	 * waited for, for it may yet change the host. */
+	if (w->spec.lock_fd < 0 && w->spec.ended) {
+		say_why(w);
+		w->spec.ended(w->spec.data, w->result, NULL, NULL, &w->error);
+		w->spec.ended = NULL;
+		w->spec.progress = NULL;
+	}
 	return 0;
 }
 

@@ -15,9 +15,10 @@ static int fail_at(int r, struct err *e, const char *field)
 	return r;
 }
 
-/* What an earlier run left: bridges are made one at a time, so every one that still has a temporary
- * name, is down and has no ports is nobody's work in hand. */
-static int clear_half_made(const struct net_facts *f, struct err *e)
+/* What an earlier run left of this bridge: under its temporary name, with no other's mark, down and
+ * without ports. */
+static int clear_half_made(const struct net_facts *f, const char *temp, const char *uuid,
+			   struct err *e)
 {
 	int r = 0;
 
@@ -25,7 +26,9 @@ static int clear_half_made(const struct net_facts *f, struct err *e)
 		const struct net_link *l = f->links.items[i];
 		bool ports = false;
 
-		if (!streq(l->kind, "bridge") || !startswith(l->name, NET_TEMP) || l->up)
+		if (!streq(l->kind, "bridge") || !streq(l->name, temp) || l->up)
+			continue;
+		if (l->alias && l->alias[0] && !streq(net_mark(l), uuid))
 			continue;
 		for (size_t j = 0; j < f->links.n; j++)
 			ports |= streq(((const struct net_link *)f->links.items[j])->master,
@@ -41,9 +44,10 @@ static int make(struct work *w, const struct bridge *want, struct err *e)
 	const char *uuid = w->step->uuid;
 	const char *mark = arena_printf(w->arena, NET_MARK "%s", uuid);
 	char temp[NET_NAME_MAX + 1], mac[MAC_TEXT];
-	int r = clear_half_made(net_facts(w->facts), e);
+	int r;
 
 	bridge_temp_name(uuid, temp);
+	r = clear_half_made(net_facts(w->facts), temp, uuid, e);
 	/* A bridge without a link of the host would take a guest's MAC, which all guests' ports
 	 * share, and lose it with the last of them: it gets one of its own, the same at each
 	 * boot. */

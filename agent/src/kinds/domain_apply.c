@@ -171,7 +171,16 @@ static int restart(struct work *w, struct err *e)
 		if (r < 0)
 			return r;
 	}
+	/* If this is cut off after the guest went down, its husk must not pass for one that powered itself
+	 * off: the note says that a restart is under way. */
+	if (x->state != XEN_SHUTDOWN) {
+		r = intent_restart(&me, x->domid, stop_timeout(w), e);
+		if (r < 0)
+			return r;
+	}
 	r = end(w, x, stop_timeout(w), &how, e);
+	if (r == 0 && x->state != XEN_SHUTDOWN)
+		r = intent_start(&me, e);
 	if (r == 0)
 		r = create(w, &asked, e);
 	if (r == 0)
@@ -310,9 +319,15 @@ static int update(struct work *w, struct err *e)
 
 int domain_apply(struct work *w, struct err *e)
 {
+	const struct intent_domain *i = domain_intent(w->facts, w->step->name, w->step->uuid);
+	enum action action = w->step->action;
 	struct xen_domain asked;
 	int r;
 
+	/* No plan starts what a person stopped: the stop came after this one. */
+	if (i && i->stopped == INTENT_BY_HAND &&
+	    (action == ACTION_CREATE || action == ACTION_RESTART || action == ACTION_START))
+		return err_set(e, -ESTALE, "it was stopped by hand since the plan was made");
 	switch (w->step->action) {
 	case ACTION_CREATE:
 		r = ask(w, &asked, e);

@@ -437,6 +437,13 @@ static void decide_ended(struct planning *p, const struct resource *want,
 		make_step(p, step, ACTION_SETTLE, want, IMPACT_NONE, "stopped by hand");
 		return;
 	}
+	if (i && i->restart_domid && i->restart_domid == x->domid) {
+		s = make_step(p, step, ACTION_RESTART, want, IMPACT_NONE,
+			      "its restart was cut short");
+		set_timeout(s, d);
+		hold_incapable(p, d, s);
+		return;
+	}
 	switch ((enum xen_reason)x->reason) {
 	case XEN_SUSPEND:
 		if (step)

@@ -22,7 +22,7 @@
 #define METADATA_FULL 9000
 #define WARN_FULL     8000
 
-#define MAKE_ROOM "grow it, or remove volumes (tombstones hold their data until they expire)"
+#define MAKE_ROOM "grow it, or remove volumes (tombstones hold their data: manor undelete lists them)"
 
 #define STEP_TIMEOUT_S 1800 /* LVM is waited for, never killed */
 
@@ -649,4 +649,5 @@ const struct kind kind_storage = {
 	.actual = storage_actual,
 	.decide = storage_decide,
 	.apply = storage_apply,
+	.gentle = true,
 };

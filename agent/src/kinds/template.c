@@ -590,4 +590,5 @@ const struct kind kind_template = {
 	.actual = actual,
 	.decide = decide,
 	.apply = apply,
+	.gentle = true,
 };

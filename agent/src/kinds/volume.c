@@ -355,16 +355,22 @@ static int create(struct work *w, struct err *e)
 	const char *name = w->step->name;
 	const struct volume *v = w->step->want_record;
 	const struct lvm_facts *l = lvm_facts(w->facts);
+	const struct lvm_lv *there = lvm_lv(l, v->storage, name), *base;
 	const char *tags[3];
-	const struct lvm_lv *base;
 	size_t n = 0;
 	int r;
 
 	if (w->now && w->now->half_made) {
-		r = lvm_remove(v->storage, name, e);
+		const struct lvm_lv *half = w->now->data;
+
+		/* Where it lies, which need not be where it is wanted now. */
+		r = lvm_remove(half->vg, half->name, e);
 		if (r < 0)
 			return r;
-	} else if (lvm_lv(l, v->storage, name)) {
+		if (streq(half->vg, v->storage))
+			there = NULL;
+	}
+	if (there) {
 		return err_set(e, -EEXIST, "volume %s/%s is there and bears no mark of ours",
 			       v->storage, name);
 	}
@@ -445,4 +451,5 @@ const struct kind kind_volume = {
 	.actual = volume_actual,
 	.decide = volume_decide,
 	.apply = volume_apply,
+	.gentle = true,
 };
