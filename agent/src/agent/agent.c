@@ -93,8 +93,9 @@ static void on_event(void *data, json_object *event)
 		if (a->current_steps)
 			json_object_array_add(a->current_steps, json_object_get(event));
 	} else if (streq(json_object_get_string(state), "done")) {
-		json_object_object_get_ex(event, "text", &v);
-		log_info("%s: %s", json_object_get_string(id), json_object_get_string(v));
+		log_info("%s: %s", json_object_get_string(id),
+			 json_object_object_get_ex(event, "text", &v) ? json_object_get_string(v)
+								      : "done");
 	}
 }
 
