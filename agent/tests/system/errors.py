@@ -88,10 +88,10 @@ def a_missing_kernel_and_memory_that_is_not_there_stop_only_their_domain(host):
 def a_full_pool_is_said_before_it_is_too_late(host):
     host.sh("wipefs -qa /dev/vdd")
     small = standard()
-    small["storage"]["small"] = {"devices": [{"serial": "MANORDISK3"}], "pool": {"size": "32MiB", "metadata": "8MiB"}}
-    small["volumes"]["filler"] = {"storage": "small", "size": "64MiB"}
+    small["storage"]["small"] = {"devices": [{"serial": "MANORDISK3"}], "pool": {"size": "64MiB", "metadata": "8MiB"}}
+    small["volumes"]["filler"] = {"storage": "small", "size": "128MiB"}
     host.apply(small)
-    host.run("dd if=/dev/urandom of=/dev/small/filler bs=1M count=40 oflag=direct 2>&1")
+    host.run("dd if=/dev/urandom of=/dev/small/filler bs=1M count=72 oflag=direct 2>&1")
     more = with_bridge(small, "besides")
     more["volumes"]["late"] = {"storage": "small", "size": "16MiB"}
     text = host.write(more)
