@@ -25,7 +25,7 @@ def foreign_things(host):
     host.sh("lvs vg0/foreign >/dev/null 2>&1 || { lvcreate -q -q -y -V 16M -T vg0/pool -n foreign && "
             "echo foreign >/dev/vg0/foreign; }")
     if "foreign" not in host.domains():
-        host.put("/run/foreign.cfg", 'name = "foreign"\nmemory = 32\nvcpus = 1\ntype = "pv"\n'
+        host.put("/run/foreign.cfg", 'name = "foreign"\nmemory = 96\nvcpus = 1\ntype = "pv"\n'
                                      'kernel = "/run/foreign.kernel"\n')
         host.sh("ln -sf $(ls /var/lib/manor/cache/*.vmlinux | head -n1) /run/foreign.kernel; "
                 "xl create -q -p /run/foreign.cfg")
@@ -130,7 +130,7 @@ def a_pool_left_one_transaction_behind_is_mended(host):
     text = text.replace(pool, behind + "\n\n\t\t" + block)
     host.put("/run/behind.vg", text)
     host.sh(f"dmsetup message vg0-pool-tpool 0 'create_thin {device}' && "
-            "vgcfgrestore -q --force -f /run/behind.vg vg0")
+            "vgcfgrestore -q -y --force -f /run/behind.vg vg0")
     expect(host.run("lvcreate -q -y -V 4M -T vg0/pool -n wedged").code != 0, "the pool isn't wedged at all")
     web = host.domid("web")
     converges(host, more, foreign_picture(host))
