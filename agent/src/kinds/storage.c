@@ -372,6 +372,8 @@ const char *storage_admit(struct arena *a, const struct facts *f, const char *st
 
 	if (!pool)
 		return NULL;
+	if (streq(pool->health, "out_of_data"))
+		return arena_printf(a, "pool %s/%s is full; " MAKE_ROOM, storage, STORAGE_POOL);
 	if (pool->health)
 		return arena_printf(a, "pool %s/%s is unwell: %s", storage, STORAGE_POOL,
 				    pool->health);
