@@ -22,7 +22,8 @@
 #define METADATA_FULL 9000
 #define WARN_FULL     8000
 
-#define MAKE_ROOM "grow it, or remove volumes (tombstones hold their data: manor undelete lists them)"
+#define MAKE_ROOM                                                                                  \
+	"grow it, or remove volumes (tombstones hold their data: manor undelete lists them)"
 
 #define STEP_TIMEOUT_S 1800 /* LVM is waited for, never killed */
 
