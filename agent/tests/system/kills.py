@@ -153,7 +153,7 @@ def section(text, name):
     raise ValueError(name)
 
 
-@test
+@test(soak=True)
 def the_power_fails_in_the_middle_of_a_deploy(host):
     host.apply(without_guests())
     host.bury()
