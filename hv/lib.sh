@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # What hv/ and images/ share: steps that name themselves and their log, and an apt of the
-# build's own, so that what is fetched doesn't depend on the build host's sources.lists.
+# build's own: of the build host's sources only the mirrors' addresses are taken.
 
 BUILD=${BUILD:-build}
 SUITE=bookworm
-MIRROR=${MIRROR:-http://deb.debian.org/debian}
-SECURITY_MIRROR=${SECURITY_MIRROR:-http://deb.debian.org/debian-security}
+# Where this machine's own apt has that release from, unless told otherwise.
+mirror_of() {
+	apt-get indextargets --format '$(REPO_URI) $(RELEASE)' |
+		awk -v release="$1" '$2 == release && !found { found = 1; sub("/$", "", $1); print $1 }'
+}
+MIRROR=${MIRROR:-$(mirror_of $SUITE)}
+SECURITY_MIRROR=${SECURITY_MIRROR:-$(mirror_of $SUITE-security)}
 # Any fixed moment makes images comparable between builds; this one is Debian 12's release.
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1686355200}
 export LC_ALL=C
