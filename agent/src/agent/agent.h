@@ -19,7 +19,6 @@ struct agent {
 	size_t jobs;
 
 	struct converge *running;   /* the agent's own run */
-	size_t clients_running;     /* runs on behalf of clients */
 	bool wanted;                /* something woke it while it ran */
 	bool wanted_file;           /* … and it is the file that has to be read */
 	char *wanted_why;

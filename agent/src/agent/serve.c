@@ -119,7 +119,6 @@ static void on_ended(void *data, enum converge_result result, const struct conve
 
 	p->converge = NULL;
 	p->finish = true;
-	p->agent->clients_running--;
 	if (applied && !p->plan_only)
 		agent_took_note(p->agent, result, c, "apply");
 	if (p->gone)
@@ -159,7 +158,6 @@ static void begin(struct peer *p, json_object *o, bool plan_only)
 	if (json_object_object_get_ex(o, "jobs", &v) && json_object_get_int64(v) > 0)
 		c.jobs = (size_t)json_object_get_int64(v);
 	p->plan_only = plan_only;
-	p->agent->clients_running++;
 	p->converge = converge_start(p->agent->loop, &c);
 }
 
