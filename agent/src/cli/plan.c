@@ -5,11 +5,11 @@
 #include <stdio.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "cli/session.h"
 #include "cli/show.h"
 #include "engine/planner.h"
 #include "kinds/kinds.h"
-#include "model/json.h"
 #include "model/step_json.h"
 
 #define FACTS_BYTES (64u << 20)

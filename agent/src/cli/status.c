@@ -17,7 +17,7 @@
 #include "kinds/net_facts.h"
 #include "kinds/storage.h"
 #include "kinds/volume.h"
-#include "model/json.h"
+#include "model/record_json.h"
 #include "model/step_json.h"
 
 struct status {

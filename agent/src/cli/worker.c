@@ -14,7 +14,7 @@
 #include "engine/perform.h"
 #include "host/xen_events.h"
 #include "kinds/kinds.h"
-#include "model/json.h"
+#include "model/record_json.h"
 
 #define REQUEST_BYTES (64u << 20)
 

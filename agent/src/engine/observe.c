@@ -6,7 +6,7 @@
 
 #include "engine/perform.h"
 #include "engine/worker.h"
-#include "model/json.h"
+#include "model/record_json.h"
 
 struct observing;
 

@@ -10,7 +10,7 @@
 
 #include "base/file.h"
 #include "engine/planner.h"
-#include "model/json.h"
+#include "model/record_json.h"
 #include "model/step_json.h"
 
 struct performing {

@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
-#include "model/json.h"
 #include "model/kind.h"
 
 #define JOURNAL_FILE  STORE_DIR "/journal.jsonl"

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "base/num.h"
-#include "model/json.h"
+#include "model/record_json.h"
 
 #define CREATE_TIMEOUT_S 300
 #define UPDATE_TIMEOUT_S 180

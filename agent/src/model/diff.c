@@ -4,7 +4,7 @@
  */
 #include "model/diff.h"
 
-#include "model/json.h"
+#include "model/record_json.h"
 
 struct differ {
 	struct arena *arena;

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <time.h>
 
-#include "model/json.h"
+#include "model/record_json.h"
 
 #define FACTS_FORMAT 1
 

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "model/json.h"
+#include "model/record_json.h"
 
 const struct kind *kind_find(const struct kind *const *kinds, const char *name)
 {

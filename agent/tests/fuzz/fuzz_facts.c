@@ -3,7 +3,7 @@
  * Any bytes as what `manor facts` printed elsewhere.
  */
 #include "kinds/kinds.h"
-#include "model/json.h"
+#include "model/record_json.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)

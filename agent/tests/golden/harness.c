@@ -22,7 +22,7 @@
 #include "engine/run.h"
 #include "host/intent.h"
 #include "kinds/kinds.h"
-#include "model/json.h"
+#include "model/record_json.h"
 #include "tests/fake/fake.h"
 
 #define CALLS_MAX 200

@@ -13,7 +13,7 @@
 
 #include "kinds/domain_priv.h"
 #include "kinds/kinds.h"
-#include "model/json.h"
+#include "model/record_json.h"
 
 #define SHA "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 

@@ -2,7 +2,7 @@
  *
  * Records ↔ JSON by their field tables, and fields as people read them.
  */
-#include "model/json.h"
+#include "model/record_json.h"
 
 #include <errno.h>
 
@@ -10,35 +10,7 @@
 #include "base/num.h"
 #include "base/str.h"
 
-#define JSON_MAX_BYTES (64u << 20)
-#define JSON_MAX_DEPTH 64
 #define JSON_MAX_ITEMS 100000
-
-json_object *json_parse(const char *text, size_t n, struct err *e)
-{
-	struct json_tokener *tok;
-	json_object *json;
-	enum json_tokener_error why;
-
-	if (n > JSON_MAX_BYTES) {
-		err_set(e, -EFBIG, "JSON text is larger than %u bytes", JSON_MAX_BYTES);
-		return NULL;
-	}
-	tok = json_tokener_new_ex(JSON_MAX_DEPTH);
-	if (!tok)
-		abort();
-	json = json_tokener_parse_ex(tok, text, (int)n);
-	why = json_tokener_get_error(tok);
-	json_tokener_free(tok);
-	if (!json || why != json_tokener_success) {
-		err_set(e, -EINVAL, "not valid JSON: %s",
-			why == json_tokener_continue ? "it ends too early"
-						     : json_tokener_error_desc(why));
-		json_object_put(json);
-		return NULL;
-	}
-	return json;
-}
 
 static json_object *secret(const char *text)
 {

@@ -5,8 +5,7 @@
  */
 #pragma once
 
-#include <json-c/json.h>
-
+#include "base/json.h"
 #include "conf/field.h"
 
 /* The caller owns the result. Secrets become "sha256:…" unless `secrets`. */
@@ -17,5 +16,3 @@ int record_from_json(struct arena *a, const struct table *t, json_object *json, 
 		     struct err *e);
 /* One field as people read it: "1 GiB", "[a, b]", "–" when unset. Arena memory. */
 const char *field_text(struct arena *a, const struct field *f, const void *record, bool set);
-/* Parses JSON text with limits on size (bytes) and depth; NULL with an error. Caller owns. */
-json_object *json_parse(const char *text, size_t n, struct err *e);
