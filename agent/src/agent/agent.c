@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "engine/store.h"
 #include "engine/worker.h"
@@ -67,35 +68,22 @@ void agent_wake(struct agent *a, const char *why, bool file, bool now)
 static void on_event(void *data, json_object *event)
 {
 	struct agent *a = data;
-	json_object *v, *id, *state;
+	const char *word = json_text(event, "event"), *text = json_text(event, "text");
+	const char *id = json_text(event, "id"), *state = json_text(event, "state");
 
-	if (!json_object_object_get_ex(event, "event", &v))
+	if (streq(word, "diagnostics") && text)
+		log_error("%s", text);
+	if (!streq(word, "step") || !state || !id)
 		return;
-	if (streq(json_object_get_string(v), "diagnostics") &&
-	    json_object_object_get_ex(event, "text", &v))
-		log_error("%s", json_object_get_string(v));
-	if (!streq(json_object_get_string(v), "step") ||
-	    !json_object_object_get_ex(event, "state", &state) ||
-	    !json_object_object_get_ex(event, "id", &id))
-		return;
-	if (streq(json_object_get_string(state), "failed") ||
-	    streq(json_object_get_string(state), "held")) {
-		json_object *error;
-		const char *text = "";
+	if (streq(state, "failed") || streq(state, "held")) {
+		const char *message =
+			json_text(json_member(event, "error", json_type_object), "message");
 
-		if (json_object_object_get_ex(event, "error", &error) &&
-		    json_object_object_get_ex(error, "message", &v))
-			text = json_object_get_string(v);
-		else if (json_object_object_get_ex(event, "text", &v))
-			text = json_object_get_string(v);
-		log_warn("%s %s: %s", json_object_get_string(id), json_object_get_string(state),
-			 text);
+		log_warn("%s %s: %s", id, state, message ? message : text ? text : "");
 		if (a->current_steps)
 			json_object_array_add(a->current_steps, json_object_get(event));
-	} else if (streq(json_object_get_string(state), "done")) {
-		log_info("%s: %s", json_object_get_string(id),
-			 json_object_object_get_ex(event, "text", &v) ? json_object_get_string(v)
-								      : "done");
+	} else if (streq(state, "done")) {
+		log_info("%s: %s", id, text ? text : "done");
 	}
 }
 
@@ -326,13 +314,10 @@ json_object *agent_status(const struct agent *a)
 	json_object_object_add(o, "running", json_object_new_boolean(a->running != NULL));
 	if (a->last_time) {
 		json_object_object_add(o, "time", json_object_new_int64(a->last_time));
-		json_object_object_add(
-			o, "result", json_object_new_string(converge_result_words[a->last_result]));
+		json_put_text(o, "result", converge_result_words[a->last_result]);
 	}
-	if (a->last_file)
-		json_object_object_add(o, "file", json_object_new_string(a->last_file));
-	if (a->last_sha256)
-		json_object_object_add(o, "sha256", json_object_new_string(a->last_sha256));
+	json_put_text(o, "file", a->last_file);
+	json_put_text(o, "sha256", a->last_sha256);
 	if (a->last_steps)
 		json_object_object_add(o, "steps", json_object_get(a->last_steps));
 	return o;

@@ -11,6 +11,7 @@
 #include "agent/agent.h"
 #include "agent/client.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
 
@@ -98,10 +99,8 @@ static void put(struct peer *p, json_object *o)
 static void on_event(void *data, json_object *event)
 {
 	struct peer *p = data;
-	json_object *v;
 
-	if (json_object_object_get_ex(event, "event", &v) &&
-	    streq(json_object_get_string(v), "confirm")) {
+	if (streq(json_text(event, "event"), "confirm")) {
 		if (p->gone) {
 			converge_confirm(p->converge, false);
 			return;
@@ -125,26 +124,18 @@ static void on_ended(void *data, enum converge_result result, const struct conve
 		release(p);
 }
 
-static const char *text(json_object *o, const char *key)
-{
-	json_object *v;
-
-	return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string)
-		       ? json_object_get_string(v)
-		       : NULL;
-}
-
 static void begin(struct peer *p, json_object *o, bool plan_only)
 {
-	const char *allow = text(o, "allow");
-	json_object *v;
+	const char *allow = json_text(o, "allow");
+	int64_t jobs = json_int(o, "jobs");
 	struct converge_options c = {
 		.kinds = p->agent->kinds,
 		.readers = p->agent->readers,
-		.file = text(o, "file"),
-		.plan = {.allowed = IMPACT_LIVE, .only = text(o, "only")},
-		.jobs = p->agent->jobs,
+		.file = json_text(o, "file"),
+		.plan = {.allowed = IMPACT_LIVE, .only = json_text(o, "only")},
+		.jobs = jobs > 0 ? (size_t)jobs : p->agent->jobs,
 		.plan_only = plan_only,
+		.confirm = json_flag(o, "confirm"),
 		.event = on_event,
 		.ended = on_ended,
 		.data = p,
@@ -153,10 +144,6 @@ static void begin(struct peer *p, json_object *o, bool plan_only)
 	for (int i = 0; impact_words[i]; i++)
 		if (streq(impact_words[i], allow))
 			c.plan.allowed = (enum impact)i;
-	if (json_object_object_get_ex(o, "confirm", &v))
-		c.confirm = json_object_get_boolean(v);
-	if (json_object_object_get_ex(o, "jobs", &v) && json_object_get_int64(v) > 0)
-		c.jobs = (size_t)json_object_get_int64(v);
 	p->plan_only = plan_only;
 	p->converge = converge_start(p->agent->loop, &c);
 }
@@ -164,7 +151,7 @@ static void begin(struct peer *p, json_object *o, bool plan_only)
 static void take_request(struct peer *p, const char *line)
 {
 	json_object *o = json_tokener_parse(line), *v, *answer;
-	const char *verb = o ? text(o, "verb") : NULL;
+	const char *verb = json_text(o, "verb");
 
 	if (p->converge) {
 		if (json_object_object_get_ex(o, "stop", &v))
@@ -182,7 +169,7 @@ static void take_request(struct peer *p, const char *line)
 		p->finish = true;
 	} else {
 		answer = json_object_new_object();
-		json_object_object_add(answer, "error", json_object_new_string("not a request"));
+		json_put_text(answer, "error", "not a request");
 		put(p, answer);
 		json_object_put(answer);
 		p->finish = true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * JSON text.
+ * JSON text, and what a JSON object holds.
  */
 #include "base/json.h"
 
@@ -33,4 +33,63 @@ json_object *json_parse(const char *text, size_t n, struct err *e)
 		return NULL;
 	}
 	return json;
+}
+
+json_object *json_member(json_object *o, const char *key, enum json_type type)
+{
+	json_object *v;
+
+	if (!json_object_object_get_ex(o, key, &v) || !json_object_is_type(v, type))
+		return NULL;
+	return v;
+}
+
+const char *json_text(json_object *o, const char *key)
+{
+	json_object *v = json_member(o, key, json_type_string);
+
+	return v ? json_object_get_string(v) : NULL;
+}
+
+json_object *json_list(json_object *o, const char *key)
+{
+	return json_member(o, key, json_type_array);
+}
+
+int64_t json_int(json_object *o, const char *key)
+{
+	json_object *v = json_member(o, key, json_type_int);
+
+	return v ? json_object_get_int64(v) : 0;
+}
+
+double json_real(json_object *o, const char *key)
+{
+	json_object *v = json_member(o, key, json_type_double);
+
+	return v ? json_object_get_double(v) : (double)json_int(o, key);
+}
+
+bool json_flag(json_object *o, const char *key)
+{
+	json_object *v = json_member(o, key, json_type_boolean);
+
+	return v && json_object_get_boolean(v);
+}
+
+size_t json_length(json_object *list)
+{
+	return json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+}
+
+void json_put_text(json_object *o, const char *key, const char *text)
+{
+	if (text)
+		json_object_object_add(o, key, json_object_new_string(text));
+}
+
+void json_freep(json_object **o)
+{
+	json_object_put(*o);
+	*o = NULL;
 }

@@ -4,8 +4,7 @@
  */
 #pragma once
 
-#include <json-c/json.h>
-
+#include "base/json.h"
 #include "model/manifest.h"
 
 enum exit_code {

@@ -126,14 +126,11 @@ static int run_there(const struct session *s, struct show *show, struct client *
 	_cleanup_(freep) char *real = s->file ? realpath(s->file, NULL) : NULL;
 	bool interrupted = false;
 
-	json_object_object_add(request, "verb",
-			       json_object_new_string(s->plan_only ? "plan" : "apply"));
+	json_put_text(request, "verb", s->plan_only ? "plan" : "apply");
 	if (s->file)
-		json_object_object_add(request, "file",
-				       json_object_new_string(real ? real : s->file));
-	json_object_object_add(request, "allow", json_object_new_string(impact_words[s->allowed]));
-	if (s->only)
-		json_object_object_add(request, "only", json_object_new_string(s->only));
+		json_put_text(request, "file", real ? real : s->file);
+	json_put_text(request, "allow", impact_words[s->allowed]);
+	json_put_text(request, "only", s->only);
 	json_object_object_add(request, "confirm", json_object_new_boolean(s->confirm));
 	if (s->o->jobs)
 		json_object_object_add(request, "jobs", json_object_new_int64(s->o->jobs));

@@ -6,6 +6,7 @@
 
 #include <time.h>
 
+#include "base/json.h"
 #include "base/num.h"
 #include "base/str.h"
 #include "cli/cli.h"
@@ -16,43 +17,6 @@
 #define YELLOW "\033[33m"
 #define DIM    "\033[2m"
 #define PLAIN  "\033[0m"
-
-static const char *get(json_object *o, const char *key)
-{
-	json_object *v;
-
-	if (!o || !json_object_object_get_ex(o, key, &v) || json_object_is_type(v, json_type_null))
-		return NULL;
-	return json_object_get_string(v);
-}
-
-static int64_t number(json_object *o, const char *key)
-{
-	json_object *v;
-
-	return json_object_object_get_ex(o, key, &v) ? json_object_get_int64(v) : 0;
-}
-
-static double real(json_object *o, const char *key)
-{
-	json_object *v;
-
-	return json_object_object_get_ex(o, key, &v) ? json_object_get_double(v) : 0;
-}
-
-static json_object *list(json_object *o, const char *key)
-{
-	json_object *v;
-
-	if (!json_object_object_get_ex(o, key, &v) || !json_object_is_type(v, json_type_array))
-		return NULL;
-	return v;
-}
-
-static size_t length(json_object *l)
-{
-	return l ? json_object_array_length(l) : 0;
-}
 
 static const char *paint(const struct show *s, const char *colour)
 {
@@ -104,10 +68,11 @@ static int impact_of(const char *word)
 
 static void show_step(struct show *s, json_object *step, size_t id_width)
 {
-	const char *action = get(step, "action"), *why = get(step, "why"),
-		   *hold = get(step, "hold");
-	const char *impact = get(step, "impact"), *loses = get(step, "loses");
-	_cleanup_(freep) char *id = xasprintf("%s/%s", get(step, "kind"), get(step, "name"));
+	const char *action = json_text(step, "action"), *why = json_text(step, "why"),
+		   *hold = json_text(step, "hold");
+	const char *impact = json_text(step, "impact"), *loses = json_text(step, "loses");
+	_cleanup_(freep) char *id =
+		xasprintf("%s/%s", json_text(step, "kind"), json_text(step, "name"));
 	const char *mark =
 		hold && (streq(hold, "conflict") || streq(hold, "unknown")) ? "!" : sign(action);
 	const char *colour = *mark == '!'   ? RED
@@ -125,8 +90,8 @@ static void show_step(struct show *s, json_object *step, size_t id_width)
 		printf("%sLOSES %s%s; ", paint(s, BOLD), loud, paint(s, PLAIN));
 	}
 	printf("%s", why ? why : action);
-	if (number(step, "bytes"))
-		printf(", %s", num_size(size, (uint64_t)number(step, "bytes")));
+	if (json_int(step, "bytes"))
+		printf(", %s", num_size(size, (uint64_t)json_int(step, "bytes")));
 	if (impact_of(impact) > IMPACT_LIVE) {
 		_cleanup_(freep) char *loud = upper(impact);
 
@@ -136,24 +101,24 @@ static void show_step(struct show *s, json_object *step, size_t id_width)
 	}
 	if (hold)
 		printf("  (%s: %s)", streq(hold, "wait") ? "waits" : "held",
-		       get(step, "hold_why") ? get(step, "hold_why") : hold);
+		       json_text(step, "hold_why") ? json_text(step, "hold_why") : hold);
 	printf("\n");
 }
 
 static void show_notes(struct show *s, json_object *plan)
 {
-	json_object *notes = list(plan, "notes");
+	json_object *notes = json_list(plan, "notes");
 	_cleanup_str_ struct str foreign = {0};
 
-	for (size_t i = 0; i < length(notes); i++) {
+	for (size_t i = 0; i < json_length(notes); i++) {
 		json_object *n = json_object_array_get_idx(notes, i);
-		const char *type = get(n, "type");
+		const char *type = json_text(n, "type");
 
 		if (streq(type, "foreign"))
-			str_addf(&foreign, "%s%s", foreign.n ? ", " : "", get(n, "subject"));
+			str_addf(&foreign, "%s%s", foreign.n ? ", " : "", json_text(n, "subject"));
 		else
 			printf("  %s%s%s: %s\n", streq(type, "unknown") ? "NOT KNOWN " : "", "",
-			       get(n, "subject"), get(n, "text"));
+			       json_text(n, "subject"), json_text(n, "text"));
 	}
 	if (foreign.n)
 		printf("%sUnmanaged here, left alone: %s%s\n", paint(s, DIM), str_get(&foreign),
@@ -167,8 +132,8 @@ static bool is_new(json_object *steps, size_t i)
 	for (size_t j = 0; j < i; j++) {
 		json_object *other = json_object_array_get_idx(steps, j);
 
-		if (streq(get(step, "kind"), get(other, "kind")) &&
-		    streq(get(step, "name"), get(other, "name")))
+		if (streq(json_text(step, "kind"), json_text(other, "kind")) &&
+		    streq(json_text(step, "name"), json_text(other, "name")))
 			return false;
 	}
 	return true;
@@ -176,17 +141,17 @@ static bool is_new(json_object *steps, size_t i)
 
 void show_plan(struct show *s, json_object *plan, bool in_force)
 {
-	json_object *steps = list(plan, "steps");
+	json_object *steps = json_list(plan, "steps");
 	size_t id_width = 0, adds = 0, changes = 0, removes = 0, differ = 0, held = 0;
 	const char *file = s->file ? s->file : "the manifest in force";
 	int hardest = 0, hardest_held = -1;
 
-	for (size_t i = 0; i < length(steps); i++) {
+	for (size_t i = 0; i < json_length(steps); i++) {
 		json_object *step = json_object_array_get_idx(steps, i);
 		_cleanup_(freep) char *id =
-			xasprintf("%s/%s", get(step, "kind"), get(step, "name"));
-		const char *mark = sign(get(step, "action"));
-		int impact = impact_of(get(step, "impact"));
+			xasprintf("%s/%s", json_text(step, "kind"), json_text(step, "name"));
+		const char *mark = sign(json_text(step, "action"));
+		int impact = impact_of(json_text(step, "impact"));
 
 		id_width = MAX_OF(id_width, width(id));
 		adds += *mark == '+';
@@ -194,23 +159,24 @@ void show_plan(struct show *s, json_object *plan, bool in_force)
 		removes += *mark == '-';
 		differ += is_new(steps, i);
 		hardest = MAX_OF(hardest, impact);
-		held += get(step, "hold") != NULL;
+		held += json_text(step, "hold") != NULL;
 		/* A kind may hold what no leave would get done: a volume is never shrunk. */
-		if (streq(get(step, "hold"), "impact") &&
-		    startswith(get(step, "hold_why"), "not allowed"))
+		if (streq(json_text(step, "hold"), "impact") &&
+		    startswith(json_text(step, "hold_why"), "not allowed"))
 			hardest_held = MAX_OF(hardest_held, impact);
 	}
 	if (in_force)
 		printf("%s is bad; going by the manifest in force\n", file);
-	if (length(steps) == 0 && get(plan, "refusal"))
+	if (json_length(steps) == 0 && json_text(plan, "refusal"))
 		return;
-	if (length(steps) == 0) {
+	if (json_length(steps) == 0) {
 		printf("manor: %s: nothing to do: all %lld resources are as %s says\n",
-		       get(plan, "host"), (long long)number(plan, "resources"), file);
+		       json_text(plan, "host"), (long long)json_int(plan, "resources"), file);
 	} else {
-		printf("manor: %s: %zu of %lld resources differ from %s\n\n", get(plan, "host"),
-		       differ, (long long)number(plan, "resources"), file);
-		for (size_t i = 0; i < length(steps); i++)
+		printf("manor: %s: %zu of %lld resources differ from %s\n\n",
+		       json_text(plan, "host"), differ, (long long)json_int(plan, "resources"),
+		       file);
+		for (size_t i = 0; i < json_length(steps); i++)
 			show_step(s, json_object_array_get_idx(steps, i), id_width);
 		printf("\n%zu to add, %zu to change, %zu to remove", adds, changes, removes);
 		if (held)
@@ -238,10 +204,10 @@ static void clear_line(struct show *s)
 
 static void show_step_event(struct show *s, json_object *e)
 {
-	const char *state = get(e, "state"), *text = get(e, "text");
-	_cleanup_(freep) char *id = xasprintf("%s/%s", get(e, "kind"), get(e, "name"));
-	int64_t done = number(e, "done"), total = number(e, "total");
-	json_object *error;
+	const char *state = json_text(e, "state"), *text = json_text(e, "text");
+	_cleanup_(freep) char *id = xasprintf("%s/%s", json_text(e, "kind"), json_text(e, "name"));
+	int64_t done = json_int(e, "done"), total = json_int(e, "total");
+	const char *error = json_text(json_member(e, "error", json_type_object), "rendered");
 	char a[NUM_TEXT], b[NUM_TEXT];
 
 	if (streq(state, "running")) {
@@ -250,13 +216,13 @@ static void show_step_event(struct show *s, json_object *e)
 		clear_line(s);
 		printf("  … ");
 		pad(id, 24);
-		printf(" %s", text ? text : get(e, "action"));
+		printf(" %s", text ? text : json_text(e, "action"));
 		if (total)
 			printf(" %lld %% of %s", (long long)(done * 100 / total),
 			       num_size(b, (uint64_t)total));
 		else if (done)
 			printf(" %s", num_size(a, (uint64_t)done));
-		printf(" %.1fs", real(e, "seconds"));
+		printf(" %.1fs", json_real(e, "seconds"));
 		s->pending = 1;
 		fflush(stdout);
 		return;
@@ -265,19 +231,20 @@ static void show_step_event(struct show *s, json_object *e)
 	if (streq(state, "done")) {
 		printf("%s✔%s ", paint(s, GREEN), paint(s, PLAIN));
 		pad(id, 24);
-		printf(" %s  %.1fs\n", text ? text : get(e, "action"), real(e, "seconds"));
+		printf(" %s  %.1fs\n", text ? text : json_text(e, "action"),
+		       json_real(e, "seconds"));
 	} else if (streq(state, "failed")) {
 		printf("%s✘%s ", paint(s, RED), paint(s, PLAIN));
 		pad(id, 24);
-		printf(" failed: %s\n", get(e, "action"));
+		printf(" failed: %s\n", json_text(e, "action"));
 	} else if (!s->plan_only) {
 		printf("- ");
 		pad(id, 24);
 		printf(" %s: %s\n", state, text ? text : "");
 	}
-	if (json_object_object_get_ex(e, "error", &error) && get(error, "rendered")) {
+	if (error) {
 		fflush(stdout);
-		fprintf(stderr, "%s", get(error, "rendered"));
+		fprintf(stderr, "%s", error);
 	}
 	fflush(stdout);
 }
@@ -292,8 +259,8 @@ static void show_end(struct show *s, json_object *e)
 		{"pending", EXIT_CHANGES}, {"failed", EXIT_FAILED},       {"refused", EXIT_FAILED},
 		{"bad", EXIT_BAD},         {"stopped", EXIT_INTERRUPTED}, {"declined", EXIT_FAILED},
 	};
-	const char *result = get(e, "result"), *host = get(e, "host");
-	int64_t done = number(e, "done");
+	const char *result = json_text(e, "result"), *host = json_text(e, "host");
+	int64_t done = json_int(e, "done");
 
 	s->ended = true;
 	s->exit_code = EXIT_FAILED;
@@ -305,11 +272,11 @@ static void show_end(struct show *s, json_object *e)
 	clear_line(s);
 	if (streq(result, "refused")) {
 		fflush(stdout);
-		fprintf(stderr, "manor: refused: %s\n", get(e, "text"));
-		if (get(s->plan, "refusal_help"))
-			fprintf(stderr, "help: %s\n", get(s->plan, "refusal_help"));
-	} else if (streq(result, "failed") && get(e, "text")) {
-		fprintf(stderr, "manor: %s\n", get(e, "text"));
+		fprintf(stderr, "manor: refused: %s\n", json_text(e, "text"));
+		if (json_text(s->plan, "refusal_help"))
+			fprintf(stderr, "help: %s\n", json_text(s->plan, "refusal_help"));
+	} else if (streq(result, "failed") && json_text(e, "text")) {
+		fprintf(stderr, "manor: %s\n", json_text(e, "text"));
 	} else if (s->plan_only || streq(result, "bad")) {
 		return;
 	} else if (streq(result, "nothing")) {
@@ -324,13 +291,13 @@ static void show_end(struct show *s, json_object *e)
 		       : streq(result, "stopped") ? "stopped, not converged"
 						  : "not converged",
 		       (long long)done, done == 1 ? "" : "s");
-		if (number(e, "failed"))
-			printf(", %lld failed", (long long)number(e, "failed"));
-		if (number(e, "skipped"))
-			printf(", %lld skipped", (long long)number(e, "skipped"));
-		if (number(e, "held"))
-			printf(", %lld held", (long long)number(e, "held"));
-		printf(", %.1fs.\n", real(e, "seconds"));
+		if (json_int(e, "failed"))
+			printf(", %lld failed", (long long)json_int(e, "failed"));
+		if (json_int(e, "skipped"))
+			printf(", %lld skipped", (long long)json_int(e, "skipped"));
+		if (json_int(e, "held"))
+			printf(", %lld held", (long long)json_int(e, "held"));
+		printf(", %.1fs.\n", json_real(e, "seconds"));
 		if (streq(result, "failed") || streq(result, "stopped"))
 			printf("Run `manor apply` again %s.\n",
 			       streq(result, "stopped") ? "to go on" : "when the cause is mended");
@@ -339,7 +306,7 @@ static void show_end(struct show *s, json_object *e)
 
 void show_event(struct show *s, json_object *e)
 {
-	const char *word = get(e, "event"), *text = get(e, "text");
+	const char *word = json_text(e, "event"), *text = json_text(e, "text");
 	json_object *v;
 
 	if (streq(word, "plan") && json_object_object_get_ex(e, "plan", &v)) {
@@ -369,7 +336,7 @@ void show_event(struct show *s, json_object *e)
 	else if (streq(word, "waiting"))
 		fprintf(stderr, "manor: waiting: %s\n", text ? text : "");
 	else if (streq(word, "plan") && !s->quiet_plan)
-		show_plan(s, s->plan, get(e, "in_force") != NULL);
+		show_plan(s, s->plan, json_flag(e, "in_force"));
 	else if (streq(word, "step"))
 		show_step_event(s, e);
 }

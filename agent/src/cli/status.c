@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "agent/client.h"
+#include "base/json.h"
 #include "base/num.h"
 #include "base/str.h"
 #include "cli/loop.h"
@@ -39,26 +40,12 @@ static json_object *ask_agent(void)
 	if (!c)
 		return NULL;
 	request = json_object_new_object();
-	json_object_object_add(request, "verb", json_object_new_string("status"));
+	json_put_text(request, "verb", "status");
 	client_send(c, request);
 	json_object_put(request);
 	answer = client_receive(c, &interrupted);
 	client_close(c);
 	return answer;
-}
-
-static const char *get(json_object *o, const char *key)
-{
-	json_object *v;
-
-	return o && json_object_object_get_ex(o, key, &v) ? json_object_get_string(v) : NULL;
-}
-
-static int64_t number(json_object *o, const char *key)
-{
-	json_object *v;
-
-	return o && json_object_object_get_ex(o, key, &v) ? json_object_get_int64(v) : 0;
 }
 
 static const char *size(struct status *s, uint64_t bytes)
@@ -274,7 +261,7 @@ static void print_head(struct status *s)
 {
 	const struct xen_facts *x = xen_facts(s->facts);
 	char buf[NUM_TEXT];
-	const char *result = get(s->agent, "result");
+	const char *result = json_text(s->agent, "result");
 	size_t pending = s->plan ? s->plan->n : 0;
 
 	printf("%s  ", s->plan ? s->plan->host : s->facts->hostname);
@@ -292,7 +279,7 @@ static void print_head(struct status *s)
 		printf("agent: not running (systemctl start manor)\n");
 	else if (result)
 		printf("agent: last run %s, %s ago\n", result,
-		       num_age(buf, (uint64_t)MAX_OF(time(NULL) - number(s->agent, "time"),
+		       num_age(buf, (uint64_t)MAX_OF(time(NULL) - json_int(s->agent, "time"),
 						     (int64_t)0)));
 	else
 		printf("agent: running, has not ended a run yet\n");
@@ -334,10 +321,9 @@ static json_object *actuals_json(struct status *s, const struct kind *k)
 		json_object_object_add(x, "foreign", json_object_new_boolean(a->foreign));
 		if (a->half_made)
 			json_object_object_add(x, "half_made", json_object_new_boolean(true));
-		if (a->state)
-			json_object_object_add(x, "state", json_object_new_string(a->state));
+		json_put_text(x, "state", a->state);
 		if (note && !a->foreign)
-			json_object_object_add(x, "drift", json_object_new_string(note));
+			json_put_text(x, "drift", note);
 		json_object_object_add(o, a->name, x);
 	}
 	return o;
@@ -347,12 +333,10 @@ static void print_status_json(struct status *s)
 {
 	json_object *o = json_object_new_object();
 
-	json_object_object_add(
-		o, "host", json_object_new_string(s->plan ? s->plan->host : s->facts->hostname));
+	json_put_text(o, "host", s->plan ? s->plan->host : s->facts->hostname);
 	if (s->manifest) {
-		json_object_object_add(o, "manifest",
-				       json_object_new_string(s->manifest->source.name));
-		json_object_object_add(o, "sha256", json_object_new_string(s->manifest->sha256));
+		json_put_text(o, "manifest", s->manifest->source.name);
+		json_put_text(o, "sha256", s->manifest->sha256);
 		json_object_object_add(o, "converged", json_object_new_boolean(s->plan->n == 0));
 		for (size_t i = 0; all_kinds[i]; i++)
 			json_object_object_add(o, all_kinds[i]->name,

@@ -44,9 +44,9 @@ static void list(struct arena *a, const struct options *o, const struct tombston
 			continue;
 		}
 		x = json_object_new_object();
-		json_object_object_add(x, "volume", json_object_new_string(t[i].name));
-		json_object_object_add(x, "storage", json_object_new_string(t[i].vg));
-		json_object_object_add(x, "lv", json_object_new_string(t[i].lv));
+		json_put_text(x, "volume", t[i].name);
+		json_put_text(x, "storage", t[i].vg);
+		json_put_text(x, "lv", t[i].lv);
 		json_object_object_add(x, "size", json_object_new_int64((int64_t)t[i].size));
 		json_object_object_add(x, "removed", json_object_new_int64(t[i].removed));
 		json_object_object_add(x, "expires", json_object_new_int64(t[i].expires));

@@ -26,7 +26,7 @@ int verb_version(int argc, char **argv)
 	if (o.json) {
 		json_object *j = json_object_new_object();
 
-		json_object_object_add(j, "version", json_object_new_string(MANOR_VERSION));
+		json_put_text(j, "version", MANOR_VERSION);
 		json_object_object_add(j, "manifest", json_object_new_int(1));
 		print_json(j);
 	} else {

@@ -32,7 +32,7 @@ static void say_progress(void *data, const char *what, uint64_t done, uint64_t t
 {
 	json_object *o = json_object_new_object();
 
-	json_object_object_add(o, "progress", json_object_new_string(what));
+	json_put_text(o, "progress", what);
 	json_object_object_add(o, "done", json_object_new_uint64(done));
 	json_object_object_add(o, "total", json_object_new_uint64(total));
 	say(o);
@@ -43,18 +43,14 @@ static int say_result(int r, const char *text, json_object *value, const struct 
 	json_object *o = json_object_new_object(), *x;
 
 	json_object_object_add(o, "result", json_object_new_int(r));
-	if (text)
-		json_object_object_add(o, "text", json_object_new_string(text));
+	json_put_text(o, "text", text);
 	if (value)
 		json_object_object_add(o, "value", value);
 	if (r < 0) {
 		x = json_object_new_object();
-		json_object_object_add(x, "message",
-				       json_object_new_string(e->message ? e->message : "failed"));
-		if (e->help)
-			json_object_object_add(x, "help", json_object_new_string(e->help));
-		if (e->path)
-			json_object_object_add(x, "path", json_object_new_string(e->path));
+		json_put_text(x, "message", e->message ? e->message : "failed");
+		json_put_text(x, "help", e->help);
+		json_put_text(x, "path", e->path);
 		json_object_object_add(o, "error", x);
 	}
 	say(o);

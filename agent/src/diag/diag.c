@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <stdarg.h>
 
+#include "base/json.h"
 #include "diag/text.h"
 
 #define TEXT_MAX 480 /* bytes of one message */
@@ -276,7 +277,7 @@ static void put_place(json_object *o, const struct span *s)
 
 	if (end_line == line)
 		end_column = MAX_OF(end_column, column);
-	json_object_object_add(o, "file", json_object_new_string(name));
+	json_put_text(o, "file", name);
 	json_object_object_add(o, "line", json_object_new_int64(line));
 	json_object_object_add(o, "column", json_object_new_int64(column));
 	json_object_object_add(o, "end_line", json_object_new_int64(end_line));
@@ -296,20 +297,17 @@ json_object *diags_json(struct diags *d)
 
 		o = json_object_new_object();
 		put_place(o, &g->span);
-		json_object_object_add(o, "severity", json_object_new_string(words[g->severity]));
-		json_object_object_add(o, "code", json_object_new_string(g->code));
-		json_object_object_add(o, "message", json_object_new_string(g->message));
-		if (g->label)
-			json_object_object_add(o, "label", json_object_new_string(g->label));
-		if (g->help)
-			json_object_object_add(o, "help", json_object_new_string(g->help));
+		json_put_text(o, "severity", words[g->severity]);
+		json_put_text(o, "code", g->code);
+		json_put_text(o, "message", g->message);
+		json_put_text(o, "label", g->label);
+		json_put_text(o, "help", g->help);
 		if (g->n_also) {
 			also = json_object_new_array();
 			for (k = 0; k < g->n_also; k++) {
 				place = json_object_new_object();
 				put_place(place, &g->also[k].span);
-				json_object_object_add(place, "label",
-						       json_object_new_string(g->also[k].label));
+				json_put_text(place, "label", g->also[k].label);
 				json_object_array_add(also, place);
 			}
 			json_object_object_add(o, "also", also);

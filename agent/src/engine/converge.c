@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "engine/observe.h"
 #include "engine/perform.h"
@@ -58,7 +59,7 @@ static json_object *event_new(const char *word)
 {
 	json_object *o = json_object_new_object();
 
-	json_object_object_add(o, "event", json_object_new_string(word));
+	json_put_text(o, "event", word);
 	return o;
 }
 
@@ -67,12 +68,6 @@ static void emit(struct converge *c, json_object *event)
 	if (c->o.event)
 		c->o.event(c->o.data, event);
 	json_object_put(event);
-}
-
-static void put_text(json_object *o, const char *key, const char *text)
-{
-	if (text)
-		json_object_object_add(o, key, json_object_new_string(text));
 }
 
 const struct plan *converge_plan(const struct converge *c)
@@ -94,10 +89,10 @@ static void end(struct converge *c, enum converge_result result, const char *tex
 {
 	json_object *e = event_new("end");
 
-	json_object_object_add(e, "result", json_object_new_string(converge_result_words[result]));
-	put_text(e, "text", text);
+	json_put_text(e, "result", converge_result_words[result]);
+	json_put_text(e, "text", text);
 	if (c->plan) {
-		json_object_object_add(e, "host", json_object_new_string(c->plan->host));
+		json_put_text(e, "host", c->plan->host);
 		json_object_object_add(e, "resources",
 				       json_object_new_uint64(c->plan->n_resources));
 	}
@@ -152,15 +147,15 @@ static json_object *error_json(struct converge *c, const struct step *s, const s
 		diags_print(d, f, false);
 		fclose(f);
 	}
-	put_text(o, "message", err->message);
-	put_text(o, "help", err->help);
-	put_text(o, "path", err->path);
+	json_put_text(o, "message", err->message);
+	json_put_text(o, "help", err->help);
+	json_put_text(o, "path", err->path);
 	if (span.source) {
-		put_text(o, "file", span.source->name);
+		json_put_text(o, "file", span.source->name);
 		json_object_object_add(o, "line", json_object_new_int64(span.line));
 		json_object_object_add(o, "column", json_object_new_int64(span.column));
 	}
-	put_text(o, "rendered", text);
+	json_put_text(o, "rendered", text);
 	free(text);
 	return o;
 }
@@ -169,12 +164,12 @@ static json_object *step_event(const struct step *s, const char *state, const ch
 {
 	json_object *e = event_new("step");
 
-	put_text(e, "id", s->id);
-	put_text(e, "kind", s->kind->name);
-	put_text(e, "name", s->name);
-	put_text(e, "action", action_words[s->action]);
-	put_text(e, "state", state);
-	put_text(e, "text", text);
+	json_put_text(e, "id", s->id);
+	json_put_text(e, "kind", s->kind->name);
+	json_put_text(e, "name", s->name);
+	json_put_text(e, "action", action_words[s->action]);
+	json_put_text(e, "state", state);
+	json_put_text(e, "text", text);
 	return e;
 }
 
@@ -280,7 +275,7 @@ static void tell_held(struct converge *c)
 		if (s->hold == HOLD_NO)
 			continue;
 		e = step_event(s, "held", s->hold_why);
-		put_text(e, "hold", hold_words[s->hold]);
+		json_put_text(e, "hold", hold_words[s->hold]);
 		if (s->hold == HOLD_CONFLICT || s->hold == HOLD_UNKNOWN) {
 			struct err err = {.message = (char *)s->hold_why};
 
@@ -348,7 +343,7 @@ static bool take_lock(struct converge *c, sd_event_time_handler_t again)
 	if (!c->waiting_told) {
 		json_object *w = event_new("waiting");
 
-		put_text(w, "text", e.message);
+		json_put_text(w, "text", e.message);
 		emit(c, w);
 		c->waiting_told = true;
 	}
@@ -456,7 +451,7 @@ static int load(struct converge *c)
 			fclose(f);
 		}
 		json_object_object_add(e, "list", diags_json(d));
-		put_text(e, "text", text);
+		json_put_text(e, "text", text);
 		free(text);
 		emit(c, e);
 	}

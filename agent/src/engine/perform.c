@@ -29,9 +29,9 @@ static void add_resource(json_object *list, const struct kind *k, const char *na
 {
 	json_object *o = json_object_new_object();
 
-	json_object_object_add(o, "kind", json_object_new_string(k->name));
-	json_object_object_add(o, "name", json_object_new_string(name));
-	json_object_object_add(o, "uuid", json_object_new_string(uuid));
+	json_put_text(o, "kind", k->name);
+	json_put_text(o, "name", name);
+	json_put_text(o, "uuid", uuid);
 	json_object_object_add(o, "record", record_to_json(k->table, record, true));
 	json_object_array_add(list, o);
 }
@@ -42,7 +42,7 @@ json_object *perform_request(const struct plan *plan, size_t step, const struct 
 	json_object *o = json_object_new_object(), *list = json_object_new_array();
 	const void *own = s->want_record ? s->want_record : s->have_record;
 
-	json_object_object_add(o, "namespace", json_object_new_string(m->namespace));
+	json_put_text(o, "namespace", m->namespace);
 	json_object_object_add(o, "step", step_to_json(s, true));
 	if (own)
 		add_resource(list, s->kind, s->name, s->uuid, own);
@@ -55,42 +55,32 @@ json_object *perform_request(const struct plan *plan, size_t step, const struct 
 	return o;
 }
 
-static const char *get(struct arena *a, json_object *o, const char *key)
-{
-	json_object *v;
-
-	if (!json_object_object_get_ex(o, key, &v) || !json_object_is_type(v, json_type_string))
-		return NULL;
-	return arena_strdup(a, json_object_get_string(v));
-}
-
 static int load_request(struct performing *p, json_object *request, const struct kind *const *kinds,
 			struct err *e)
 {
 	struct manifest *m = &p->manifest;
-	json_object *v;
+	json_object *step, *list;
 	int r;
 
 	m->arena = p->arena;
 	m->kinds = kinds;
-	m->namespace = get(p->arena, request, "namespace");
-	if (!m->namespace || !json_object_object_get_ex(request, "step", &v))
+	m->namespace = arena_strdup(p->arena, json_text(request, "namespace"));
+	step = json_member(request, "step", json_type_object);
+	if (!m->namespace || !step)
 		return err_set(e, -EINVAL, "not a request for a step");
-	r = step_from_json(p->arena, v, kinds, &p->step, e);
+	r = step_from_json(p->arena, step, kinds, &p->step, e);
 	if (r < 0)
 		return r;
-	if (!json_object_object_get_ex(request, "resources", &v) ||
-	    !json_object_is_type(v, json_type_array))
-		return 0;
-	for (size_t i = 0; i < json_object_array_length(v); i++) {
-		json_object *o = json_object_array_get_idx(v, i), *record;
+	list = json_list(request, "resources");
+	for (size_t i = 0; i < json_length(list); i++) {
+		json_object *o = json_object_array_get_idx(list, i);
+		json_object *record = json_member(o, "record", json_type_object);
 		struct resource *res = arena_alloc(p->arena, sizeof(*res));
-		const char *kind = get(p->arena, o, "kind"), *uuid = get(p->arena, o, "uuid");
+		const char *kind = json_text(o, "kind"), *uuid = json_text(o, "uuid");
 
 		res->kind = kind ? kind_find(kinds, kind) : NULL;
-		res->name = get(p->arena, o, "name");
-		if (!res->kind || !res->name || !uuid ||
-		    !json_object_object_get_ex(o, "record", &record))
+		res->name = arena_strdup(p->arena, json_text(o, "name"));
+		if (!res->kind || !res->name || !uuid || !record)
 			return err_set(e, -EINVAL, "not a resource");
 		snprintf(res->uuid, sizeof(res->uuid), "%s", uuid);
 		res->record = arena_alloc(p->arena, res->kind->table->size);

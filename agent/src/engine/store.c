@@ -35,16 +35,14 @@ static char *watched_digest(void)
 char *store_seen_file(void)
 {
 	_cleanup_(freep) char *text = NULL;
-	json_object *o = NULL, *v;
-	char *digest = NULL;
+	_cleanup_json_ json_object *o = NULL;
+	const char *digest;
 	size_t n;
 
 	if (file_read(STORE_MANIFEST, FORCE_BYTES, &text, &n, NULL) == 0)
 		o = json_parse(text, n, NULL);
-	if (o && json_object_object_get_ex(o, "watched", &v))
-		digest = xstrdup(json_object_get_string(v) ? json_object_get_string(v) : "");
-	json_object_put(o);
-	return digest ? digest : xstrdup("");
+	digest = json_text(o, "watched");
+	return xstrdup(digest ? digest : "");
 }
 
 int store_save_manifest(const struct manifest *m, struct err *e)
@@ -55,8 +53,8 @@ int store_save_manifest(const struct manifest *m, struct err *e)
 	int r;
 
 	json_object_object_add(o, "manor-manifest", json_object_new_int(1));
-	json_object_object_add(o, "name", json_object_new_string(m->source.name));
-	json_object_object_add(o, "dir", json_object_new_string(m->dir));
+	json_put_text(o, "name", m->source.name);
+	json_put_text(o, "dir", m->dir);
 	json_object_object_add(o, "text",
 			       json_object_new_string_len(m->source.text, (int)m->source.size));
 	for (size_t i = 0; i < m->files.n; i++) {
@@ -67,7 +65,7 @@ int store_save_manifest(const struct manifest *m, struct err *e)
 	json_object_object_add(o, "files", files);
 	/* The file that was applied may be the watched one, read a moment ago: its own digest then. */
 	watched = streq(m->source.name, STORE_WATCHED) ? xstrdup(m->sha256) : watched_digest();
-	json_object_object_add(o, "watched", json_object_new_string(watched));
+	json_put_text(o, "watched", watched);
 	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY);
 	r = file_mkdirs(STORE_DIR, 0700, e);
 	if (r == 0)
@@ -80,7 +78,9 @@ int store_load_manifest(const struct kind *const *kinds, struct diags *d, struct
 			struct err *e)
 {
 	_cleanup_(freep) char *text = NULL;
-	json_object *o, *name, *dir, *body, *files;
+	_cleanup_json_ json_object *o = NULL;
+	json_object *body, *files;
+	const char *name, *dir;
 	struct list list = {0};
 	struct manifest *m;
 	size_t n;
@@ -92,13 +92,13 @@ int store_load_manifest(const struct kind *const *kinds, struct diags *d, struct
 	o = json_parse(text, n, e);
 	if (!o)
 		return -EINVAL;
-	if (!json_object_object_get_ex(o, "name", &name) ||
-	    !json_object_object_get_ex(o, "dir", &dir) ||
-	    !json_object_object_get_ex(o, "text", &body)) {
-		json_object_put(o);
+	name = json_text(o, "name");
+	dir = json_text(o, "dir");
+	body = json_member(o, "text", json_type_string);
+	if (!name || !dir || !body)
 		return err_set(e, -EINVAL, "%s is not a manifest in force", STORE_MANIFEST);
-	}
-	if (json_object_object_get_ex(o, "files", &files)) {
+	files = json_member(o, "files", json_type_object);
+	if (files) {
 		json_object_object_foreach(files, path, value)
 		{
 			struct manifest_file *f = arena_alloc(d->arena, sizeof(*f));
@@ -108,10 +108,8 @@ int store_load_manifest(const struct kind *const *kinds, struct diags *d, struct
 			list_add(d->arena, &list, f);
 		}
 	}
-	m = manifest_load_text(json_object_get_string(name), json_object_get_string(dir),
-			       json_object_get_string(body),
+	m = manifest_load_text(name, dir, json_object_get_string(body),
 			       (size_t)json_object_get_string_len(body), &list, kinds, d);
-	json_object_put(o);
 	if (!m)
 		return err_set(e, -EINVAL, "the manifest in force can't be read by this version");
 	*ret = m;

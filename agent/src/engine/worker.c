@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
 
@@ -87,47 +88,37 @@ static void maybe_over(struct worker *w)
 	release(w);
 }
 
-static const char *get(json_object *o, const char *key)
+static void take_line(struct worker *w, const char *line)
 {
-	json_object *v;
-
-	return json_object_object_get_ex(o, key, &v) ? json_object_get_string(v) : NULL;
-}
-
-static uint64_t get_number(json_object *o, const char *key)
-{
-	json_object *v;
-
-	return json_object_object_get_ex(o, key, &v) ? json_object_get_uint64(v) : 0;
-}
-
-static void take_line(struct worker *w, const char *text)
-{
-	json_object *o = json_tokener_parse(text), *v;
+	json_object *o = json_tokener_parse(line), *v;
+	const char *text = json_text(o, "text"), *progress = json_text(o, "progress");
 
 	if (!o || !json_object_is_type(o, json_type_object)) {
 		/* A library printed to standard output: it belongs to the log. */
-		log_debug("%s: %s", w->name, text);
+		log_debug("%s: %s", w->name, line);
 	} else if (json_object_object_get_ex(o, "result", &v)) {
 		w->has_result = true;
 		w->result = json_object_get_int(v);
 		free(w->text);
-		w->text = get(o, "text") ? xstrdup(get(o, "text")) : NULL;
+		w->text = text ? xstrdup(text) : NULL;
 		if (json_object_object_get_ex(o, "value", &v)) {
 			json_object_put(w->value);
 			w->value = json_object_get(v);
 		}
 		if (w->result < 0 && json_object_object_get_ex(o, "error", &v)) {
-			err_set(&w->error, w->result, "%s",
-				get(v, "message") ? get(v, "message") : "failed");
-			if (get(v, "help"))
-				err_help(&w->error, "%s", get(v, "help"));
-			if (get(v, "path"))
-				err_at(&w->error, "%s", get(v, "path"));
+			const char *message = json_text(v, "message");
+			const char *help = json_text(v, "help");
+			const char *path = json_text(v, "path");
+
+			err_set(&w->error, w->result, "%s", message ? message : "failed");
+			if (help)
+				err_help(&w->error, "%s", help);
+			if (path)
+				err_at(&w->error, "%s", path);
 		}
-	} else if (get(o, "progress") && w->spec.progress) {
-		w->spec.progress(w->spec.data, get(o, "progress"), get_number(o, "done"),
-				 get_number(o, "total"));
+	} else if (progress && w->spec.progress) {
+		w->spec.progress(w->spec.data, progress, (uint64_t)json_int(o, "done"),
+				 (uint64_t)json_int(o, "total"));
 	}
 	json_object_put(o);
 }

@@ -8,10 +8,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <json-c/json.h>
 #include <sys/file.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
 
 #define INTENT_DIR_DEFAULT "/var/lib/manor/intent/domain"
@@ -33,34 +33,17 @@ static bool name_ok(const char *name)
 	return name[0] && name[0] != '.' && !strchr(name, '/') && strlen(name) <= 63;
 }
 
-static const char *get_text(struct arena *a, json_object *o, const char *key)
+/* None of the numbers is ever negative. */
+static int64_t get_count(json_object *o, const char *key)
 {
-	json_object *v;
-
-	if (!json_object_object_get_ex(o, key, &v) || !json_object_is_type(v, json_type_string))
-		return NULL;
-	return arena_strdup(a, json_object_get_string(v));
-}
-
-static int64_t get_int(json_object *o, const char *key)
-{
-	json_object *v;
-
-	if (!json_object_object_get_ex(o, key, &v) || !json_object_is_type(v, json_type_int))
-		return 0;
-	return MAX_OF(json_object_get_int64(v), 0);
-}
-
-static void json_put(json_object **o)
-{
-	json_object_put(*o);
+	return MAX_OF(json_int(o, key), (int64_t)0);
 }
 
 /* A file that is absent, damaged or not ours to understand is no intent at all. */
 static bool load(struct arena *a, const char *path, struct intent_domain *ret)
 {
 	_cleanup_(freep) char *text = NULL;
-	_cleanup_(json_put) json_object *o = NULL;
+	_cleanup_json_ json_object *o = NULL;
 	_cleanup_err_ struct err e = {0};
 	const char *stopped;
 
@@ -73,15 +56,15 @@ static bool load(struct arena *a, const char *path, struct intent_domain *ret)
 		log_debug("%s: not JSON", path);
 		return false;
 	}
-	ret->uuid = get_text(a, o, "uuid");
-	ret->boot_id = get_text(a, o, "boot_id");
-	ret->digest = get_text(a, o, "digest");
-	ret->since = get_int(o, "since");
-	ret->timeout = (uint64_t)get_int(o, "timeout");
-	ret->restart_domid = get_int(o, "restart_domid");
-	ret->crashes = get_int(o, "crashes");
-	ret->crashed = get_int(o, "crashed");
-	stopped = get_text(a, o, "stopped");
+	ret->uuid = arena_strdup(a, json_text(o, "uuid"));
+	ret->boot_id = arena_strdup(a, json_text(o, "boot_id"));
+	ret->digest = arena_strdup(a, json_text(o, "digest"));
+	ret->since = get_count(o, "since");
+	ret->timeout = (uint64_t)get_count(o, "timeout");
+	ret->restart_domid = get_count(o, "restart_domid");
+	ret->crashes = get_count(o, "crashes");
+	ret->crashed = get_count(o, "crashed");
+	stopped = json_text(o, "stopped");
 	for (int i = 0; intent_stop_words[i]; i++)
 		if (streq(stopped, intent_stop_words[i]))
 			ret->stopped = i;
@@ -125,19 +108,18 @@ int intent_read(struct arena *a, struct intent_facts *ret, struct err *e)
 
 static int save(const char *path, const struct intent_domain *i, struct err *e)
 {
-	_cleanup_(json_put) json_object *o = NULL;
+	_cleanup_json_ json_object *o = NULL;
 	const char *text;
 
 	if (i->stopped == INTENT_RUN && i->restart_domid == 0 && i->crashes == 0)
 		return file_remove(path, e);
 	o = json_object_new_object();
-	json_object_object_add(o, "uuid", json_object_new_string(i->uuid));
-	json_object_object_add(o, "boot_id", json_object_new_string(i->boot_id));
-	json_object_object_add(o, "stopped", json_object_new_string(intent_stop_words[i->stopped]));
+	json_put_text(o, "uuid", i->uuid);
+	json_put_text(o, "boot_id", i->boot_id);
+	json_put_text(o, "stopped", intent_stop_words[i->stopped]);
 	if (i->stopped != INTENT_RUN)
 		json_object_object_add(o, "since", json_object_new_int64(i->since));
-	if (i->digest)
-		json_object_object_add(o, "digest", json_object_new_string(i->digest));
+	json_put_text(o, "digest", i->digest);
 	if (i->timeout)
 		json_object_object_add(o, "timeout", json_object_new_int64((int64_t)i->timeout));
 	if (i->restart_domid)

@@ -5,7 +5,8 @@
 #include "host/lvm_report.h"
 
 #include <errno.h>
-#include <json-c/json.h>
+
+#include "base/json.h"
 
 const char lvm_report_options[] =
 	"--reportformat json --units b --nosuffix "
@@ -22,11 +23,9 @@ const char lvm_report_options[] =
 
 static const char *text_of(json_object *row, const char *key)
 {
-	json_object *v;
+	const char *s = json_text(row, key);
 
-	if (!json_object_object_get_ex(row, key, &v) || !json_object_is_type(v, json_type_string))
-		return NULL;
-	return json_object_get_string_len(v) ? json_object_get_string(v) : NULL;
+	return s && s[0] ? s : NULL;
 }
 
 static const char *copy_of(struct arena *a, json_object *row, const char *key)
@@ -196,22 +195,12 @@ static int each(struct arena *a, struct lvm_facts *l, json_object *report, const
 int lvm_report_parse(struct arena *a, const char *json, size_t n, struct lvm_facts *ret,
 		     struct err *e)
 {
-	struct json_tokener *tok = json_tokener_new_ex(16);
-	json_object *root = NULL, *reports;
+	_cleanup_json_ json_object *root = json_parse(json, n, NULL);
+	json_object *reports = json_list(root, "report");
 	struct lvm_facts l = {0};
-	int rc = -EINVAL;
+	int rc = reports ? 0 : -EINVAL;
 
-	if (!tok)
-		abort();
-	if (n <= INT32_MAX)
-		root = json_tokener_parse_ex(tok, json, (int)n);
-	json_tokener_free(tok);
-	if (!root || !json_object_is_type(root, json_type_object) ||
-	    !json_object_object_get_ex(root, "report", &reports) ||
-	    !json_object_is_type(reports, json_type_array))
-		goto out;
-	rc = 0;
-	for (size_t i = 0; i < json_object_array_length(reports) && rc == 0; i++) {
+	for (size_t i = 0; i < json_length(reports) && rc == 0; i++) {
 		json_object *r = json_object_array_get_idx(reports, i);
 
 		if (!json_object_is_type(r, json_type_object)) {
@@ -223,8 +212,6 @@ int lvm_report_parse(struct arena *a, const char *json, size_t n, struct lvm_fac
 		rc = rc ? rc : each(a, &l, r, "lv", add_lv);
 		rc = rc ? rc : each(a, &l, r, "seg", add_seg);
 	}
-out:
-	json_object_put(root);
 	if (rc)
 		return err_set(e, rc, "LVM's report can't be understood");
 	*ret = l;

@@ -90,10 +90,8 @@ json_object *facts_to_json(const struct facts *f)
 
 	json_object_object_add(o, "manor-facts", json_object_new_int(FACTS_FORMAT));
 	json_object_object_add(o, "time", json_object_new_int64(f->time));
-	if (f->hostname)
-		json_object_object_add(o, "hostname", json_object_new_string(f->hostname));
-	if (f->boot_id)
-		json_object_object_add(o, "boot_id", json_object_new_string(f->boot_id));
+	json_put_text(o, "hostname", f->hostname);
+	json_put_text(o, "boot_id", f->boot_id);
 	for (size_t i = 0; i < f->n; i++) {
 		const struct reading *r = &f->readings[i];
 		json_object *value;
@@ -102,20 +100,11 @@ json_object *facts_to_json(const struct facts *f)
 			value = record_to_json(r->reader->table, r->record, false);
 		} else {
 			value = json_object_new_object();
-			json_object_object_add(value, "unknown", json_object_new_string(r->why));
+			json_put_text(value, "unknown", r->why);
 		}
 		json_object_object_add(o, r->reader->name, value);
 	}
 	return o;
-}
-
-static const char *get_string(struct arena *a, json_object *json, const char *key)
-{
-	json_object *v;
-
-	if (!json_object_object_get_ex(json, key, &v) || !json_object_is_type(v, json_type_string))
-		return NULL;
-	return arena_strdup(a, json_object_get_string(v));
 }
 
 int facts_from_json(json_object *json, const struct reader *const *readers, struct facts **ret,
@@ -130,10 +119,9 @@ int facts_from_json(json_object *json, const struct reader *const *readers, stru
 	if (json_object_get_int(v) != FACTS_FORMAT)
 		return err_set(e, -EINVAL, "facts of format %d; this program reads format %d",
 			       json_object_get_int(v), FACTS_FORMAT);
-	if (json_object_object_get_ex(json, "time", &v))
-		f->time = json_object_get_int64(v);
-	f->hostname = get_string(f->arena, json, "hostname");
-	f->boot_id = get_string(f->arena, json, "boot_id");
+	f->time = json_int(json, "time");
+	f->hostname = arena_strdup(f->arena, json_text(json, "hostname"));
+	f->boot_id = arena_strdup(f->arena, json_text(json, "boot_id"));
 	for (size_t i = 0; readers[i]; i++) {
 		const struct reader *reader = readers[i];
 		const char *why;
@@ -142,7 +130,7 @@ int facts_from_json(json_object *json, const struct reader *const *readers, stru
 
 		if (!json_object_object_get_ex(json, reader->name, &v))
 			continue;
-		why = get_string(f->arena, v, "unknown");
+		why = json_text(v, "unknown");
 		if (why) {
 			facts_add_unknown(f, reader, why);
 			continue;

@@ -17,17 +17,6 @@ const struct kind *kind_find(const struct kind *const *kinds, const char *name)
 	return NULL;
 }
 
-static void put(json_object *o, const char *key, json_object *value)
-{
-	if (value)
-		json_object_object_add(o, key, value);
-}
-
-static json_object *text(const char *s)
-{
-	return s ? json_object_new_string(s) : NULL;
-}
-
 static json_object *changes_json(const struct changes *c)
 {
 	json_object *a = json_object_new_array();
@@ -35,10 +24,10 @@ static json_object *changes_json(const struct changes *c)
 	for (size_t i = 0; i < c->n; i++) {
 		json_object *o = json_object_new_object();
 
-		put(o, "path", text(c->list[i].path));
-		put(o, "old", text(c->list[i].old_text));
-		put(o, "new", text(c->list[i].new_text));
-		put(o, "impact", text(impact_words[c->list[i].impact]));
+		json_put_text(o, "path", c->list[i].path);
+		json_put_text(o, "old", c->list[i].old_text);
+		json_put_text(o, "new", c->list[i].new_text);
+		json_put_text(o, "impact", impact_words[c->list[i].impact]);
 		json_object_array_add(a, o);
 	}
 	return a;
@@ -48,46 +37,45 @@ json_object *step_to_json(const struct step *s, bool records)
 {
 	json_object *o = json_object_new_object();
 
-	put(o, "id", text(s->id));
-	put(o, "action", text(action_words[s->action]));
-	put(o, "kind", text(s->kind->name));
-	put(o, "name", text(s->name));
-	put(o, "uuid", s->uuid[0] ? text(s->uuid) : NULL);
-	put(o, "impact", text(impact_words[s->impact]));
-	put(o, "why", text(s->why));
-	put(o, "loses", text(s->loses));
+	json_put_text(o, "id", s->id);
+	json_put_text(o, "action", action_words[s->action]);
+	json_put_text(o, "kind", s->kind->name);
+	json_put_text(o, "name", s->name);
+	json_put_text(o, "uuid", s->uuid[0] ? s->uuid : NULL);
+	json_put_text(o, "impact", impact_words[s->impact]);
+	json_put_text(o, "why", s->why);
+	json_put_text(o, "loses", s->loses);
 	if (s->hold != HOLD_NO) {
-		put(o, "hold", text(hold_words[s->hold]));
-		put(o, "hold_why", text(s->hold_why));
+		json_put_text(o, "hold", hold_words[s->hold]);
+		json_put_text(o, "hold_why", s->hold_why);
 		if (s->hold == HOLD_WAIT)
-			put(o, "not_before", json_object_new_int64(s->not_before));
+			json_object_object_add(o, "not_before",
+					       json_object_new_int64(s->not_before));
 	}
 	if (s->half_made)
-		put(o, "half_made", json_object_new_boolean(true));
-	put(o, "changes", changes_json(&s->changes));
-	put(o, "serial", text(s->serial));
-	put(o, "timeout_s", json_object_new_int64(s->timeout_s));
+		json_object_object_add(o, "half_made", json_object_new_boolean(true));
+	json_object_object_add(o, "changes", changes_json(&s->changes));
+	json_put_text(o, "serial", s->serial);
+	json_object_object_add(o, "timeout_s", json_object_new_int64(s->timeout_s));
 	if (s->bytes)
-		put(o, "bytes", json_object_new_uint64(s->bytes));
+		json_object_object_add(o, "bytes", json_object_new_uint64(s->bytes));
 	if (s->want && s->want->span.source) {
-		put(o, "file", text(s->want->span.source->name));
-		put(o, "line", json_object_new_int64(s->want->span.line));
-		put(o, "column", json_object_new_int64(s->want->span.column));
+		json_put_text(o, "file", s->want->span.source->name);
+		json_object_object_add(o, "line", json_object_new_int64(s->want->span.line));
+		json_object_object_add(o, "column", json_object_new_int64(s->want->span.column));
 	}
 	if (records && s->want_record)
-		put(o, "want", record_to_json(s->kind->table, s->want_record, true));
+		json_object_object_add(o, "want",
+				       record_to_json(s->kind->table, s->want_record, true));
 	if (records && s->have_record)
-		put(o, "have", record_to_json(s->kind->table, s->have_record, true));
+		json_object_object_add(o, "have",
+				       record_to_json(s->kind->table, s->have_record, true));
 	return o;
 }
 
 static const char *get(struct arena *a, json_object *o, const char *key)
 {
-	json_object *v;
-
-	if (!json_object_object_get_ex(o, key, &v) || !json_object_is_type(v, json_type_string))
-		return NULL;
-	return arena_strdup(a, json_object_get_string(v));
+	return arena_strdup(a, json_text(o, key));
 }
 
 static int word(const char *const *words, const char *s)
@@ -120,10 +108,10 @@ int step_from_json(struct arena *a, json_object *json, const struct kind *const 
 		   struct step *ret, struct err *e)
 {
 	struct step s = {0};
-	const char *kind = get(a, json, "kind"), *uuid = get(a, json, "uuid");
-	int action = word(action_words, get(a, json, "action"));
-	int impact = word(impact_words, get(a, json, "impact"));
-	json_object *v;
+	const char *kind = json_text(json, "kind"), *uuid = json_text(json, "uuid");
+	int action = word(action_words, json_text(json, "action"));
+	int impact = word(impact_words, json_text(json, "impact"));
+	json_object *changes;
 	int r;
 
 	s.kind = kind ? kind_find(kinds, kind) : NULL;
@@ -137,27 +125,23 @@ int step_from_json(struct arena *a, json_object *json, const struct kind *const 
 	s.serial = get(a, json, "serial");
 	if (uuid)
 		snprintf(s.uuid, sizeof(s.uuid), "%s", uuid);
-	if (json_object_object_get_ex(json, "half_made", &v))
-		s.half_made = json_object_get_boolean(v);
-	if (json_object_object_get_ex(json, "timeout_s", &v))
-		s.timeout_s = (unsigned)json_object_get_int64(v);
-	if (json_object_object_get_ex(json, "changes", &v) &&
-	    json_object_is_type(v, json_type_array)) {
-		for (size_t i = 0; i < json_object_array_length(v); i++) {
-			json_object *c = json_object_array_get_idx(v, i);
-			int hit = word(impact_words, get(a, c, "impact"));
+	s.half_made = json_flag(json, "half_made");
+	s.timeout_s = (unsigned)json_int(json, "timeout_s");
+	changes = json_list(json, "changes");
+	for (size_t i = 0; i < json_length(changes); i++) {
+		json_object *c = json_object_array_get_idx(changes, i);
+		int hit = word(impact_words, json_text(c, "impact"));
 
-			s.changes.list =
-				arena_grow(a, s.changes.list, s.changes.n, sizeof(*s.changes.list));
-			s.changes.list[s.changes.n++] = (struct change){
-				.path = get(a, c, "path"),
-				.old_text = get(a, c, "old"),
-				.new_text = get(a, c, "new"),
-				.impact = hit < 0 ? IMPACT_NONE : (enum impact)hit,
-			};
-			if (!s.changes.list[s.changes.n - 1].path)
-				return err_set(e, -EINVAL, "a change without its path");
-		}
+		s.changes.list =
+			arena_grow(a, s.changes.list, s.changes.n, sizeof(*s.changes.list));
+		s.changes.list[s.changes.n++] = (struct change){
+			.path = get(a, c, "path"),
+			.old_text = get(a, c, "old"),
+			.new_text = get(a, c, "new"),
+			.impact = hit < 0 ? IMPACT_NONE : (enum impact)hit,
+		};
+		if (!s.changes.list[s.changes.n - 1].path)
+			return err_set(e, -EINVAL, "a change without its path");
 	}
 	r = get_record(a, s.kind, json, "want", &s.want_record, e);
 	if (r == 0)
@@ -174,13 +158,13 @@ json_object *plan_to_json(const struct plan *p)
 	json_object *o = json_object_new_object(), *steps = json_object_new_array();
 	json_object *notes = json_object_new_array();
 
-	put(o, "manor-plan", json_object_new_int(1));
-	put(o, "host", text(p->host));
-	put(o, "manifest_sha256", p->manifest_sha256[0] ? text(p->manifest_sha256) : NULL);
-	put(o, "allowed", text(impact_words[p->allowed]));
-	put(o, "resources", json_object_new_uint64(p->n_resources));
-	put(o, "refusal", text(p->refusal));
-	put(o, "refusal_help", text(p->refusal_help));
+	json_object_object_add(o, "manor-plan", json_object_new_int(1));
+	json_put_text(o, "host", p->host);
+	json_put_text(o, "manifest_sha256", p->manifest_sha256[0] ? p->manifest_sha256 : NULL);
+	json_put_text(o, "allowed", impact_words[p->allowed]);
+	json_object_object_add(o, "resources", json_object_new_uint64(p->n_resources));
+	json_put_text(o, "refusal", p->refusal);
+	json_put_text(o, "refusal_help", p->refusal_help);
 	for (size_t i = 0; i < p->n; i++) {
 		json_object *s = step_to_json(&p->steps[i], false);
 		json_object *after = json_object_new_array();
@@ -189,18 +173,18 @@ json_object *plan_to_json(const struct plan *p)
 			json_object_array_add(
 				after,
 				json_object_new_string(p->steps[p->steps[i].after[j].step].id));
-		put(s, "after", after);
+		json_object_object_add(s, "after", after);
 		json_object_array_add(steps, s);
 	}
-	put(o, "steps", steps);
+	json_object_object_add(o, "steps", steps);
 	for (size_t i = 0; i < p->n_notes; i++) {
 		json_object *n = json_object_new_object();
 
-		put(n, "subject", text(p->notes[i].subject));
-		put(n, "type", text(note_words[p->notes[i].type]));
-		put(n, "text", text(p->notes[i].text));
+		json_put_text(n, "subject", p->notes[i].subject);
+		json_put_text(n, "type", note_words[p->notes[i].type]);
+		json_put_text(n, "text", p->notes[i].text);
 		json_object_array_add(notes, n);
 	}
-	put(o, "notes", notes);
+	json_object_object_add(o, "notes", notes);
 	return o;
 }
