@@ -10,6 +10,13 @@ void list_add(struct arena *a, struct list *l, void *item)
 	l->items[l->n++] = item;
 }
 
+void list_add_at(struct arena *a, struct list *l, void *item, const struct node *node)
+{
+	l->nodes = arena_grow(a, l->nodes, l->n, sizeof(*l->nodes));
+	l->nodes[l->n] = node;
+	list_add(a, l, item);
+}
+
 bool list_has(const struct list *l, const char *s)
 {
 	for (size_t i = 0; i < l->n; i++)

@@ -34,11 +34,6 @@ static bool said(struct task *x, const char *code, struct span span)
 	return span.source && diags_has(x->c->diags, code, span);
 }
 
-static bool in_manifest(const struct field *f)
-{
-	return !(f->flags & (FIELD_DERIVED | FIELD_STATUS));
-}
-
 static const char *wanted(struct decode *c, const struct field *f)
 {
 	_cleanup_str_ struct str b = {};
@@ -307,6 +302,8 @@ static bool decode_string(struct task *x, const struct field *f, const struct no
 
 			if (e.help)
 				diag_help(x->c->diags, g, "%s", e.help);
+			if (f->parse == parse_name)
+				field_suggest_name(x->c, g, n->text);
 		}
 		return false;
 	}
@@ -447,7 +444,7 @@ static bool decode_list(struct task *x, const struct field *f, const struct node
 				continue;
 			}
 			decode_record(x, f->sub, item, one, record);
-			list_add(x->c->arena, l, record);
+			list_add_at(x->c->arena, l, record, item);
 			continue;
 		}
 		if (item->type != NODE_SCALAR || node_is_null(item)) {
@@ -466,11 +463,10 @@ static bool decode_list(struct task *x, const struct field *f, const struct node
 				continue;
 			g = diag_error(x->c->diags, "duplicate-item", item->span,
 				       "'%s' of %s names '%.80s' twice", f->name, what, text);
-			if (l->n == i)
-				diag_also(x->c->diags, g, n->items[j]->span, "first here");
+			diag_also(x->c->diags, g, l->nodes[j]->span, "first here");
 			break;
 		}
-		list_add(x->c->arena, l, (void *)text);
+		list_add_at(x->c->arena, l, (void *)text, item);
 	}
 	i = !x->bad;
 	x->bad |= before;
@@ -488,15 +484,8 @@ static bool decode_map(struct task *x, const struct field *f, const struct node 
 		const char *one;
 		void *record;
 
-		if (!field_name_ok(key->text)) {
-			if (!said(x, "bad-name", key->span))
-				diag_error(x->c->diags, "bad-name", key->span,
-					   "'%.80s' is not a name: lower-case letters, digits and "
-					   "'-', at most 63, not beginning with '-'",
-					   key->text);
-			continue;
-		}
-		one = arena_printf(x->c->arena, "%s '%s' of %s", f->sub->name, key->text, what);
+		x->bad |= !field_name(x->c, key); /* its contents are looked at all the same */
+		one = arena_printf(x->c->arena, "%s '%.80s' of %s", f->sub->name, key->text, what);
 		if (node_is_null(value)) {
 			/* Declared, with nothing to say about it. */
 			if (x->partial)
@@ -592,30 +581,15 @@ static bool decode_default(struct task *x, const struct field *f, const struct n
 	return decode_value(x, f, n, what, record);
 }
 
-static void unknown_key(struct task *x, const struct table *t, const struct node *key,
-			const char *what)
-{
-	const char *words[64];
-	struct diag *g;
-	size_t i, n = 0;
-
-	if (said(x, "unknown-key", key->span))
-		return;
-	for (i = 0; i < t->n; i++)
-		if (in_manifest(&t->fields[i]) && !(t->fields[i].flags & FIELD_LATER))
-			words[n++] = t->fields[i].name;
-	g = diag_error(x->c->diags, "unknown-key", key->span, "unknown key '%.80s' in %s",
-		       key->text, what);
-	diag_suggest(x->c->diags, g, key->text, words, n);
-}
-
 static void decode_record(struct task *x, const struct table *t, const struct node *node,
 			  const char *what, void *record)
 {
+	size_t errors = x->c->diags->n_errors, i;
 	struct record *rec = record;
-	uint64_t given = 0;
-	size_t i;
+	uint64_t given;
 
+	given = field_keys(x->c, t, node, what);
+	x->bad |= x->c->diags->n_errors > errors;
 	rec->node = node;
 	if (node->type == NODE_SCALAR) {
 		const struct field *f = short_field(t);
@@ -628,8 +602,8 @@ static void decode_record(struct task *x, const struct table *t, const struct no
 		const struct node *key = node->pairs[i].key, *value = node->pairs[i].value;
 		const struct field *f = field_find(t, key->text);
 
-		if (!f || !in_manifest(f)) {
-			unknown_key(x, t, key, what);
+		if (!f || !field_in_manifest(f)) {
+			x->bad = true;
 			continue;
 		}
 		if (f->flags & FIELD_LATER) {
@@ -644,16 +618,17 @@ static void decode_record(struct task *x, const struct table *t, const struct no
 		if (decode_value(x, f, value, what, record))
 			rec->set |= 1ull << (f - t->fields);
 	}
+	rec->given = x->c->incomplete ? UINT64_MAX : given;
 	for (i = 0; !x->partial && i < t->n; i++) {
 		const struct field *f = &t->fields[i];
 		struct diag *g;
 
-		if ((given & (1ull << i)) || !in_manifest(f) || (f->flags & FIELD_LATER))
+		if ((given & (1ull << i)) || !field_in_manifest(f) || (f->flags & FIELD_LATER))
 			continue;
 		if (f->def) {
 			if (decode_default(x, f, node, what, record))
 				rec->set |= 1ull << i;
-		} else if (f->flags & FIELD_REQUIRED) {
+		} else if ((f->flags & FIELD_REQUIRED) && !x->c->incomplete) {
 			const struct node *null = node_key(node, f->name);
 
 			x->bad = true;

@@ -32,6 +32,26 @@ bool field_is_set(const struct table *t, const void *record, const char *name)
 	return i < t->n && (((const struct record *)record)->set & (1ull << i));
 }
 
+bool field_given(const struct table *t, const void *record, const char *name)
+{
+	size_t i = field_index(t, name);
+
+	return i < t->n && (((const struct record *)record)->given & (1ull << i));
+}
+
+bool field_strange(const struct table *t, const void *record)
+{
+	const struct node *node = ((const struct record *)record)->node;
+
+	for (size_t i = 0; node && node->type == NODE_MAP && i < node->n; i++) {
+		const struct field *f = field_find(t, node->pairs[i].key->text);
+
+		if (!f || !field_in_manifest(f) || (f->flags & FIELD_LATER))
+			return true;
+	}
+	return false;
+}
+
 void field_mark(const struct table *t, void *record, const char *name)
 {
 	size_t i = field_index(t, name);
@@ -49,4 +69,9 @@ struct span field_span(const void *record, const char *path)
 	if (at && at->type == NODE_SEQ && at->key && at->span.line == at->key->span.line)
 		return at->span;
 	return node_span(at);
+}
+
+struct span field_item_span(const void *record, const char *name, const struct list *l, size_t i)
+{
+	return l->nodes && i < l->n ? l->nodes[i]->span : field_span(record, name);
 }

@@ -94,6 +94,12 @@ struct table {
 	const struct table ident = {word, text, sizeof(struct type), ident##_fields,                \
 				    ARRAY_SIZE(ident##_fields)}
 
+/* Whether a manifest may say it. */
+static inline bool field_in_manifest(const struct field *f)
+{
+	return !(f->flags & (FIELD_DERIVED | FIELD_STATUS));
+}
+
 static inline void *field_ptr(const struct field *f, const void *record)
 {
 	return (char *)record + f->offset;
@@ -108,21 +114,42 @@ struct decode {
 	 * reading. The agent gives one that serves the manifest in force from its own copy. */
 	int (*read)(struct decode *c, const char *path, const char **ret, struct err *e);
 	void *data; /* for read */
+	bool incomplete; /* what else belongs here could not be read (a domain's template): nothing is said
+			  * of what is missing */
 };
 
 /* Nodes → record, by the table. Unknown keys, wrong types, bounds, missing required fields go to
  * c->diags; the record is complete but for what was wrong. `what` names it in messages
  * ("domain 'web'"). Defaults fill unset fields, and count as set. A derived or status field in
- * the manifest is an unknown key. Returns 0, or -EINVAL when it added an error. */
+ * the manifest is an unknown key. Entries with a bad name are there too, and lists hold the items
+ * that are right. Returns 0, or -EINVAL when it added an error. */
 int field_decode(struct decode *c, const struct table *t, const struct node *node, const char *what,
 		 void *ret_record);
+/* Says of each key that the table lacks that it is unknown. One that is surely a misspelt other is
+ * spelt right in the tree, so that its value is read and what names it finds it. Returns the fields
+ * that such keys may have meant, as bits. */
+uint64_t field_keys(struct decode *c, const struct table *t, const struct node *node,
+		    const char *what);
 /* As the rest of the program sees presence. */
 bool field_is_set(const struct table *t, const void *record, const char *name);
 void field_mark(const struct table *t, void *record, const char *name); /* sets the bit */
+/* Whether the manifest says something of it, even if that could not be understood: what is wrong was
+ * said then, and that it is missing would be false. */
+bool field_given(const struct table *t, const void *record, const char *name);
+/* Whether the manifest uses words there that are unknown, or of a later version: then one of them may
+ * have been meant for what is missing. */
+bool field_strange(const struct table *t, const void *record);
 const struct field *field_find(const struct table *t, const char *name);
 
 /* The place of a field for diagnostics: its value's span, else the record's own. */
 struct span field_span(const void *record, const char *path);
+/* Of the i-th item of a list in a record. */
+struct span field_item_span(const void *record, const char *name, const struct list *l, size_t i);
+
+/* False, having said so, for a key that is to be a name and isn't one. */
+bool field_name(struct decode *c, const struct node *key);
+/* The name that a text would be with other letters, where there is one, beside the caret. */
+void field_suggest_name(struct decode *c, struct diag *g, const char *text);
 
 /* A Manor name: [a-z0-9][a-z0-9-]*, at most 63 characters. */
 bool field_name_ok(const char *s);

@@ -403,7 +403,9 @@ static struct node *load_collection(struct loader *l, yaml_event_t *start)
 		yaml_event_delete(&e);
 		if (!value)
 			return NULL;
-		if (map) {
+		if (map && key->plain && streq(key->text, "<<")) {
+			/* Refused, and no key that a table could know. */
+		} else if (map) {
 			value->key = key;
 			node->pairs =
 				arena_grow(l->arena, node->pairs, node->n, sizeof(*node->pairs));

@@ -217,15 +217,15 @@ static unsigned edit_distance(const char *a, size_t n, const char *b, size_t m)
 	return prev[m];
 }
 
-void diag_suggest(struct diags *d, struct diag *g, const char *word, const char *const *words,
-		  size_t n)
+const char *diag_nearest(const char *word, const char *const *words, size_t n,
+			 unsigned *ret_distance)
 {
 	size_t len = word ? strlen(word) : 0, i;
 	const char *best = NULL;
 	unsigned least = 0;
 
 	if (len == 0 || len > WORD_MAX)
-		return;
+		return NULL;
 	for (i = 0; i < n; i++) {
 		size_t m = words[i] ? strlen(words[i]) : 0;
 		unsigned dist;
@@ -241,6 +241,16 @@ void diag_suggest(struct diags *d, struct diag *g, const char *word, const char 
 			least = dist;
 		}
 	}
+	if (best && ret_distance)
+		*ret_distance = least;
+	return best;
+}
+
+void diag_suggest(struct diags *d, struct diag *g, const char *word, const char *const *words,
+		  size_t n)
+{
+	const char *best = diag_nearest(word, words, n, NULL);
+
 	if (best)
 		diag_label(d, g, "did you mean '%s'?", best);
 }

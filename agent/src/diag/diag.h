@@ -56,8 +56,11 @@ void diag_label(struct diags *d, struct diag *g, const char *fmt, ...) _printf_(
 void diag_help(struct diags *d, struct diag *g, const char *fmt, ...) _printf_(3, 4);
 void diag_also(struct diags *d, struct diag *g, struct span span, const char *fmt, ...)
 	_printf_(4, 5);
-/* Label "did you mean 'x'?" if one of the words is near enough to `word` (edit distance); nothing
- * otherwise. */
+/* The word that is near enough to `word` (edit distance) to be meant, or NULL. *ret_distance (may be
+ * NULL): how many letters differ. */
+const char *diag_nearest(const char *word, const char *const *words, size_t n,
+			 unsigned *ret_distance);
+/* Label "did you mean 'x'?" if one of the words is; nothing otherwise. */
 void diag_suggest(struct diags *d, struct diag *g, const char *word, const char *const *words,
 		  size_t n);
 

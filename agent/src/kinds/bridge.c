@@ -47,12 +47,14 @@ TABLE(bridge_table, bridge, "bridge",
 
 /* ---- the manifest ---- */
 
-/* The place of the i-th item of a list, else of the record. */
-static struct span item_span(const struct bridge *b, const char *list, size_t i)
+static struct span port_span(const struct bridge *b, size_t i)
 {
-	const struct node *n = b->rec.node ? node_get(b->rec.node, list) : NULL;
+	return field_item_span(b, "ports", &b->ports, i);
+}
 
-	return n && n->type == NODE_SEQ && i < n->n ? n->items[i]->span : field_span(b, list);
+static struct span address_span(const struct bridge *b, size_t i)
+{
+	return field_item_span(b, "addresses", &b->addresses, i);
 }
 
 static void check_name(struct manifest *m, const struct resource *r)
@@ -82,11 +84,12 @@ static void bridge_prepare(struct manifest *m, struct resource *r)
 	struct bridge *b = r->record;
 	struct diag *g;
 
-	check_name(m, r);
+	if (!r->misnamed)
+		check_name(m, r);
 	for (size_t i = 0; i < b->addresses.n; i++) {
 		if (strncmp(b->addresses.items[i], "fe80:", 5) != 0)
 			continue;
-		g = diag_error(m->diags, "link-local", item_span(b, "addresses", i),
+		g = diag_error(m->diags, "link-local", address_span(b, i),
 			       "'%s' is a link-local address", (const char *)b->addresses.items[i]);
 		diag_help(m->diags, g, "every link that is up has one of its own; leave it out");
 	}
@@ -149,10 +152,10 @@ static void check_pair(struct manifest *m, const struct resource *r, const struc
 		for (size_t j = 0; j < c->ports.n; j++) {
 			if (!streq(b->ports.items[i], c->ports.items[j]))
 				continue;
-			g = diag_error(m->diags, "port-in-two-bridges", item_span(b, "ports", i),
+			g = diag_error(m->diags, "port-in-two-bridges", port_span(b, i),
 				       "link '%s' is a port of bridge '%s' and of bridge '%s'",
 				       (const char *)b->ports.items[i], s->name, r->name);
-			diag_also(m->diags, g, item_span(c, "ports", j), "here already");
+			diag_also(m->diags, g, port_span(c, j), "here already");
 		}
 	}
 	for (size_t i = 0; i < b->addresses.n; i++) {
@@ -164,11 +167,11 @@ static void check_pair(struct manifest *m, const struct resource *r, const struc
 			if (!same && !overlap(x, y))
 				continue;
 			g = diag_error(m->diags, same ? "duplicate-address" : "overlapping-subnets",
-				       item_span(b, "addresses", i),
+				       address_span(b, i),
 				       same ? "bridges '%s' and '%s' have the same address %s"
 					    : "bridges '%s' and '%s' have overlapping subnets: %s",
 				       s->name, r->name, x);
-			diag_also(m->diags, g, item_span(c, "addresses", j), "and here %s", y);
+			diag_also(m->diags, g, address_span(c, j), "and here %s", y);
 		}
 	}
 }
@@ -191,7 +194,7 @@ static void bridge_check(struct manifest *m)
 
 			if (!l || !field_is_set(port->kind->table, l, "up") || l->up)
 				continue;
-			g = diag_error(m->diags, "port-down", item_span(b, "ports", j),
+			g = diag_error(m->diags, "port-down", port_span(b, j),
 				       "link '%s' is a port of bridge '%s' and is to be down",
 				       port->name, r->name);
 			diag_also(m->diags, g, field_span(l, "up"), "said here");

@@ -173,21 +173,25 @@ const struct table *const domain_disk_fields = &domain_disk_table;
 const struct table *const domain_nic_fields = &domain_nic_table;
 
 /* The template's part below the domain's own words. */
-static struct node *before(struct manifest *m, const char *name, struct node *node)
+static struct node *before(struct manifest *m, const char *name, struct node *node,
+			   bool *ret_incomplete)
 {
 	const struct node *word = node->type == NODE_MAP ? node_get(node, "template") : NULL;
 	const struct resource *t;
 	const struct record *rec;
 	struct node *under;
 
-	if (!word || word->type != NODE_SCALAR)
+	if (!word || node_is_null(word))
 		return node;
-	t = manifest_find(m, "template", word->text);
+	t = word->type == NODE_SCALAR ? manifest_find(m, "template", word->text) : NULL;
 	rec = t ? t->record : NULL;
 	under = rec && rec->node ? node_get(rec->node, "domain") : NULL;
-	if (!under || under->type != NODE_MAP)
-		return node;
-	return node_merge(m->arena, under, node);
+	if (under && under->type == NODE_MAP)
+		return node_merge(m->arena, under, node);
+	/* Unknown, or there but not to be understood: what the domain got from it isn't known. */
+	*ret_incomplete = !rec || !rec->node || (under && !node_is_null(under)) ||
+			  (!under && field_given(t->kind->table, rec, "domain"));
+	return node;
 }
 
 /* What prepare() works on. */
@@ -211,6 +215,8 @@ static void unknown_file(struct lowering *l, struct span span, const char *what,
 	const char **names = arena_alloc(l->m->arena, (t->files.n + 1) * sizeof(*names));
 	struct diag *g;
 
+	if (!template_lacks(l->template, file))
+		return;
 	for (size_t i = 0; i < t->files.n; i++)
 		names[i] = t->files.entries[i].name;
 	g = diag_error(l->m->diags, "unknown-file", span,
@@ -230,7 +236,7 @@ static const char *boot_path(struct lowering *l, const char *field, const char *
 		return text;
 	if (strchr(text, '/'))
 		return arena_printf(l->m->arena, "%s/%s", l->m->dir, text);
-	if (!l->d->template) {
+	if (!field_given(&domain_table, l->d, "template")) {
 		struct diag *g = diag_error(l->m->diags, "unknown-file", span,
 					    "%s of %s: '%s' names a template's file, and it has no "
 					    "template",
@@ -253,12 +259,12 @@ static void prepare_boot(struct lowering *l)
 {
 	struct domain *d = l->d;
 
-	if (!d->kernel) {
+	if (!field_given(&domain_table, d, "kernel")) {
 		struct diag *g = diag_error(l->m->diags, "missing-key", l->r->span,
 					    "%s lacks 'kernel'", resource_title(l->m->arena, l->r));
 		diag_help(l->m->diags, g,
 			  "kernel: a file of its template or, with a slash, a path");
-	} else {
+	} else if (d->kernel) {
 		d->kernel_path = boot_path(l, "kernel", d->kernel);
 	}
 	d->initrd_path = d->initrd ? boot_path(l, "initrd", d->initrd) : BOOT_NONE;
@@ -280,7 +286,7 @@ static void prepare_clone(struct lowering *l, const char *name, struct domain_di
 	struct span span = at(l, name, "from");
 	const char *full;
 
-	if (!l->d->template) {
+	if (!field_given(&domain_table, l->d, "template")) {
 		diag_error(m->diags, "unknown-file", span,
 			   "disk '%s' of %s is to be a clone of '%s', but it has no template", name,
 			   resource_title(m->arena, l->r), k->from);
@@ -292,6 +298,9 @@ static void prepare_clone(struct lowering *l, const char *name, struct domain_di
 		k->storage = t->storage;
 		field_mark(&domain_disk_table, k, "storage");
 	}
+	if (!k->storage && (field_given(&domain_disk_table, k, "storage") ||
+			    field_given(l->template->kind->table, t, "storage")))
+		return; /* what is wrong with it was said */
 	if (!k->storage) {
 		struct diag *g = diag_error(m->diags, "missing-key", at(l, name, NULL),
 					    "disk '%s' of %s lacks 'storage'", name,
@@ -352,26 +361,30 @@ static void prepare_disks(struct lowering *l)
 		struct domain_disk *k = disks->entries[i].value;
 		const char *name = disks->entries[i].name;
 
-		if (!!k->from == !!k->volume) {
+		const struct table *t = &domain_disk_table;
+		bool both = k->from && k->volume;
+
+		if (both || (!field_given(t, k, "from") && !field_given(t, k, "volume") &&
+			     !field_strange(t, k))) {
 			struct diag *g = diag_error(
-				l->m->diags, k->from ? "conflicting-keys" : "missing-key",
-				at(l, name, k->from ? "volume" : NULL), "disk '%s' of %s %s", name,
+				l->m->diags, both ? "conflicting-keys" : "missing-key",
+				at(l, name, both ? "volume" : NULL), "disk '%.80s' of %s %s", name,
 				resource_title(l->m->arena, l->r),
-				k->from ? "has both 'from' and 'volume'"
-					: "has neither 'from' nor 'volume'");
+				both ? "has both 'from' and 'volume'"
+				     : "has neither 'from' nor 'volume'");
 			diag_help(l->m->diags, g,
 				  "from: a clone of a file of the template; "
 				  "volume: a declared volume");
 		} else if (k->from) {
 			prepare_clone(l, name, k);
-		} else {
+		} else if (k->volume) {
 			prepare_volume(l, name, k);
 		}
 		for (size_t j = 0; j < i; j++) {
 			const struct domain_disk *other = disks->entries[j].value;
 			struct diag *g;
 
-			if (!streq(k->vdev, other->vdev))
+			if (!k->vdev || !streq(k->vdev, other->vdev))
 				continue;
 			g = diag_error(l->m->diags, "duplicate-vdev", at(l, name, "vdev"),
 				       "disks '%s' and '%s' of %s are both %s",
@@ -430,7 +443,7 @@ static void prepare(struct manifest *m, struct resource *r)
 		struct domain_nic *n = l.d->nics.entries[i].value;
 		char mac[MAC_TEXT];
 
-		if (n->mac)
+		if (field_given(&domain_nic_table, n, "mac"))
 			continue;
 		ident_mac(m->namespace, r->name, l.d->nics.entries[i].name, mac);
 		n->mac = arena_strdup(m->arena, mac);
@@ -442,7 +455,8 @@ static void prepare(struct manifest *m, struct resource *r)
 struct use {
 	const char *what; /* the MAC, the target */
 	const struct resource *domain;
-	const char *path;
+	const struct entry *entry; /* of the NIC or disk */
+	const char *field;         /* of it */
 	bool writes;
 };
 
@@ -453,12 +467,12 @@ static int by_what(const void *a, const void *b)
 
 	if (r == 0)
 		r = strcmp(x->domain->name, y->domain->name);
-	return r ? r : strcmp(x->path, y->path);
+	return r ? r : strcmp(x->entry->name, y->entry->name);
 }
 
 static struct span use_span(const struct use *u)
 {
-	return field_span(u->domain->record, u->path);
+	return field_span(u->entry->value, u->field);
 }
 
 static bool earlier(const struct use *a, const struct use *b)
@@ -469,8 +483,7 @@ static bool earlier(const struct use *a, const struct use *b)
 }
 
 static void add_use(struct manifest *m, struct use **list, size_t *n, const struct resource *r,
-		    const char *what, bool writes, const char *map, const char *entry,
-		    const char *field)
+		    const char *what, bool writes, const struct entry *entry, const char *field)
 {
 	if (!what)
 		return;
@@ -479,7 +492,8 @@ static void add_use(struct manifest *m, struct use **list, size_t *n, const stru
 		.what = what,
 		.domain = r,
 		.writes = writes,
-		.path = arena_printf(m->arena, "%s.%s.%s", map, entry, field),
+		.entry = entry,
+		.field = field,
 	};
 }
 
@@ -496,13 +510,13 @@ static void check(struct manifest *m)
 			continue;
 		for (size_t k = 0; k < d->nics.n; k++)
 			add_use(m, &macs, &n_macs, r,
-				((struct domain_nic *)d->nics.entries[k].value)->mac, true, "nics",
-				d->nics.entries[k].name, "mac");
+				((struct domain_nic *)d->nics.entries[k].value)->mac, true,
+				&d->nics.entries[k], "mac");
 		for (size_t k = 0; k < d->disks.n; k++) {
 			const struct domain_disk *x = d->disks.entries[k].value;
 
-			add_use(m, &targets, &n_targets, r, x->target, !x->read_only, "disks",
-				d->disks.entries[k].name, x->volume ? "volume" : "from");
+			add_use(m, &targets, &n_targets, r, x->target, !x->read_only,
+				&d->disks.entries[k], x->volume ? "volume" : "from");
 		}
 	}
 	if (macs)

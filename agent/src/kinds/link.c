@@ -149,7 +149,7 @@ static void link_prepare(struct manifest *m, struct resource *r)
 	const struct link *l = r->record;
 	struct diag *g;
 
-	if (l->match.mac || l->match.path || l->match.name)
+	if (!l->match.rec.node || l->match.rec.given || field_strange(&link_match_table, &l->match))
 		return;
 	g = diag_error(m->diags, "match-empty", field_span(l, "match"),
 		       "link '%s' matches nothing: 'match' needs mac, path or name", r->name);

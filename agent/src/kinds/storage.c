@@ -146,8 +146,12 @@ static void prepare_device(struct manifest *m, struct resource *r, struct storag
 {
 	char uuid[PV_UUID_TEXT];
 	struct span span = d->rec.node ? d->rec.node->span : r->span;
-	unsigned given = !!d->serial + !!d->wwid + !!d->path;
+	const struct table *t = &storage_device_table;
+	unsigned given = field_given(t, d, "serial") + field_given(t, d, "wwid") +
+			 field_given(t, d, "path");
 
+	if (given == 0 && field_strange(t, d))
+		return;
 	if (given != 1) {
 		struct diag *g = diag_error(m->diags, "bad-device", span,
 					    given ? "a device of %s is named in more than one way"
@@ -156,6 +160,8 @@ static void prepare_device(struct manifest *m, struct resource *r, struct storag
 		diag_help(m->diags, g, "give exactly one of serial, wwid and path");
 		return;
 	}
+	if (!d->serial && !d->wwid && !d->path)
+		return; /* what is wrong with it was said */
 	if (d->path && !startswith(d->path, "/dev/")) {
 		diag_error(m->diags, "bad-device", field_span(d, "path"), "'%s' is no device",
 			   d->path);
@@ -179,7 +185,7 @@ static void storage_prepare(struct manifest *m, struct resource *r)
 	if (why)
 		diag_error(m->diags, "bad-name", r->span, "storage can't be named '%s': %s",
 			   r->name, why);
-	if (s->devices.n == 0)
+	if (s->devices.n == 0 && field_is_set(&storage_table, s, "devices"))
 		diag_error(m->diags, "no-devices", field_span(s, "devices"),
 			   "storage '%s' has no devices", r->name);
 	for (size_t i = 0; i < s->devices.n; i++)

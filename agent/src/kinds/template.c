@@ -160,6 +160,8 @@ static void prepare_file(struct manifest *m, struct resource *r, const struct en
 
 	if (!f->url)
 		return;
+	if (!f->sha256 && field_given(&template_file_table, f, "sha256"))
+		return; /* what is wrong with it was said */
 	if (!f->sha256) {
 		g = diag_error(m->diags, "missing-digest", entry->key ? entry->key->span : r->span,
 			       "file '%s' of %s has no sha256", entry->name,
@@ -194,6 +196,19 @@ static bool used(const struct manifest *m, const struct resource *r)
 	return false;
 }
 
+bool template_lacks(const struct resource *r, const char *file)
+{
+	const struct record *rec = r->record;
+	const struct node *files;
+
+	if (template_file(r, file) || !rec->node)
+		return false;
+	files = node_get(rec->node, "files");
+	if (!files)
+		return !field_given(&template_table, rec, "files");
+	return (node_is_null(files) || files->type == NODE_MAP) && !node_key(files, file);
+}
+
 /* A file that the template's own domain part names. Of one in use the domains say what is wrong. */
 static void want_file(struct manifest *m, struct resource *r, const char *file, const char *path,
 		      const char *storage, bool complain)
@@ -207,7 +222,7 @@ static void want_file(struct manifest *m, struct resource *r, const char *file, 
 			template_import(m, r, file, streq(storage, "") ? NULL : storage);
 		return;
 	}
-	if (!complain)
+	if (!complain || !template_lacks(r, file))
 		return;
 	g = diag_error(m->diags, "unknown-file", field_span(t, path), "%s has no file '%s'",
 		       resource_title(m->arena, r), file);

@@ -41,6 +41,8 @@ extern const struct table template_table;
 
 /* A file of the template, or NULL: then the caller says so, at the line that asked for it. */
 const struct template_file *template_file(const struct resource *template, const char *file);
+/* Whether it surely has none: not where one of that name is there but not to be understood. */
+bool template_lacks(const struct resource *template, const char *file);
 
 /* For a domain's prepare(): says that it needs `file` in `storage` (a base to clone), or with NULL in
  * the cache (a boot file), and gives digest and place. Adds the entry to the template, once, and the

@@ -98,7 +98,7 @@ static void volume_prepare(struct manifest *m, struct resource *r)
 	struct volume *v = r->record;
 	const char *why = v->storage ? storage_volume_bad(m->arena, v->storage, r->name) : NULL;
 
-	if (why) {
+	if (why && !r->misnamed) {
 		diag_error(m->diags, "bad-name", r->span, "volume can't be named '%s': %s", r->name,
 			   why);
 		return;

@@ -63,9 +63,13 @@ struct kind {
 	bool gentle; /* its worker is never killed (LVM in the middle of its metadata), only asked */
 
 	/* Manifest → resources. All optional, called in the order of the kinds' array.
+	 * They see what the manifest says as far as it is sound: a field that could not be understood is
+	 * unset, but given (field_given()), and of what was said to be wrong nothing more is said.
 	 * before: the node to decode instead (a domain's merged with its template's); may return `node`.
+	 * *ret_incomplete: a part of it could not be read, so nobody knows what is missing.
 	 * prepare: checks that span fields; fills derived fields; implies further resources. */
-	struct node *(*before)(struct manifest *m, const char *name, struct node *node);
+	struct node *(*before)(struct manifest *m, const char *name, struct node *node,
+			       bool *ret_incomplete);
 	void (*prepare)(struct manifest *m, struct resource *r);
 	/* After every kind's prepare: checks across resources (duplicate MACs, pool arithmetic). */
 	void (*check)(struct manifest *m);

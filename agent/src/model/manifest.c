@@ -124,7 +124,7 @@ static int read_named(struct decode *c, const char *path, const char **ret, stru
 
 const char *resource_title(struct arena *a, const struct resource *r)
 {
-	return arena_printf(a, "%s '%s'", r->kind->name, r->name);
+	return arena_printf(a, "%s '%.80s'", r->kind->name, r->name);
 }
 
 struct resource *manifest_find(const struct manifest *m, const char *kind, const char *name)
@@ -166,10 +166,13 @@ struct resource *manifest_imply(struct manifest *m, struct resource *owner, cons
 		if (streq(m->kinds[i]->name, kind))
 			k = m->kinds[i];
 	if (r) {
-		struct diag *g =
-			diag_error(m->diags, "name-taken", where ? where->span : owner->span,
-				   "%s needs the name %s '%s', which is taken",
-				   resource_title(m->arena, owner), kind, name);
+		struct diag *g;
+
+		if ((owner && owner->misnamed) || r->misnamed)
+			return NULL; /* with right names they need not meet */
+		g = diag_error(m->diags, "name-taken", where ? where->span : owner->span,
+			       "%s needs the name %s '%s', which is taken",
+			       resource_title(m->arena, owner), kind, name);
 		diag_also(m->diags, g, r->span, "taken here");
 		return NULL;
 	}
@@ -177,6 +180,8 @@ struct resource *manifest_imply(struct manifest *m, struct resource *owner, cons
 		return NULL;
 	r = add(m, k, arena_strdup(m->arena, name), where ? where : owner->key);
 	r->owner = owner;
+	r->misnamed = (owner && owner->misnamed) ||
+		      (where && where->key && !field_name_ok(where->key->text));
 	return r;
 }
 
@@ -191,21 +196,34 @@ void resource_needs(struct manifest *m, struct resource *r, struct resource *oth
 	r->needs[r->n_needs++] = other;
 }
 
+/* Whether what a kind's section declares is known: not where it is no mapping, or too long; `n` of it
+ * were read. */
+static bool section_read(const struct manifest *m, const char *kind, size_t n)
+{
+	for (size_t i = 0; m->kinds[i]; i++) {
+		const struct node *section;
+
+		if (!streq(m->kinds[i]->name, kind) || !m->kinds[i]->section)
+			continue;
+		section = node_get(m->root, m->kinds[i]->section);
+		return !section || node_is_null(section) ||
+		       (section->type == NODE_MAP && section->n == n);
+	}
+	return true;
+}
+
 /* One reference: found, or said where it stands, with the name that was meant. */
-static void refer(struct manifest *m, struct resource *r, const struct field *f, const void *record,
-		  const char *word, size_t index)
+static void refer(struct manifest *m, struct resource *r, const struct field *f, const char *word,
+		  struct span span)
 {
 	struct resource *other = manifest_find(m, f->ref, word);
 	_cleanup_(freep) const char **names = NULL;
-	const struct node *node = ((const struct record *)record)->node;
-	const struct node *value = node ? node_get(node, f->name) : NULL;
+	const char *meant;
 	struct diag *g;
 	size_t n = 0;
 
-	if (value && value->type == NODE_SEQ && index < value->n)
-		value = value->items[index];
 	if (other == r) {
-		diag_error(m->diags, "cycle", value ? value->span : r->span, "%s depends on itself",
+		diag_error(m->diags, "cycle", span, "%s depends on itself",
 			   resource_title(m->arena, r));
 		return;
 	}
@@ -213,19 +231,21 @@ static void refer(struct manifest *m, struct resource *r, const struct field *f,
 		resource_needs(m, r, other);
 		return;
 	}
-	g = diag_error(m->diags, "unknown-reference", value ? value->span : r->span,
-		       "%s uses unknown %s '%s'", resource_title(m->arena, r), f->ref, word);
 	names = xcalloc(m->n_resources, sizeof(*names));
 	for (size_t i = 0; i < m->n_resources; i++)
 		if (streq(m->resources[i]->kind->name, f->ref) && !m->resources[i]->owner)
 			names[n++] = m->resources[i]->name;
-	diag_suggest(m->diags, g, word, names, n);
-	for (size_t i = 0; g->label && i < n; i++) {
-		_cleanup_(freep) char *quoted = xasprintf("'%s'", names[i]);
-
-		if (strstr(g->label, quoted))
-			diag_also(m->diags, g, manifest_find(m, f->ref, names[i])->span,
-				  "declared here");
+	if (!section_read(m, f->ref, n))
+		return;
+	meant = diag_nearest(word, names, n, NULL);
+	other = meant ? manifest_find(m, f->ref, meant) : NULL;
+	if (other && other->misnamed)
+		return; /* the reference is right, the name isn't, and that was said */
+	g = diag_error(m->diags, "unknown-reference", span, "%s uses unknown %s '%s'",
+		       resource_title(m->arena, r), f->ref, word);
+	if (other) {
+		diag_label(m->diags, g, "did you mean '%s'?", meant);
+		diag_also(m->diags, g, other->span, "declared here");
 	}
 	if (n == 0)
 		diag_help(m->diags, g, "the manifest declares no %s", f->ref);
@@ -240,8 +260,10 @@ static void refer_all(struct manifest *m, struct resource *r, const struct table
 		const struct field *f = &t->fields[i];
 		void *p = field_ptr(f, record);
 
-		/* A part to be merged elsewhere is checked where it is merged. */
-		if (!(rec->set & (1ull << i)) || (f->flags & FIELD_PARTIAL))
+		/* A part to be merged elsewhere is checked where it is merged. Of a list with a bad item
+		 * the others count. */
+		if ((!(rec->set & (1ull << i)) && f->type != FIELD_LIST) ||
+		    (f->flags & FIELD_PARTIAL))
 			continue;
 		if (f->type == FIELD_SUB) {
 			refer_all(m, r, f->sub, p);
@@ -255,10 +277,12 @@ static void refer_all(struct manifest *m, struct resource *r, const struct table
 				if (f->sub)
 					refer_all(m, r, f->sub, l->items[j]);
 				else if (f->ref)
-					refer(m, r, f, record, l->items[j], j);
+					refer(m, r, f, l->items[j],
+					      field_item_span(record, f->name, l, j));
 			}
 		} else if (f->ref && *(const char **)p) {
-			refer(m, r, f, record, *(const char **)p, 0);
+			refer(m, r, f, *(const char **)p,
+			      rec->node ? field_span(record, f->name) : r->span);
 		}
 	}
 }
@@ -278,26 +302,25 @@ static void load_section(struct manifest *m, struct decode *c, const struct kind
 	for (size_t i = 0; i < section->n; i++) {
 		struct node *key = section->pairs[i].key, *value = section->pairs[i].value;
 		struct resource *r;
+		const char *title;
 
-		if (!field_name_ok(key->text)) {
-			diag_error(m->diags, "bad-name", key->span,
-				   "'%.80s' is not a name: lower-case letters, digits and '-', at "
-				   "most 63, not beginning with '-'",
-				   key->text);
-			continue;
-		}
 		if (m->n_resources >= RESOURCES_MAX) {
 			diag_error(m->diags, "too-many", key->span, "more than %d resources",
 				   RESOURCES_MAX);
 			return;
 		}
-		if (k->before && value)
-			value = k->before(m, key->text, value);
-		if (!value)
-			continue;
 		r = add(m, k, key->text, key);
-		if (field_decode(c, k->table, value, resource_title(m->arena, r), r->record) < 0)
-			r->prepared = true; /* what is half decoded isn't looked at further */
+		title = resource_title(m->arena, r);
+		r->misnamed = !field_name(c, key);
+		c->incomplete = false;
+		if (k->before) {
+			field_keys(c, k->table, value, title);
+			value = k->before(m, key->text, value, &c->incomplete);
+		}
+		field_decode(c, k->table, value, title, r->record);
+		c->incomplete = false;
+		/* Nothing at all could be read. */
+		r->prepared = !((struct record *)r->record)->node;
 	}
 }
 
@@ -328,36 +351,35 @@ static void load_sections(struct manifest *m, struct decode *c)
 		}
 	}
 	for (size_t k = 0; m->kinds[k]; k++)
-		if (m->kinds[k]->check && m->diags->n_errors == 0)
+		if (m->kinds[k]->check)
 			m->kinds[k]->check(m);
 }
 
 enum { UNSEEN, OPEN, DONE };
 
-static bool visit(struct manifest *m, struct resource *r, struct resource **out, size_t *n)
+/* NULL, or what was said of a cycle that leads through here. */
+static struct diag *visit(struct manifest *m, struct resource *r, struct resource **out, size_t *n)
 {
 	if (r->mark == DONE)
-		return true;
-	if (r->mark == OPEN) {
-		diag_error(m->diags, "cycle", r->span, "%s depends on itself",
-			   resource_title(m->arena, r));
-		return false;
-	}
+		return NULL;
+	if (r->mark == OPEN)
+		return diag_error(m->diags, "cycle", r->span, "%s depends on itself",
+				  resource_title(m->arena, r));
 	r->mark = OPEN;
 	for (size_t i = 0; i < r->n_needs; i++) {
-		if (!visit(m, r->needs[i], out, n)) {
-			/* The way back to the first is told place by place. */
-			struct diag *g = &m->diags->list[m->diags->n - 1];
+		struct diag *g = visit(m, r->needs[i], out, n);
 
-			if (m->diags->n && g->span.line != r->span.line)
-				diag_also(m->diags, g, r->span, "through %s",
-					  resource_title(m->arena, r));
-			return false;
-		}
+		if (!g)
+			continue;
+		/* The way back to the first is told place by place. */
+		if (g->span.line != r->span.line)
+			diag_also(m->diags, g, r->span, "through %s", resource_title(m->arena, r));
+		r->mark = DONE;
+		return g;
 	}
 	r->mark = DONE;
 	out[(*n)++] = r;
-	return true;
+	return NULL;
 }
 
 static void sort(struct manifest *m)
@@ -366,37 +388,19 @@ static void sort(struct manifest *m)
 	size_t n = 0;
 
 	for (size_t i = 0; i < m->n_resources; i++)
-		if (!visit(m, m->resources[i], out, &n))
-			return;
-	m->resources = out;
+		visit(m, m->resources[i], out, &n);
+	if (m->diags->n_errors == 0)
+		m->resources = out;
 }
 
-static void load_top(struct manifest *m, struct decode *c)
+/* False: of another version, so that nothing else in it can be judged. */
+static bool load_top(struct manifest *m, struct decode *c)
 {
 	const struct table *all = manifest_table(m->arena, m->kinds);
-	const char *words[64];
 	struct node *scalars = arena_alloc(m->arena, sizeof(*scalars));
 	struct top top = {0};
 	struct node *version = node_get(m->root, "manor");
 
-	*scalars = *m->root;
-	scalars->pairs = arena_alloc(m->arena, (m->root->n + 1) * sizeof(*scalars->pairs));
-	scalars->n = 0;
-	for (size_t i = 0; i < all->n; i++)
-		words[i] = all->fields[i].name;
-	for (size_t i = 0; i < m->root->n; i++) {
-		const struct node_pair *p = &m->root->pairs[i];
-		const struct field *f = field_find(all, p->key->text);
-		struct diag *g;
-
-		if (f && f->type != FIELD_MAP) {
-			scalars->pairs[scalars->n++] = *p;
-		} else if (!f) {
-			g = diag_error(m->diags, "unknown-key", p->key->span,
-				       "unknown key '%.80s' in the manifest", p->key->text);
-			diag_suggest(m->diags, g, p->key->text, words, all->n);
-		}
-	}
 	if (version && version->type == NODE_SCALAR && version->plain &&
 	    !streq(version->text, "1")) {
 		struct diag *g =
@@ -404,13 +408,24 @@ static void load_top(struct manifest *m, struct decode *c)
 				   "format version '%.20s' is not known here", version->text);
 		diag_help(m->diags, g, "this program reads version %d; a newer manor may be needed",
 			  VERSION);
-		return;
+		return false;
+	}
+	field_keys(c, all, m->root, "the manifest");
+	*scalars = *m->root;
+	scalars->pairs = arena_alloc(m->arena, (m->root->n + 1) * sizeof(*scalars->pairs));
+	scalars->n = 0;
+	for (size_t i = 0; i < m->root->n; i++) {
+		const struct field *f = field_find(all, m->root->pairs[i].key->text);
+
+		if (!f || f->type != FIELD_MAP)
+			scalars->pairs[scalars->n++] = m->root->pairs[i];
 	}
 	field_decode(c, &top_scalars, scalars, "the manifest", &top);
 	m->version = top.version;
 	m->namespace = top.namespace;
 	m->host = top.host;
 	m->max_removals = top.max_removals;
+	return true;
 }
 
 struct manifest *manifest_load_text(const char *name, const char *dir, const char *text, size_t n,
@@ -450,13 +465,13 @@ struct manifest *manifest_load_text(const char *name, const char *dir, const cha
 			   node_type_word(m->root));
 		return NULL;
 	}
-	load_top(m, &c);
+	if (!load_top(m, &c))
+		return NULL;
 	/* Refused already; the rest is read for its errors, and derives names from this. */
 	if (!m->namespace)
 		m->namespace = "invalid";
 	load_sections(m, &c);
-	if (d->n_errors == 0)
-		sort(m);
+	sort(m);
 	return d->n_errors ? NULL : m;
 }
 

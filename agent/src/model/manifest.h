@@ -19,6 +19,7 @@ struct resource {
 	struct resource *owner;  /* the one that implied it (a domain's clone), or NULL */
 	struct resource **needs; /* to be there first */
 	size_t n_needs;
+	bool misnamed;           /* while loading: its name, or that of what asks for it, was refused */
 	bool prepared;           /* while loading */
 	unsigned mark;           /* while sorting */
 };

@@ -191,8 +191,9 @@ static void what_is_wrong(void **state)
 		{"front: []", "wrong-type", 8, "must be a mapping"},
 		{"front: Thin", "bad-name", 8, "is not a name"},
 		{"part: {size: 99}", "out-of-range", 14, "at most 30"},
-		{"part: {sizes: 9}", "unknown-key", 8, "did you mean 'size'?"},
+		{"part: {sizes: 19}", "unknown-key", 8, "did you mean 'size'?"},
 		{"wheels: {Left: x}", "bad-name", 10, "'Left' is not a name"},
+		{"front: {brand: x, width: 9}", "unknown-key", 19, "unknown key 'width'"},
 		{"wheels: {left: {}}", "missing-key", 10, "wheel 'left' of the cart lacks 'brand'"},
 		{"wheels: {left: }", "missing-key", 10, "wheel 'left' of the cart lacks 'brand'"},
 		{"wheels: [left]", "wrong-type", 9, "must be a mapping"},
@@ -219,6 +220,32 @@ static void what_is_wrong(void **state)
 				 g->span.line, g->span.column, g->message,
 				 g->label ? g->label : "-");
 	}
+}
+
+/* A misspelt key is read as the one that it must be, and what it names isn't missing. */
+static void what_is_misspelt(void **state)
+{
+	_cleanup_diags_ struct diags *d = diags_new();
+	struct cart cart;
+
+	assert_int_equal(decode(d,
+				"ownr: me\nwheel: {Left: {brnd: A-1, sizes: 99}}\nstiker: [x]\n"
+				"stickers: [b, {}, c, c]\n",
+				&cart),
+			 -EINVAL);
+	diags_sort(d);
+	assert_int_equal(d->n, 10);
+	assert_string_equal(d->list[0].label, "did you mean 'owner'?");
+	assert_string_equal(d->list[1].label, "did you mean 'wheels'?");
+	assert_string_equal(d->list[2].label, "did you mean 'left'?");
+	assert_string_equal(d->list[3].label, "did you mean 'brand'?");
+	assert_string_equal(d->list[4].code, "bad-name");
+	assert_string_equal(d->list[5].label, "did you mean 'size'?");
+	assert_string_equal(d->list[6].code, "out-of-range");
+	assert_string_equal(d->list[7].label, "did you mean 'stickers'?");
+	assert_string_equal(d->list[8].code, "wrong-type");
+	assert_string_equal(d->list[9].code, "duplicate-item");
+	assert_int_equal(d->list[9].also[0].span.column, 19);
 }
 
 static void one_wrong_value_hides_no_other(void **state)
@@ -286,6 +313,7 @@ int main(void)
 		cmocka_unit_test(a_whole_one),
 		cmocka_unit_test(what_is_left_out),
 		cmocka_unit_test(what_is_wrong),
+		cmocka_unit_test(what_is_misspelt),
 		cmocka_unit_test(one_wrong_value_hides_no_other),
 		cmocka_unit_test(secrets_are_not_quoted),
 		cmocka_unit_test(where_a_field_stands),
