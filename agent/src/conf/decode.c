@@ -607,9 +607,14 @@ static void decode_record(struct task *x, const struct table *t, const struct no
 			continue;
 		}
 		if (f->flags & FIELD_LATER) {
-			if (!said(x, "not-supported", key->span))
-				diag_error(x->c->diags, "not-supported", key->span,
-					   "'%s' of %s is not in this version", f->name, what);
+			if (!said(x, "not-supported", key->span)) {
+				struct diag *g = diag_error(x->c->diags, "not-supported", key->span,
+							    "'%s' of %s is not in this version",
+							    f->name, what);
+
+				if (f->doc)
+					diag_help(x->c->diags, g, "%s", f->doc);
+			}
 			continue;
 		}
 		if (node_is_null(value))

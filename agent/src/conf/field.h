@@ -46,8 +46,8 @@ enum field_flags {
 	FIELD_PARTIAL = 1 << 9,   /* FIELD_SUB: a part of one, to be merged elsewhere: decoded for its
 				   * errors; nothing in it is required and no defaults are filled */
 	FIELD_LATER = 1 << 10,    /* a word of a later version: an error of its own ("not-supported": "'vnc' is
-				   * not in this version") where it stands, whatever its value; in no
-				   * schema and no manual */
+				   * not in this version") where it stands, whatever its value; its doc
+				   * says what to do instead; in no schema and no manual */
 };
 
 struct facts;

@@ -18,6 +18,9 @@
 #define TIMEOUT_MAX 3600
 #define BOOT_NONE   "none"
 
+#define BOOT_INSTEAD                                                                               \
+	"guests boot their kernel directly: give 'kernel', and 'initrd' if it needs one"
+
 static const char *const end_words[] = {"destroy", "restart", NULL};
 
 static int parse_cmdline(struct decode *c, const struct field *f, const char *text,
@@ -80,8 +83,11 @@ TABLE(domain_disk_table, domain_disk, "disk",
        .parse = parse_name, .flags = FIELD_CONFIG, .ref = "volume", .doc = "a declared volume"},
       {.name = "read_only", .type = FIELD_BOOL, .offset = FIELD_AT(domain_disk, read_only),
        .def = "false", .impact = IMPACT_GUEST_RESTART, .doc = "the guest may only read it"},
-      {.name = "file", .flags = FIELD_LATER, .type = FIELD_STRING},
-      {.name = "cdrom", .flags = FIELD_LATER, .type = FIELD_STRING},
+      {.name = "file", .flags = FIELD_LATER, .type = FIELD_STRING,
+       .doc = "make the image a file of the template, and the disk a clone of it with 'from'"},
+      {.name = "cdrom", .flags = FIELD_LATER, .type = FIELD_STRING,
+       .doc = "make the image a file of the template, and the disk a clone of it with 'from' and "
+	      "'read_only: true'"},
       {.name = "target", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, target),
        .flags = FIELD_DERIVED, .impact = IMPACT_GUEST_RESTART, .doc = "the device in dom0"});
 
@@ -93,7 +99,8 @@ TABLE(domain_nic_table, domain_nic, "nic", "A network interface.",
        .parse = parse_mac, .impact = IMPACT_LIVE,
        .doc = "MAC address; follows from namespace, domain and name when not given, and never "
 	      "changes then"},
-      {.name = "model", .flags = FIELD_LATER, .type = FIELD_STRING},
+      {.name = "model", .flags = FIELD_LATER, .type = FIELD_STRING,
+       .doc = "leave it out: pv and pvh guests have Xen's own network card"},
       {.name = "vif", .type = FIELD_STRING, .offset = FIELD_AT(domain_nic, vif),
        .flags = FIELD_STATUS, .doc = "the interface in dom0"},
       {.name = "devid", .type = FIELD_INT, .offset = FIELD_AT(domain_nic, devid),
@@ -106,9 +113,10 @@ TABLE(domain_table, domain, "domain", "A guest.",
       {.name = "type", .type = FIELD_ENUM, .offset = FIELD_AT(domain, type),
        .words = xen_type_words, .def = "pvh", .impact = IMPACT_GUEST_RESTART,
        .doc = "pvh (needs hardware virtualisation) or pv; hvm comes with a later version"},
-      {.name = "firmware", .flags = FIELD_LATER, .type = FIELD_STRING},
-      {.name = "boot", .flags = FIELD_LATER, .type = FIELD_STRING},
-      {.name = "vnc", .flags = FIELD_LATER, .type = FIELD_STRING},
+      {.name = "firmware", .flags = FIELD_LATER, .type = FIELD_STRING, .doc = BOOT_INSTEAD},
+      {.name = "boot", .flags = FIELD_LATER, .type = FIELD_STRING, .doc = BOOT_INSTEAD},
+      {.name = "vnc", .flags = FIELD_LATER, .type = FIELD_STRING,
+       .doc = "leave it out: a guest's console is text, and 'xl console' shows it"},
       {.name = "kernel", .type = FIELD_STRING, .offset = FIELD_AT(domain, kernel),
        .flags = FIELD_CONFIG, .doc = "a file of the template or, with a slash, a path; required"},
       {.name = "initrd", .type = FIELD_STRING, .offset = FIELD_AT(domain, initrd),
@@ -259,7 +267,11 @@ static void prepare_boot(struct lowering *l)
 {
 	struct domain *d = l->d;
 
-	if (!field_given(&domain_table, d, "kernel")) {
+	/* What was meant to boot instead is said to be for later, with what to do. */
+	bool later = d->type == XEN_HVM || node_get(d->rec.node, "firmware") ||
+		     node_get(d->rec.node, "boot");
+
+	if (!field_given(&domain_table, d, "kernel") && !later) {
 		struct diag *g = diag_error(l->m->diags, "missing-key", l->r->span,
 					    "%s lacks 'kernel'", resource_title(l->m->arena, l->r));
 		diag_help(l->m->diags, g,
@@ -432,10 +444,15 @@ static void prepare(struct manifest *m, struct resource *r)
 
 	if (l.d->template)
 		l.template = manifest_find(m, "template", l.d->template);
-	if (l.d->type == XEN_HVM)
-		diag_error(m->diags, "not-supported", field_span(l.d, "type"),
-			   "type hvm (%s) is not in this version: pv and pvh are",
-			   resource_title(m->arena, r));
+	if (l.d->type == XEN_HVM) {
+		struct diag *g = diag_error(m->diags, "not-supported", field_span(l.d, "type"),
+					    "type hvm (%s) is not in this version",
+					    resource_title(m->arena, r));
+
+		diag_help(m->diags, g,
+			  "write pvh, or pv where the processor lacks virtualisation; both boot "
+			  "their kernel directly, from 'kernel' and 'initrd'");
+	}
 	prepare_boot(&l);
 	prepare_disks(&l);
 	prepare_bounds(&l);

@@ -3,7 +3,8 @@
 """Manifests against `manor check`. Bad ones: exit 2, the right codes at the right places, in both
 formats. Good ones: exit 0, and nothing to complain of.
 
-bad/NAME.yaml begins with "# expect: LINE:COLUMN CODE[, ...]": all that is to be said, no more. TAP.
+bad/NAME.yaml begins with "# expect: LINE:COLUMN CODE[, ...]": all that is to be said, no more; lines
+"# says: TEXT" below give parts of the text that a person sees. TAP.
 """
 import json
 import os
@@ -46,6 +47,9 @@ def complaint(path):
     out = text.stderr.decode()
     if text.returncode != 2 or text.stdout:
         return f"as text it ended with {text.returncode} and said {text.stdout[:200]}"
+    for line in path.read_text(errors="replace").split("\n"):
+        if line.startswith("# says: ") and line.removeprefix("# says: ") not in out:
+            return f"as text it lacks '{line}': {out}"
     for place, _ in expected:
         if f"{name}:{place}: error: " not in out:
             return f"as text it says {out}"
