@@ -4,9 +4,6 @@
  */
 #include "base/arena.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
 #define BLOCK_BYTES 16384
 #define ALIGNMENT   16
 
@@ -80,8 +77,7 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	return arena_strdup(a, text);
 }

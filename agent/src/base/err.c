@@ -4,20 +4,17 @@
  */
 #include "base/err.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
-static char *format(const char *fmt, va_list ap)
+/* `tail`: what goes behind the text after ": "; NULL: nothing. */
+static void set(char **field, const char *fmt, va_list ap, const char *tail)
 {
-	char *p = NULL;
+	char *text = xvasprintf(fmt, ap);
 
-	if (vasprintf(&p, fmt, ap) < 0)
-		abort();
-	return p;
-}
+	if (tail) {
+		char *whole = xasprintf("%s: %s", text, tail);
 
-static void replace(char **field, char *text)
-{
+		free(text);
+		text = whole;
+	}
 	free(*field);
 	*field = text;
 }
@@ -29,34 +26,30 @@ void err_text(struct err *e, const char *fmt, ...)
 	if (!e)
 		return;
 	va_start(ap, fmt);
-	replace(&e->message, format(fmt, ap));
+	set(&e->message, fmt, ap, NULL);
 	va_end(ap);
 }
 
 void err_text_errno(struct err *e, int code, const char *fmt, ...)
 {
-	_cleanup_(freep) char *text = NULL;
 	va_list ap;
 
 	if (!e)
 		return;
 	va_start(ap, fmt);
-	text = format(fmt, ap);
+	set(&e->message, fmt, ap, strerror(code < 0 ? -code : code));
 	va_end(ap);
-	replace(&e->message, xasprintf("%s: %s", text, strerror(code < 0 ? -code : code)));
 }
 
 void err_wrap(struct err *e, const char *fmt, ...)
 {
-	_cleanup_(freep) char *text = NULL;
 	va_list ap;
 
 	if (!e)
 		return;
 	va_start(ap, fmt);
-	text = format(fmt, ap);
+	set(&e->message, fmt, ap, e->message ? e->message : "failed");
 	va_end(ap);
-	replace(&e->message, xasprintf("%s: %s", text, e->message ? e->message : "failed"));
 }
 
 void err_help(struct err *e, const char *fmt, ...)
@@ -66,7 +59,7 @@ void err_help(struct err *e, const char *fmt, ...)
 	if (!e)
 		return;
 	va_start(ap, fmt);
-	replace(&e->help, format(fmt, ap));
+	set(&e->help, fmt, ap, NULL);
 	va_end(ap);
 }
 
@@ -77,7 +70,7 @@ void err_at(struct err *e, const char *fmt, ...)
 	if (!e)
 		return;
 	va_start(ap, fmt);
-	replace(&e->path, format(fmt, ap));
+	set(&e->path, fmt, ap, NULL);
 	va_end(ap);
 }
 

@@ -24,8 +24,7 @@ void log_at(enum log_level level, const char *fmt, ...)
 	if (level > most_level)
 		return;
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	if (for_journal)
 		fprintf(stderr, "<%d>%s\n", level, text);

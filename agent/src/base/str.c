@@ -4,9 +4,6 @@
  */
 #include "base/str.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
 void str_addn(struct str *b, const char *s, size_t n)
 {
 	if (b->n + n + 1 > b->cap) {
@@ -33,14 +30,11 @@ void str_addf(struct str *b, const char *fmt, ...)
 {
 	_cleanup_(freep) char *text = NULL;
 	va_list ap;
-	int n;
 
 	va_start(ap, fmt);
-	n = vasprintf(&text, fmt, ap);
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
-	if (n < 0)
-		abort();
-	str_addn(b, text, (size_t)n);
+	str_add(b, text);
 }
 
 const char *str_get(const struct str *b)

@@ -4,7 +4,6 @@
  */
 #include "base/util.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 static void __attribute__((noreturn)) out_of_memory(void)
@@ -42,16 +41,22 @@ char *xstrdup(const char *s)
 	return p;
 }
 
+char *xvasprintf(const char *fmt, va_list ap)
+{
+	char *p;
+
+	if (vasprintf(&p, fmt, ap) < 0)
+		out_of_memory();
+	return p;
+}
+
 char *xasprintf(const char *fmt, ...)
 {
 	va_list ap;
 	char *p;
-	int r;
 
 	va_start(ap, fmt);
-	r = vasprintf(&p, fmt, ap);
+	p = xvasprintf(fmt, ap);
 	va_end(ap);
-	if (r < 0)
-		out_of_memory();
 	return p;
 }

@@ -39,16 +39,11 @@ void diags_freep(struct diags **d)
 /* Formats, replaces control characters and what isn't UTF-8, cuts. */
 static const char *clean_text(struct diags *d, const char *fmt, va_list ap)
 {
-	char *s = NULL, *p;
-	const char *q;
-	size_t n, left;
-	int r;
+	_cleanup_(freep) char *s = xvasprintf(fmt, ap);
+	size_t n = 0, left = strlen(s);
+	char *p = arena_alloc(d->arena, MIN_OF(left, (size_t)TEXT_MAX) + 8);
 
-	r = vasprintf(&s, fmt, ap);
-	if (r < 0)
-		return "out of memory";
-	p = arena_alloc(d->arena, MIN_OF((size_t)r, (size_t)TEXT_MAX) + 8);
-	for (q = s, n = 0, left = (size_t)r; left > 0;) {
+	for (const char *q = s; left > 0;) {
 		uint32_t cp;
 		size_t k = text_decode(q, left, &cp);
 
@@ -67,7 +62,6 @@ static const char *clean_text(struct diags *d, const char *fmt, va_list ap)
 		left -= k;
 	}
 	p[n] = '\0';
-	free(s);
 	return p;
 }
 

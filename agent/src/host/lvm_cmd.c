@@ -54,8 +54,7 @@ void lvm_cmd_addf(struct lvm_cmd *c, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	lvm_cmd_add(c, text);
 }
