@@ -126,7 +126,7 @@ static void on_ended(void *data, enum converge_result result, const struct conve
 
 static void begin(struct peer *p, json_object *o, bool plan_only)
 {
-	const char *allow = json_text(o, "allow");
+	int allow = word_find(impact_words, json_text(o, "allow"));
 	int64_t jobs = json_int(o, "jobs");
 	struct converge_options c = {
 		.kinds = p->agent->kinds,
@@ -141,9 +141,8 @@ static void begin(struct peer *p, json_object *o, bool plan_only)
 		.data = p,
 	};
 
-	for (int i = 0; impact_words[i]; i++)
-		if (streq(impact_words[i], allow))
-			c.plan.allowed = (enum impact)i;
+	if (allow >= 0)
+		c.plan.allowed = (enum impact)allow;
 	p->plan_only = plan_only;
 	p->converge = converge_start(p->agent->loop, &c);
 }

@@ -40,6 +40,15 @@ static inline bool startswith(const char *s, const char *prefix)
 	return s && strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
+/* Where `s` stands among words that end with NULL; -1: nowhere. */
+static inline int word_find(const char *const *words, const char *s)
+{
+	for (int i = 0; s && words[i]; i++)
+		if (streq(words[i], s))
+			return i;
+	return -1;
+}
+
 /* Allocation that fails ends the process with a message: a worker is one step, and the agent is
  * restarted by its supervisor; nothing that matters lives in memory alone. */
 void *xcalloc(size_t n, size_t size);

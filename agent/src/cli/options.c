@@ -27,18 +27,7 @@ static const struct option all[] = {
 
 static bool listed(const char *const *accepts, const char *name)
 {
-	for (size_t i = 0; accepts[i]; i++)
-		if (streq(accepts[i], name))
-			return true;
-	return streq(name, "help");
-}
-
-static bool impact_word(const char *s)
-{
-	for (size_t i = 0; impact_words[i]; i++)
-		if (streq(impact_words[i], s))
-			return true;
-	return false;
+	return word_find(accepts, name) >= 0 || streq(name, "help");
 }
 
 static int bad(const char *verb, const char *text, const char *value)
@@ -67,7 +56,7 @@ static int take(const char *verb, int c, struct options *o)
 		o->yes = true;
 		return 0;
 	case OPT_ALLOW:
-		if (!impact_word(optarg))
+		if (word_find(impact_words, optarg) < 0)
 			return bad(verb,
 				   "--allow takes live, guest-restart, guest-recreate, "
 				   "host-reboot or data-loss, not ",
@@ -75,7 +64,7 @@ static int take(const char *verb, int c, struct options *o)
 		o->allow = optarg;
 		return 0;
 	case OPT_ONLY:
-		if (!impact_word(optarg) && !strchr(optarg, '/'))
+		if (word_find(impact_words, optarg) < 0 && !strchr(optarg, '/'))
 			return bad(verb, "--only takes an impact or kind/name, not ", optarg);
 		o->only = optarg;
 		return 0;

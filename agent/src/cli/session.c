@@ -176,14 +176,10 @@ int session_run(const struct session *s)
 
 void session_from_options(struct session *s, const struct options *o)
 {
+	int word = MAX_OF(word_find(impact_words, o->allow), word_find(impact_words, o->only));
+
 	s->o = o;
-	s->allowed = IMPACT_LIVE;
-	for (int i = 0; impact_words[i]; i++) {
-		if (streq(o->allow, impact_words[i]))
-			s->allowed = (enum impact)i;
-		if (streq(o->only, impact_words[i]))
-			s->allowed = (enum impact)i;
-	}
+	s->allowed = word >= 0 ? (enum impact)word : IMPACT_LIVE;
 	if (o->only && strchr(o->only, '/'))
 		s->only = o->only;
 }

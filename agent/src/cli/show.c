@@ -60,10 +60,7 @@ static const char *sign(const char *action)
 
 static int impact_of(const char *word)
 {
-	for (int i = 0; word && impact_words[i]; i++)
-		if (streq(impact_words[i], word))
-			return i;
-	return 0;
+	return MAX_OF(word_find(impact_words, word), 0);
 }
 
 static void show_step(struct show *s, json_object *step, size_t id_width)

@@ -94,14 +94,6 @@ static int load_request(struct performing *p, json_object *request, const struct
 	return 0;
 }
 
-static bool named(const char *const *names, const char *name)
-{
-	for (size_t i = 0; names && names[i]; i++)
-		if (streq(names[i], name))
-			return true;
-	return names == NULL;
-}
-
 struct facts *perform_read(const struct reader *const *readers, const char *const *names)
 {
 	struct facts *f = facts_new();
@@ -119,7 +111,7 @@ struct facts *perform_read(const struct reader *const *readers, const char *cons
 		_cleanup_err_ struct err e = {0};
 		void *record;
 
-		if (!named(names, readers[i]->name))
+		if (names && word_find(names, readers[i]->name) < 0)
 			continue;
 		record = arena_alloc(f->arena, readers[i]->table->size);
 		if (readers[i]->read(f->arena, record, &e) < 0)

@@ -45,7 +45,7 @@ static bool load(struct arena *a, const char *path, struct intent_domain *ret)
 	_cleanup_(freep) char *text = NULL;
 	_cleanup_json_ json_object *o = NULL;
 	_cleanup_err_ struct err e = {0};
-	const char *stopped;
+	int stopped;
 
 	if (file_read(path, INTENT_MAX_BYTES, &text, NULL, &e) < 0) {
 		log_debug("%s", e.message);
@@ -64,10 +64,9 @@ static bool load(struct arena *a, const char *path, struct intent_domain *ret)
 	ret->restart_domid = get_count(o, "restart_domid");
 	ret->crashes = get_count(o, "crashes");
 	ret->crashed = get_count(o, "crashed");
-	stopped = json_text(o, "stopped");
-	for (int i = 0; intent_stop_words[i]; i++)
-		if (streq(stopped, intent_stop_words[i]))
-			ret->stopped = i;
+	stopped = word_find(intent_stop_words, json_text(o, "stopped"));
+	if (stopped >= 0)
+		ret->stopped = stopped;
 	return ret->uuid && ret->boot_id;
 }
 

@@ -124,13 +124,11 @@ static int field_from_json(struct arena *a, const struct table *t, const struct 
 	case FIELD_ENUM:
 		if (!json_object_is_type(json, json_type_string))
 			return wrong_type(t, f, "a word", e);
-		for (int i = 0; f->words[i]; i++) {
-			if (streq(f->words[i], json_object_get_string(json))) {
-				*(int *)p = i;
-				return 0;
-			}
-		}
-		return wrong_type(t, f, "one of its words", e);
+		r = word_find(f->words, json_object_get_string(json));
+		if (r < 0)
+			return wrong_type(t, f, "one of its words", e);
+		*(int *)p = r;
+		return 0;
 	case FIELD_LIST: {
 		struct list l = {0};
 

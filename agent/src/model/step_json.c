@@ -78,14 +78,6 @@ static const char *get(struct arena *a, json_object *o, const char *key)
 	return arena_strdup(a, json_text(o, key));
 }
 
-static int word(const char *const *words, const char *s)
-{
-	for (int i = 0; s && words[i]; i++)
-		if (streq(words[i], s))
-			return i;
-	return -EINVAL;
-}
-
 static int get_record(struct arena *a, const struct kind *k, json_object *o, const char *key,
 		      void **ret, struct err *e)
 {
@@ -109,8 +101,8 @@ int step_from_json(struct arena *a, json_object *json, const struct kind *const 
 {
 	struct step s = {0};
 	const char *kind = json_text(json, "kind"), *uuid = json_text(json, "uuid");
-	int action = word(action_words, json_text(json, "action"));
-	int impact = word(impact_words, json_text(json, "impact"));
+	int action = word_find(action_words, json_text(json, "action"));
+	int impact = word_find(impact_words, json_text(json, "impact"));
 	json_object *changes;
 	int r;
 
@@ -130,7 +122,7 @@ int step_from_json(struct arena *a, json_object *json, const struct kind *const 
 	changes = json_list(json, "changes");
 	for (size_t i = 0; i < json_length(changes); i++) {
 		json_object *c = json_object_array_get_idx(changes, i);
-		int hit = word(impact_words, json_text(c, "impact"));
+		int hit = word_find(impact_words, json_text(c, "impact"));
 
 		s.changes.list =
 			arena_grow(a, s.changes.list, s.changes.n, sizeof(*s.changes.list));
