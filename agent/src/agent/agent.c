@@ -327,15 +327,9 @@ static int start(struct agent *a)
 {
 	_cleanup_err_ struct err e = {0};
 	_cleanup_(freep) char *seen = NULL;
-	sigset_t set;
 	int r;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+	worker_block_signals();
 	r = sd_event_default(&a->loop);
 	if (r < 0)
 		return err_errno(&e, r, "event loop");

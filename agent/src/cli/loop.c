@@ -4,20 +4,15 @@
  */
 #include "cli/loop.h"
 
-#include <signal.h>
 #include <stdio.h>
+
+#include "engine/worker.h"
 
 int loop_init(struct loop *l)
 {
-	sigset_t set;
 	int r;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+	worker_block_signals();
 	r = sd_event_new(&l->event);
 	if (r < 0)
 		fprintf(stderr, "manor: no event loop: %s\n", strerror(-r));

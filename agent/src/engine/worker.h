@@ -32,7 +32,9 @@ struct worker_spec {
 	void *data;
 };
 
-/* The event loop must have SIGCHLD blocked in this thread. */
+/* Leaves SIGCHLD, and the signals that ask a process to end or to read anew, to the event loop: to be
+ * called before the first worker starts. Workers themselves begin with none blocked. */
+void worker_block_signals(void);
 int worker_start(sd_event *loop, const struct worker_spec *spec, struct worker **ret,
 		 struct err *e);
 /* Asks it to end early (SIGTERM); `ended` still comes. */

@@ -145,12 +145,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(one_that_hangs_is_ended_in_time),
 		cmocka_unit_test(what_libraries_print_does_not_confuse_it),
 	};
-	sigset_t set;
 
 	if (argc == 3 && streq(argv[1], "worker"))
 		return work(argv[2]);
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+	worker_block_signals();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
