@@ -11,13 +11,6 @@
 static struct arena *arena;
 static struct blk_facts host;
 
-static void copy_strings(struct arena *a, const struct list *from, struct list *ret)
-{
-	*ret = (struct list){0};
-	for (size_t i = 0; i < from->n; i++)
-		list_add(a, ret, arena_strdup(a, from->items[i]));
-}
-
 static void copy(struct arena *a, const struct blk_facts *from, struct blk_facts *ret)
 {
 	*ret = (struct blk_facts){0};
@@ -34,12 +27,12 @@ static void copy(struct arena *a, const struct blk_facts *from, struct blk_facts
 		c->serial = arena_strdup(a, d->serial);
 		c->pv_uuid = arena_strdup(a, d->pv_uuid);
 		c->unreadable = arena_strdup(a, d->unreadable);
-		copy_strings(a, &d->wwids, &c->wwids);
-		copy_strings(a, &d->links, &c->links);
-		copy_strings(a, &d->signatures, &c->signatures);
-		copy_strings(a, &d->partitions, &c->partitions);
-		copy_strings(a, &d->holders, &c->holders);
-		copy_strings(a, &d->mounts, &c->mounts);
+		c->wwids = fake_strings(a, &d->wwids);
+		c->links = fake_strings(a, &d->links);
+		c->signatures = fake_strings(a, &d->signatures);
+		c->partitions = fake_strings(a, &d->partitions);
+		c->holders = fake_strings(a, &d->holders);
+		c->mounts = fake_strings(a, &d->mounts);
 		list_add(a, &ret->disks, c);
 	}
 }

@@ -4,10 +4,33 @@
  */
 #pragma once
 
-#include "base/util.h"
+#include <errno.h>
+
+#include "base/err.h"
+#include "base/record.h"
 
 /* Whether this mutating call is the one to fail; the golden harness counts and answers. */
 bool fake_fails(const char *op);
+/* How whatever changes the host in memory begins: it fails in its turn. */
+static inline int fake_turn(const char *call, struct err *e)
+{
+	return fake_fails(call) ? err_set(e, -EIO, "%s: made to fail", call) : 0;
+}
+#define FAKE_FAIL(e)                                                                               \
+	do {                                                                                       \
+		if (fake_turn(__func__, e) < 0)                                                    \
+			return -EIO;                                                               \
+	} while (0)
+
+/* A list of strings, with its strings in that arena. */
+static inline struct list fake_strings(struct arena *a, const struct list *from)
+{
+	struct list l = {0};
+
+	for (size_t i = 0; i < from->n; i++)
+		list_add(a, &l, arena_strdup(a, from->items[i]));
+	return l;
+}
 
 /* The state, from facts; NULL: an empty host. Nothing of the argument is kept. */
 struct net_facts;

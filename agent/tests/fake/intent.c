@@ -13,12 +13,6 @@ const char *const intent_stop_words[] = {"no", "by-hand", "inside", NULL};
 static struct arena *arena;
 static struct intent_facts host;
 
-#define FAIL(e)                                                                                    \
-	do {                                                                                       \
-		if (fake_fails(__func__))                                                          \
-			return err_set(e, -EIO, "%s: made to fail", __func__);                     \
-	} while (0)
-
 static struct intent_domain *copy_one(struct arena *a, const struct intent_domain *from)
 {
 	struct intent_domain *to = arena_alloc(a, sizeof(*to));
@@ -85,7 +79,7 @@ int intent_stop(const struct intent_who *who, enum intent_stop how, const char *
 {
 	struct intent_domain *i;
 
-	FAIL(e);
+	FAKE_FAIL(e);
 	i = of(who);
 	if (i->stopped != (int)how)
 		i->since = who->now;
@@ -98,7 +92,7 @@ int intent_stop(const struct intent_who *who, enum intent_stop how, const char *
 
 int intent_start(const struct intent_who *who, struct err *e)
 {
-	FAIL(e);
+	FAKE_FAIL(e);
 	drop(who->name);
 	return 0;
 }
@@ -107,7 +101,7 @@ int intent_restart(const struct intent_who *who, int64_t domid, uint64_t timeout
 {
 	struct intent_domain *i;
 
-	FAIL(e);
+	FAKE_FAIL(e);
 	drop(who->name);
 	i = of(who);
 	i->restart_domid = domid;
@@ -119,7 +113,7 @@ int intent_crash(const struct intent_who *who, int64_t crashes, struct err *e)
 {
 	struct intent_domain *i;
 
-	FAIL(e);
+	FAKE_FAIL(e);
 	i = of(who);
 	i->crashes = crashes;
 	i->crashed = who->now;
@@ -128,7 +122,7 @@ int intent_crash(const struct intent_who *who, int64_t crashes, struct err *e)
 
 int intent_forget(const char *name, struct err *e)
 {
-	FAIL(e);
+	FAKE_FAIL(e);
 	drop(name);
 	return 0;
 }

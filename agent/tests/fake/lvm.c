@@ -16,19 +16,6 @@ static struct arena *arena;
 static struct lvm_facts host;
 static unsigned next_uuid;
 
-#define FAIL(e)                                                                                    \
-	do {                                                                                       \
-		if (fake_fails(__func__))                                                          \
-			return err_set(e, -EIO, "%s: made to fail", __func__);                     \
-	} while (0)
-
-static void copy_strings(struct arena *a, const struct list *from, struct list *ret)
-{
-	*ret = (struct list){0};
-	for (size_t i = 0; i < from->n; i++)
-		list_add(a, ret, arena_strdup(a, from->items[i]));
-}
-
 static void copy(struct arena *a, const struct lvm_facts *from, struct lvm_facts *ret)
 {
 	*ret = (struct lvm_facts){0};
@@ -40,7 +27,7 @@ static void copy(struct arena *a, const struct lvm_facts *from, struct lvm_facts
 		c->rec = (struct record){0};
 		c->name = arena_strdup(a, v->name);
 		c->uuid = arena_strdup(a, v->uuid);
-		copy_strings(a, &v->tags, &c->tags);
+		c->tags = fake_strings(a, &v->tags);
 		list_add(a, &ret->vgs, c);
 	}
 	for (size_t i = 0; i < from->pvs.n; i++) {
@@ -67,7 +54,7 @@ static void copy(struct arena *a, const struct lvm_facts *from, struct lvm_facts
 		c->pool = arena_strdup(a, l->pool);
 		c->origin = arena_strdup(a, l->origin);
 		c->health = arena_strdup(a, l->health);
-		copy_strings(a, &l->tags, &c->tags);
+		c->tags = fake_strings(a, &l->tags);
 		list_add(a, &ret->lvs, c);
 	}
 }
@@ -127,6 +114,15 @@ static int need_lv(const char *vg, const char *lv, struct lvm_lv **ret, struct e
 	return *ret ? 0 : err_set(e, -ENOENT, "Failed to find logical volume \"%s/%s\"", vg, lv);
 }
 
+/* How a call that changes a volume begins: it fails in its turn, or has the volume. */
+static int begin(const char *call, const char *vg, const char *lv, struct lvm_lv **ret,
+		 struct err *e)
+{
+	int r = fake_turn(call, e);
+
+	return r < 0 ? r : need_lv(vg, lv, ret, e);
+}
+
 static const char *new_uuid(void)
 {
 	return arena_printf(arena, "FaKe00-0000-0000-0000-0000-0000-%06u", next_uuid++);
@@ -159,7 +155,7 @@ int lvm_pv_create(const char *dev, const char *uuid, struct err *e)
 	struct lvm_pv *p = find_pv(dev);
 	uint64_t size;
 
-	FAIL(e);
+	FAKE_FAIL(e);
 	if (p && p->vg)
 		return err_set(e, -EBUSY, "Can't initialize physical volume \"%s\" of volume group",
 			       dev);
@@ -197,7 +193,7 @@ int lvm_vg_create(const char *vg, const char *const *devs, size_t n, const char 
 	struct lvm_vg *v;
 	int r = 0;
 
-	FAIL(e);
+	FAKE_FAIL(e);
 	if (find_vg(vg))
 		return err_set(e, -EEXIST, "A volume group called %s already exists.", vg);
 	v = arena_alloc(arena, sizeof(*v));
@@ -216,7 +212,7 @@ int lvm_vg_extend(const char *vg, const char *dev, struct err *e)
 {
 	struct lvm_vg *v = find_vg(vg);
 
-	FAIL(e);
+	FAKE_FAIL(e);
 	return v ? join(v, dev, e) : err_set(e, -ENOENT, "Volume group \"%s\" not found", vg);
 }
 
@@ -224,7 +220,7 @@ int lvm_vg_tag(const char *vg, const char *add, const char *del, struct err *e)
 {
 	struct lvm_vg *v = find_vg(vg);
 
-	FAIL(e);
+	FAKE_FAIL(e);
 	if (!v)
 		return err_set(e, -ENOENT, "Volume group \"%s\" not found", vg);
 	add_tags(&v->tags, &add, add ? 1 : 0);
@@ -281,7 +277,7 @@ int lvm_pool_create(const char *vg, const char *pool, uint64_t bytes, uint64_t m
 	struct lvm_lv *l;
 	int r;
 
-	FAIL(e);
+	FAKE_FAIL(e);
 	if (find_lv(vg, pool))
 		return err_set(e, -EEXIST, "Logical Volume \"%s\" already exists", pool);
 	r = take(vg, bytes + 2 * metadata, e);
@@ -307,10 +303,8 @@ int lvm_pool_extend(const char *vg, const char *pool, uint64_t bytes, uint64_t m
 		    struct err *e)
 {
 	struct lvm_lv *l;
-	int r;
+	int r = begin(__func__, vg, pool, &l, e);
 
-	FAIL(e);
-	r = need_lv(vg, pool, &l, e);
 	if (r == 0 && metadata > l->metadata_size) {
 		r = take(vg, 2 * (metadata - l->metadata_size), e);
 		if (r == 0)
@@ -322,10 +316,8 @@ int lvm_pool_extend(const char *vg, const char *pool, uint64_t bytes, uint64_t m
 int lvm_pool_mend(const char *vg, const char *pool, struct err *e)
 {
 	struct lvm_lv *l;
-	int r;
+	int r = begin(__func__, vg, pool, &l, e);
 
-	FAIL(e);
-	r = need_lv(vg, pool, &l, e);
 	if (r < 0 || l->kernel_transaction_id < 0 || l->kernel_transaction_id == l->transaction_id)
 		return r;
 	if (l->kernel_transaction_id != l->transaction_id - 1)
@@ -387,7 +379,7 @@ int lvm_thin_create(const char *vg, const char *pool, const char *lv, uint64_t b
 {
 	struct lvm_lv *l;
 
-	FAIL(e);
+	FAKE_FAIL(e);
 	return thin(vg, pool, lv, bytes, tags, n_tags, &l, e);
 }
 
@@ -397,7 +389,7 @@ int lvm_linear_create(const char *vg, const char *lv, uint64_t bytes, const char
 	struct lvm_lv *l;
 	int r;
 
-	FAIL(e);
+	FAKE_FAIL(e);
 	r = take(vg, extents(bytes), e);
 	return r < 0 ? r : add_lv(vg, lv, "linear", extents(bytes), tags, n_tags, &l, e);
 }
@@ -406,10 +398,8 @@ int lvm_clone(const char *vg, const char *origin, const char *lv, const char *co
 	      size_t n_tags, struct err *e)
 {
 	struct lvm_lv *o, *l;
-	int r;
+	int r = begin(__func__, vg, origin, &o, e);
 
-	FAIL(e);
-	r = need_lv(vg, origin, &o, e);
 	if (r == 0 && !o->pool)
 		return err_set(e, -EINVAL, "%s/%s is not thin", vg, origin);
 	if (r == 0)
@@ -424,10 +414,8 @@ int lvm_clone(const char *vg, const char *origin, const char *lv, const char *co
 int lvm_extend(const char *vg, const char *lv, uint64_t bytes, struct err *e)
 {
 	struct lvm_lv *l;
-	int r;
+	int r = begin(__func__, vg, lv, &l, e);
 
-	FAIL(e);
-	r = need_lv(vg, lv, &l, e);
 	bytes = extents(bytes);
 	if (r < 0 || bytes == l->size)
 		return r;
@@ -442,10 +430,8 @@ int lvm_extend(const char *vg, const char *lv, uint64_t bytes, struct err *e)
 int lvm_activate(const char *vg, const char *lv, bool on, struct err *e)
 {
 	struct lvm_lv *l;
-	int r;
+	int r = begin(__func__, vg, lv, &l, e);
 
-	FAIL(e);
-	r = need_lv(vg, lv, &l, e);
 	if (r == 0 && !on && l->open)
 		return err_set(e, -EBUSY, "Logical volume %s/%s in use.", vg, lv);
 	if (r == 0)
@@ -457,17 +443,14 @@ int lvm_autoactivate(const char *vg, const char *lv, bool on, struct err *e)
 {
 	struct lvm_lv *l;
 
-	FAIL(e);
-	return need_lv(vg, lv, &l, e);
+	return begin(__func__, vg, lv, &l, e);
 }
 
 int lvm_rename(const char *vg, const char *from, const char *to, struct err *e)
 {
 	struct lvm_lv *l;
-	int r;
+	int r = begin(__func__, vg, from, &l, e);
 
-	FAIL(e);
-	r = need_lv(vg, from, &l, e);
 	if (r == 0 && find_lv(vg, to))
 		return err_set(e, -EEXIST, "Logical Volume \"%s\" already exists", to);
 	for (size_t i = 0; r == 0 && i < host.lvs.n; i++) {
@@ -485,10 +468,8 @@ int lvm_tag(const char *vg, const char *lv, const char *const *add, size_t n_add
 	    const char *const *del, size_t n_del, struct err *e)
 {
 	struct lvm_lv *l;
-	int r;
+	int r = begin(__func__, vg, lv, &l, e);
 
-	FAIL(e);
-	r = need_lv(vg, lv, &l, e);
 	if (r < 0)
 		return r;
 	add_tags(&l->tags, add, n_add);
@@ -501,10 +482,8 @@ int lvm_remove(const char *vg, const char *lv, struct err *e)
 {
 	struct lvm_lv *l;
 	size_t n = 0;
-	int r;
+	int r = begin(__func__, vg, lv, &l, e);
 
-	FAIL(e);
-	r = need_lv(vg, lv, &l, e);
 	if (r < 0)
 		return r;
 	if (l->open)
@@ -540,7 +519,7 @@ int lvm_base_create(const char *vg, const char *pool, const char *lv, uint64_t b
 	const char *tags[] = {NULL, "manor.state=filling"};
 	struct lvm_lv *l;
 
-	FAIL(e);
+	FAKE_FAIL(e);
 	tags[0] = arena_printf(arena, "manor.base=%s", sha256);
 	return thin(vg, pool, lv, bytes, tags, ARRAY_SIZE(tags), &l, e);
 }
@@ -548,10 +527,8 @@ int lvm_base_create(const char *vg, const char *pool, const char *lv, uint64_t b
 int lvm_base_shrink(const char *vg, const char *lv, uint64_t bytes, struct err *e)
 {
 	struct lvm_lv *l;
-	int r;
+	int r = begin(__func__, vg, lv, &l, e);
 
-	FAIL(e);
-	r = need_lv(vg, lv, &l, e);
 	if (r == 0 && !list_has(&l->tags, "manor.state=filling"))
 		return err_set(e, -EINVAL, "%s/%s is not being filled", vg, lv);
 	if (r == 0)
@@ -562,10 +539,8 @@ int lvm_base_shrink(const char *vg, const char *lv, uint64_t bytes, struct err *
 int lvm_base_finish(const char *vg, const char *lv, struct err *e)
 {
 	struct lvm_lv *l;
-	int r;
+	int r = begin(__func__, vg, lv, &l, e);
 
-	FAIL(e);
-	r = need_lv(vg, lv, &l, e);
 	if (r < 0)
 		return r;
 	l->readonly = true;

@@ -14,12 +14,6 @@ static struct arena *arena; /* of the host's state; lives as long as the program
 static struct net_facts host;
 static int64_t next_index;
 
-#define FAIL(e)                                                                                    \
-	do {                                                                                       \
-		if (fake_fails(__func__))                                                          \
-			return err_set(e, -EIO, "%s: made to fail", __func__);                     \
-	} while (0)
-
 static void copy(struct arena *a, const struct net_facts *from, struct net_facts *ret)
 {
 	*ret = (struct net_facts){0};
@@ -86,11 +80,19 @@ static int need(const char *name, struct net_link **ret, struct err *e)
 	return 0;
 }
 
+/* How a call that changes a link begins: it fails in its turn, or has the link. */
+static int begin(const char *call, const char *name, struct net_link **ret, struct err *e)
+{
+	int r = fake_turn(call, e);
+
+	return r < 0 ? r : need(name, ret, e);
+}
+
 int net_bridge_add(const char *name, const char *mac, bool stp, struct err *e)
 {
 	struct net_link *l;
 
-	FAIL(e);
+	FAKE_FAIL(e);
 	if (!arena)
 		fake_net_load(NULL);
 	if (strlen(name) > NET_NAME_MAX)
@@ -115,9 +117,8 @@ int net_bridge_add(const char *name, const char *mac, bool stp, struct err *e)
 int net_bridge_stp(const char *name, bool on, struct err *e)
 {
 	struct net_link *l;
-	int r = need(name, &l, e);
+	int r = begin(__func__, name, &l, e);
 
-	FAIL(e);
 	if (r >= 0)
 		l->stp = on;
 	return r;
@@ -126,9 +127,8 @@ int net_bridge_stp(const char *name, bool on, struct err *e)
 int net_link_alias(const char *name, const char *alias, struct err *e)
 {
 	struct net_link *l;
-	int r = need(name, &l, e);
+	int r = begin(__func__, name, &l, e);
 
-	FAIL(e);
 	if (r >= 0)
 		l->alias = *alias ? arena_strdup(arena, alias) : NULL;
 	return r;
@@ -137,9 +137,8 @@ int net_link_alias(const char *name, const char *alias, struct err *e)
 int net_link_rename(const char *name, const char *to, struct err *e)
 {
 	struct net_link *l;
-	int r = need(name, &l, e);
+	int r = begin(__func__, name, &l, e);
 
-	FAIL(e);
 	if (r < 0)
 		return r;
 	if (find(to))
@@ -159,9 +158,8 @@ int net_link_rename(const char *name, const char *to, struct err *e)
 int net_link_mtu(const char *name, int64_t mtu, struct err *e)
 {
 	struct net_link *l;
-	int r = need(name, &l, e);
+	int r = begin(__func__, name, &l, e);
 
-	FAIL(e);
 	if (r >= 0)
 		l->mtu = mtu;
 	return r;
@@ -170,9 +168,8 @@ int net_link_mtu(const char *name, int64_t mtu, struct err *e)
 int net_link_up(const char *name, bool up, struct err *e)
 {
 	struct net_link *l;
-	int r = need(name, &l, e);
+	int r = begin(__func__, name, &l, e);
 
-	FAIL(e);
 	if (r < 0)
 		return r;
 	l->up = up;
@@ -185,9 +182,8 @@ int net_link_up(const char *name, bool up, struct err *e)
 int net_link_master(const char *name, const char *master, struct err *e)
 {
 	struct net_link *l, *above = NULL;
-	int r = need(name, &l, e);
+	int r = begin(__func__, name, &l, e);
 
-	FAIL(e);
 	if (r >= 0 && master)
 		r = need(master, &above, e);
 	if (r < 0)
@@ -202,7 +198,7 @@ int net_link_remove(const char *name, struct err *e)
 {
 	struct net_link *l = find(name);
 
-	FAIL(e);
+	FAKE_FAIL(e);
 	if (!l)
 		return 0;
 	if (streq(l->kind, "phys"))
@@ -240,9 +236,8 @@ static bool carries(const struct net_link *l, const char *cidr)
 int net_addresses_set(const char *name, const struct list *cidrs, struct err *e)
 {
 	struct net_link *l;
-	int r = need(name, &l, e);
+	int r = begin(__func__, name, &l, e);
 
-	FAIL(e);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < cidrs->n; i++) {
@@ -254,7 +249,7 @@ int net_addresses_set(const char *name, const struct list *cidrs, struct err *e)
 		addr->cidr = arena_strdup(arena, cidrs->items[i]);
 		list_add(arena, &l->addresses, addr);
 	}
-	FAIL(e); /* between what comes and what goes */
+	FAKE_FAIL(e); /* between what comes and what goes */
 	for (size_t i = 0; i < l->addresses.n;) {
 		const struct net_address *addr = l->addresses.items[i];
 
@@ -270,9 +265,8 @@ int net_addresses_move(const char *port, const char *bridge, struct err *e)
 {
 	struct net_link *from, *to;
 	bool any = false;
-	int r = need(port, &from, e);
+	int r = begin(__func__, port, &from, e);
 
-	FAIL(e);
 	if (r >= 0)
 		r = need(bridge, &to, e);
 	if (r < 0)
@@ -286,7 +280,7 @@ int net_addresses_move(const char *port, const char *bridge, struct err *e)
 		return 0;
 	to->default_route |= from->default_route;
 	from->default_route = false;
-	FAIL(e); /* the routes moved, the addresses not yet */
+	FAKE_FAIL(e); /* the routes moved, the addresses not yet */
 	for (size_t i = 0; i < from->addresses.n;) {
 		const struct net_address *addr = from->addresses.items[i];
 

@@ -20,12 +20,6 @@ static struct arena *arena;
 static struct xen_facts host;
 static int64_t next_domid;
 
-#define FAIL(e)                                                                                    \
-	do {                                                                                       \
-		if (fake_fails(__func__))                                                          \
-			return err_set(e, -EIO, "%s: made to fail", __func__);                     \
-	} while (0)
-
 static struct xen_disk *copy_disk(struct arena *a, const struct xen_disk *from)
 {
 	struct xen_disk *to = arena_alloc(a, sizeof(*to));
@@ -80,9 +74,8 @@ static void copy(struct arena *a, const struct xen_facts *from, struct xen_facts
 	*ret = *from;
 	ret->rec = (struct record){0};
 	ret->version = arena_strdup(a, from->version);
-	ret->virt_caps = ret->domains = (struct list){0};
-	for (size_t i = 0; i < from->virt_caps.n; i++)
-		list_add(a, &ret->virt_caps, arena_strdup(a, from->virt_caps.items[i]));
+	ret->virt_caps = fake_strings(a, &from->virt_caps);
+	ret->domains = (struct list){0};
 	for (size_t i = 0; i < from->domains.n; i++)
 		list_add(a, &ret->domains, copy_domain(a, from->domains.items[i]));
 }
@@ -121,8 +114,13 @@ static struct xen_domain *find(int64_t domid)
 	return NULL;
 }
 
-static int need(int64_t domid, struct xen_domain **ret, struct err *e)
+/* How a call that changes a domain begins: it fails in its turn, or has the domain. */
+static int begin(const char *call, int64_t domid, struct xen_domain **ret, struct err *e)
 {
+	int r = fake_turn(call, e);
+
+	if (r < 0)
+		return r;
 	*ret = find(domid);
 	return *ret ? 0 : err_set(e, -ESRCH, "no domain %lld", (long long)domid);
 }
@@ -142,7 +140,7 @@ int xen_destroy(int64_t domid, struct err *e)
 {
 	struct xen_domain *d = find(domid);
 
-	FAIL(e);
+	FAKE_FAIL(e);
 	if (d)
 		remove_one(d);
 	return 0;
@@ -211,10 +209,8 @@ int xen_create(const struct xen_domain *asked, const struct xen_watcher *w, int6
 int xen_shutdown(int64_t domid, unsigned timeout_s, const struct xen_watcher *w, struct err *e)
 {
 	struct xen_domain *d;
-	int r;
+	int r = begin(__func__, domid, &d, e);
 
-	FAIL(e);
-	r = need(domid, &d, e);
 	if (r < 0)
 		return r;
 	d->state = XEN_SHUTDOWN;
@@ -225,10 +221,8 @@ int xen_shutdown(int64_t domid, unsigned timeout_s, const struct xen_watcher *w,
 int xen_unpause(int64_t domid, struct err *e)
 {
 	struct xen_domain *d;
-	int r;
+	int r = begin(__func__, domid, &d, e);
 
-	FAIL(e);
-	r = need(domid, &d, e);
 	if (r < 0)
 		return r;
 	d->mark_state = "ready";
@@ -241,10 +235,8 @@ int xen_set_memory(int64_t domid, uint64_t bytes, unsigned wait_s, const struct 
 		   struct err *e)
 {
 	struct xen_domain *d;
-	int r;
+	int r = begin(__func__, domid, &d, e);
 
-	FAIL(e);
-	r = need(domid, &d, e);
 	if (r < 0)
 		return r;
 	d->memory = d->memory_now = bytes;
@@ -255,10 +247,8 @@ int xen_set_vcpus(int64_t domid, int64_t vcpus, unsigned wait_s, const struct xe
 		  struct err *e)
 {
 	struct xen_domain *d;
-	int r;
+	int r = begin(__func__, domid, &d, e);
 
-	FAIL(e);
-	r = need(domid, &d, e);
 	if (r < 0)
 		return r;
 	d->vcpus = d->vcpus_now = vcpus;
@@ -268,10 +258,8 @@ int xen_set_vcpus(int64_t domid, int64_t vcpus, unsigned wait_s, const struct xe
 int xen_disk_add(int64_t domid, const struct xen_disk *disk, struct err *e)
 {
 	struct xen_domain *d;
-	int r;
+	int r = begin(__func__, domid, &d, e);
 
-	FAIL(e);
-	r = need(domid, &d, e);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < d->disks.n; i++)
@@ -286,10 +274,8 @@ int xen_disk_remove(int64_t domid, const char *vdev, struct err *e)
 {
 	struct list kept = {0};
 	struct xen_domain *d;
-	int r;
+	int r = begin(__func__, domid, &d, e);
 
-	FAIL(e);
-	r = need(domid, &d, e);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < d->disks.n; i++)
@@ -302,10 +288,8 @@ int xen_disk_remove(int64_t domid, const char *vdev, struct err *e)
 int xen_nic_add(int64_t domid, const struct xen_nic *nic, struct err *e)
 {
 	struct xen_domain *d;
-	int r;
+	int r = begin(__func__, domid, &d, e);
 
-	FAIL(e);
-	r = need(domid, &d, e);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < d->nics.n; i++)
@@ -320,10 +304,8 @@ int xen_nic_remove(int64_t domid, const char *mac, struct err *e)
 {
 	struct list kept = {0};
 	struct xen_domain *d;
-	int r;
+	int r = begin(__func__, domid, &d, e);
 
-	FAIL(e);
-	r = need(domid, &d, e);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < d->nics.n; i++)
@@ -336,10 +318,8 @@ int xen_nic_remove(int64_t domid, const char *mac, struct err *e)
 int xen_nic_bridge(int64_t domid, const char *mac, const char *bridge, struct err *e)
 {
 	struct xen_domain *d;
-	int r;
+	int r = begin(__func__, domid, &d, e);
 
-	FAIL(e);
-	r = need(domid, &d, e);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < d->nics.n; i++) {
