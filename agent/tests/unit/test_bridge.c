@@ -4,15 +4,12 @@
  * the test's own: what is applied is there, a second plan is empty, and a kill at any moment is
  * answered by applying again. And what a manifest must not say of them.
  */
-#include <errno.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <sys/mount.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -21,86 +18,14 @@
 #include "engine/perform.h"
 #include "engine/planner.h"
 #include "engine/run.h"
-#include "host/netlink.h"
 #include "kinds/kinds.h"
 #include "kinds/net_facts.h"
-
-#include <linux/if_link.h>
-#include <linux/rtnetlink.h>
-#include <linux/veth.h>
-#include <net/if.h>
+#include "tests/unit/netns.h"
 
 #define HEAD "manor: 1\nnamespace: lab.example.org\n"
 
 static const struct kind *const kinds[] = {&kind_link, &kind_bridge, NULL};
 static const struct reader *const readers[] = {&reader_net, NULL};
-
-static void add_veth(const char *name, const char *peer)
-{
-	const struct ifinfomsg info = {0};
-	_cleanup_nl_sock_ struct nl_sock *sk = NULL;
-	_cleanup_nl_msg_ struct nl_msg *m =
-		netlink_new(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof(info));
-	struct nlattr *li, *data, *other;
-
-	netlink_attr(m, IFLA_IFNAME, name, strlen(name) + 1);
-	li = nla_nest_start(m, IFLA_LINKINFO);
-	nla_put_string(m, IFLA_INFO_KIND, "veth");
-	data = nla_nest_start(m, IFLA_INFO_DATA);
-	other = nla_nest_start(m, VETH_INFO_PEER);
-	nlmsg_append(m, (void *)&info, sizeof(info), NLMSG_ALIGNTO);
-	netlink_attr(m, IFLA_IFNAME, peer, strlen(peer) + 1);
-	nla_nest_end(m, other);
-	nla_nest_end(m, data);
-	nla_nest_end(m, li);
-	assert_int_equal(netlink_open(&sk, NULL), 0);
-	assert_int_equal(netlink_ask(sk, m), 0);
-}
-
-static void add_default_route(const char *dev, uint32_t gateway)
-{
-	const struct rtmsg msg = {.rtm_family = AF_INET,
-				  .rtm_table = RT_TABLE_MAIN,
-				  .rtm_protocol = RTPROT_STATIC,
-				  .rtm_type = RTN_UNICAST};
-	_cleanup_nl_sock_ struct nl_sock *sk = NULL;
-	_cleanup_nl_msg_ struct nl_msg *m =
-		netlink_new(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &msg, sizeof(msg));
-	const uint32_t gw = __builtin_bswap32(gateway);
-
-	netlink_attr(m, RTA_GATEWAY, &gw, 4);
-	netlink_attr_u32(m, RTA_OIF, if_nametoindex(dev));
-	assert_int_equal(netlink_open(&sk, NULL), 0);
-	assert_int_equal(netlink_ask(sk, m), 0);
-}
-
-static void set_address(const char *name, const char *cidr)
-{
-	struct list l = {.items = (void **)&cidr, .n = 1};
-
-	assert_int_equal(net_addresses_set(name, &l, NULL), 0);
-}
-
-static struct arena *arena;
-static struct net_facts net;
-
-static const struct net_link *look(const char *name)
-{
-	arena_free(arena);
-	arena = arena_new();
-	assert_int_equal(net_read(arena, &net, NULL), 0);
-	return net_find(&net, name);
-}
-
-static bool carries(const char *name, const char *cidr)
-{
-	const struct net_link *l = look(name);
-
-	for (size_t i = 0; l && i < l->addresses.n; i++)
-		if (streq(((const struct net_address *)l->addresses.items[i])->cidr, cidr))
-			return true;
-	return false;
-}
 
 /* What apply does, in this process. Returns how many steps were done; *ret_held those that were
  * not. */
@@ -148,10 +73,7 @@ static void converge(const char *text)
 
 static int setup(void **state)
 {
-	look("");
-	for (size_t i = 0; i < net.links.n; i++)
-		assert_int_equal(
-			net_link_remove(((struct net_link *)net.links.items[i])->name, NULL), 0);
+	netns_sweep();
 	add_veth("eth0", "peer0");
 	add_veth("eth1", "peer1");
 	net_link_up("eth0", true, NULL);
@@ -163,7 +85,7 @@ static void a_bridge_takes_the_uplink_and_its_address(void **state)
 {
 	const struct net_link *l;
 
-	set_address("eth0", "192.0.2.10/24");
+	set_addresses("eth0", "192.0.2.10/24", NULL);
 	add_default_route("eth0", 0xc0000201);
 	converge(
 		HEAD
@@ -181,17 +103,17 @@ static void a_bridge_takes_the_uplink_and_its_address(void **state)
 	assert_false(l->stp);
 	assert_int_equal(l->mtu, 1400);
 	assert_true(startswith(l->alias, NET_MARK));
-	assert_true(carries("xenbr0", "192.0.2.10/24"));
-	assert_true(carries("xenbr0", "2001:db8::1/64"));
-	assert_false(carries("eth0", "192.0.2.10/24"));
-	assert_true(carries("xenbr1", "10.155.200.1/16"));
+	assert_true(carries(look("xenbr0"), "192.0.2.10/24"));
+	assert_true(carries(look("xenbr0"), "2001:db8::1/64"));
+	assert_false(carries(look("eth0"), "192.0.2.10/24"));
+	assert_true(carries(look("xenbr1"), "10.155.200.1/16"));
 }
 
 static void an_address_that_nobody_declared_is_not_taken_out_of_use(void **state)
 {
 	size_t held;
 
-	set_address("eth0", "192.0.2.10/24");
+	set_addresses("eth0", "192.0.2.10/24", NULL);
 	assert_int_equal(apply(HEAD "links: {uplink: {match: {name: eth0}}}\n"
 				    "bridges: {xenbr0: {ports: [uplink]}}\n",
 			       &held, false),
@@ -199,7 +121,7 @@ static void an_address_that_nobody_declared_is_not_taken_out_of_use(void **state
 	assert_int_equal(held, 1);
 	assert_null(look("xenbr0"));
 	assert_null(look("eth0")->master);
-	assert_true(carries("eth0", "192.0.2.10/24"));
+	assert_true(carries(look("eth0"), "192.0.2.10/24"));
 }
 
 static void changes_are_live(void **state)
@@ -228,9 +150,9 @@ static void changes_are_live(void **state)
 	assert_string_equal(look("veth9")->master, "x0");
 	assert_int_equal(look("x0")->mtu, 1300);
 	assert_true(look("x0")->stp);
-	assert_false(carries("x0", "10.1.0.1/24"));
-	assert_true(carries("x0", "10.1.0.2/24"));
-	assert_true(carries("x1", "10.2.0.1/24"));
+	assert_false(carries(look("x0"), "10.1.0.1/24"));
+	assert_true(carries(look("x0"), "10.1.0.2/24"));
+	assert_true(carries(look("x1"), "10.2.0.1/24"));
 }
 
 static void what_leaves_the_manifest_goes_but_no_link(void **state)
@@ -295,7 +217,7 @@ static void a_kill_at_any_moment_is_answered_by_applying_again(void **state)
 	int64_t took = 0;
 	int killed = 0;
 
-	set_address("eth0", "192.0.2.10/24");
+	set_addresses("eth0", "192.0.2.10/24", NULL);
 	add_default_route("eth0", 0xc0000201);
 	converge(texts[0]);
 	for (int i = 0; killed < KILLS && i < 4 * KILLS; i++) {
@@ -326,7 +248,7 @@ static void a_kill_at_any_moment_is_answered_by_applying_again(void **state)
 		killed += WIFSIGNALED(status);
 		converge(text);
 		assert_true(look("x0")->default_route);
-		assert_true(carries("x0", "192.0.2.10/24"));
+		assert_true(carries(look("x0"), "192.0.2.10/24"));
 		assert_string_equal(look("eth0")->master, "x0");
 		for (size_t k = 0; k < net.links.n; k++)
 			assert_false(startswith(((struct net_link *)net.links.items[k])->name,
@@ -346,7 +268,7 @@ static void the_default_route_survives_a_kill_while_it_moves(void **state)
 		pid_t pid;
 
 		setup(state);
-		set_address("eth0", "192.0.2.10/24");
+		set_addresses("eth0", "192.0.2.10/24", NULL);
 		add_default_route("eth0", 0xc0000201);
 		pid = fork();
 		assert_true(pid >= 0);
@@ -362,8 +284,8 @@ static void the_default_route_survives_a_kill_while_it_moves(void **state)
 			    (net_find(&net, "x0") && net_find(&net, "x0")->default_route));
 		converge(text);
 		assert_true(look("x0")->default_route);
-		assert_true(carries("x0", "192.0.2.10/24"));
-		assert_false(carries("eth0", "192.0.2.10/24"));
+		assert_true(carries(look("x0"), "192.0.2.10/24"));
+		assert_false(carries(look("eth0"), "192.0.2.10/24"));
 	}
 }
 
@@ -445,11 +367,7 @@ int main(void)
 		cmocka_unit_test(neighbours_that_do_not_overlap_are_fine),
 	};
 
-	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 ||
-	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
-		printf("1..0 # SKIP a network namespace of its own needs root: %s\n",
-		       strerror(errno));
+	if (!netns_enter())
 		return 77;
-	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,21 +8,15 @@
 #include "hotplug/nic.c"
 #include "hotplug/store.c"
 
-#include <linux/if_link.h>
 #include <linux/loop.h>
-#include <linux/rtnetlink.h>
-#include <linux/veth.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
-#include <sys/mount.h>
 
 #undef fail
 #include <cmocka.h>
 
-#include "host/net.h"
-#include "host/netlink.h"
+#include "tests/unit/netns.h"
 
 #define VIF "/local/domain/0/backend/vif/7/0"
 #define VBD "/local/domain/0/backend/vbd/7/51712"
@@ -141,34 +135,6 @@ static void attach(const char *file, int flags, char ret[32])
 	/* `dev` stays open: the device goes with the program, however that ends. */
 }
 
-/* An interface like netback's: a veth, for netback needs Xen. */
-static void add_veth(const char *name)
-{
-	const struct ifinfomsg info = {0};
-	_cleanup_nl_sock_ struct nl_sock *sk = NULL;
-	_cleanup_nl_msg_ struct nl_msg *m =
-		netlink_new(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof(info));
-	struct nlattr *li;
-
-	netlink_attr(m, IFLA_IFNAME, name, strlen(name) + 1);
-	li = nla_nest_start(m, IFLA_LINKINFO);
-	nla_put_string(m, IFLA_INFO_KIND, "veth");
-	nla_nest_end(m, li);
-	assert_int_equal(netlink_open(&sk, NULL), 0);
-	assert_int_equal(netlink_ask(sk, m), 0);
-}
-
-static struct arena *arena;
-static struct net_facts net;
-
-static const struct net_link *look(const char *name)
-{
-	arena_free(arena);
-	arena = arena_new();
-	assert_int_equal(net_read(arena, &net, NULL), 0);
-	return net_find(&net, name);
-}
-
 static int run(const char *command, const char *type)
 {
 	char type_if[32];
@@ -180,17 +146,11 @@ static int run(const char *command, const char *type)
 
 static int setup(void **state)
 {
-	struct net_link *l;
-
 	for (size_t i = 0; i < 64; i++)
 		if (keys[i].path)
 			put(keys[i].path, NULL);
 	conflicts = 0;
-	look("");
-	for (size_t i = 0; i < net.links.n; i++) {
-		l = net.links.items[i];
-		net_link_remove(l->name, NULL);
-	}
+	netns_sweep();
 	unsetenv("vif");
 	unsetenv("INTERFACE");
 	setenv("XENBUS_PATH", VIF, 1);
@@ -207,7 +167,7 @@ static void a_vif_joins_its_bridge_and_leaves(void **state)
 {
 	const struct net_link *l;
 
-	add_veth("vif7.0");
+	add_veth("vif7.0", NULL);
 	net_link_mtu("xenbr0", 1400, NULL);
 	setenv("vif", "vif7.0", 1);
 	assert_int_equal(run("online", "vif"), 0);
@@ -233,14 +193,14 @@ static void a_vif_joins_its_bridge_and_leaves(void **state)
 
 static void its_name_follows_from_the_path(void **state)
 {
-	add_veth("vif7.0");
+	add_veth("vif7.0", NULL);
 	assert_int_equal(run("online", NULL), 0);
 	assert_string_equal(look("vif7.0")->master, "xenbr0");
 }
 
 static void the_path_may_be_relative(void **state)
 {
-	add_veth("vif7.0");
+	add_veth("vif7.0", NULL);
 	setenv("XENBUS_PATH", VIF + strlen(OWN), 1);
 	assert_int_equal(run("online", NULL), 0);
 	assert_string_equal(look("vif7.0")->master, "xenbr0");
@@ -249,7 +209,7 @@ static void the_path_may_be_relative(void **state)
 
 static void it_moves_from_a_wrong_bridge(void **state)
 {
-	add_veth("vif7.0");
+	add_veth("vif7.0", NULL);
 	net_link_master("vif7.0", "xenbr1", NULL);
 	assert_int_equal(run("online", "vif"), 0);
 	assert_string_equal(look("vif7.0")->master, "xenbr0");
@@ -257,7 +217,7 @@ static void it_moves_from_a_wrong_bridge(void **state)
 
 static void the_guests_own_mtu_comes_first(void **state)
 {
-	add_veth("vif7.0");
+	add_veth("vif7.0", NULL);
 	put(VIF "/mtu", "1300");
 	assert_int_equal(run("online", "vif"), 0);
 	assert_int_equal(look("vif7.0")->mtu, 1300);
@@ -265,7 +225,7 @@ static void the_guests_own_mtu_comes_first(void **state)
 
 static void a_name_of_its_own_is_given_once(void **state)
 {
-	add_veth("vif7.0");
+	add_veth("vif7.0", NULL);
 	put(VIF "/vifname", "web-lan");
 	assert_int_equal(run("online", "vif"), 0);
 	assert_null(look("vif7.0"));
@@ -275,7 +235,7 @@ static void a_name_of_its_own_is_given_once(void **state)
 	assert_null(look("web-lan")->master);
 
 	/* Somebody else has it already: theirs stays what it was. */
-	add_veth("vif7.0");
+	add_veth("vif7.0", NULL);
 	assert_int_equal(run("online", "vif"), 1);
 	assert_string_equal(get(VIF "/hotplug-status"), "error");
 	assert_string_equal(get(VIF "/hotplug-error"),
@@ -285,7 +245,7 @@ static void a_name_of_its_own_is_given_once(void **state)
 
 static void a_device_models_tap_joins_too(void **state)
 {
-	add_veth("vif7.0-emu");
+	add_veth("vif7.0-emu", NULL);
 	setenv("vif", "vif7.0", 1);
 	setenv("INTERFACE", "vif7.0-emu", 1);
 	assert_int_equal(run("add", "tap"), 0);
@@ -297,7 +257,7 @@ static void a_device_models_tap_joins_too(void **state)
 
 static void a_missing_bridge_is_said(void **state)
 {
-	add_veth("vif7.0");
+	add_veth("vif7.0", NULL);
 	put(VIF "/bridge", "xenbr7");
 	assert_int_equal(run("online", "vif"), 1);
 	assert_string_equal(get(VIF "/hotplug-status"), "error");
@@ -314,7 +274,7 @@ static void a_missing_bridge_is_said(void **state)
 
 static void xenstore_may_refuse_for_a_while(void **state)
 {
-	add_veth("vif7.0");
+	add_veth("vif7.0", NULL);
 	conflicts = 20;
 	assert_int_equal(run("online", "vif"), 0);
 	assert_string_equal(get(VIF "/hotplug-status"), "connected");
@@ -326,7 +286,7 @@ static void a_device_that_is_gone_gets_no_keys(void **state)
 {
 	unsigned before = writes;
 
-	add_veth("vif7.0");
+	add_veth("vif7.0", NULL);
 	put(VIF "/frontend", NULL);
 	assert_int_equal(run("online", "vif"), 1);
 	assert_int_equal(writes, before);
@@ -421,11 +381,10 @@ int main(void)
 	char file[] = "/tmp/manor-test-hotplug-XXXXXX";
 	int fd;
 
-	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 ||
-	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("sysfs", "/sys", "sysfs", 0, NULL) < 0) {
-		printf("1..0 # SKIP a network namespace of its own needs root: %s\n",
-		       strerror(errno));
+	if (!netns_enter())
+		return 77;
+	if (mount("sysfs", "/sys", "sysfs", 0, NULL) < 0) {
+		printf("1..0 # SKIP no /sys of the namespace's own: %s\n", strerror(errno));
 		return 77;
 	}
 	fd = mkstemp(file);
