@@ -525,7 +525,7 @@ struct node *node_load(struct arena *a, const struct source *source, struct diag
 	struct node *root = NULL;
 
 	if (l.size > NODE_MAX_BYTES) {
-		diag_error(d, "too-large", ((struct span){source, 1, 1, 1, 1}),
+		diag_error(d, "too-large", ((struct span){.source = source}),
 			   "the manifest is larger than %u MiB", NODE_MAX_BYTES >> 20);
 		return NULL;
 	}

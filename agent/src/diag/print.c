@@ -102,7 +102,7 @@ static void print_place(FILE *f, const struct style *st, const struct span *s, c
 	size_t n, from, to, first = 0, i;
 	const char *line = source_line(s->source, s->line, &n);
 
-	if (!line)
+	if (!line || s->source->size == 0)
 		return;
 	/* What goes on over several lines is underlined to the end of its first. */
 	screen_columns(line, n, s->column, s->end_line > s->line ? UINT32_MAX : s->end_column,

@@ -475,6 +475,27 @@ struct manifest *manifest_load_text(const char *name, const char *dir, const cha
 	return d->n_errors ? NULL : m;
 }
 
+/* It has no line to point at. */
+static void unreadable(struct diags *d, const char *path, int error)
+{
+	struct source *s = arena_alloc(d->arena, sizeof(*s));
+	_cleanup_(freep) char *real = NULL, *within = xasprintf("%s/appliance.yaml", path);
+	struct span nowhere = {.source = s};
+	struct diag *g;
+
+	*s = (struct source){.name = arena_strdup(d->arena, path), .text = ""};
+	if (error == -EFBIG) {
+		diag_error(d, "too-large", nowhere, "the manifest is larger than %u MiB",
+			   NODE_MAX_BYTES >> 20);
+		return;
+	}
+	g = diag_error(d, "unreadable", nowhere, "it can't be read: %s", strerror(-error));
+	if (error == -ENOENT && *path != '/' && (real = realpath(".", NULL)))
+		diag_help(d, g, "looked for %s/%s", real, path);
+	else if (error == -EISDIR && access(within, F_OK) == 0)
+		diag_help(d, g, "name the file: -f %s", within);
+}
+
 struct manifest *manifest_load(const char *path, const struct kind *const *kinds, struct diags *d)
 {
 	_cleanup_(freep) char *text = NULL, *real = NULL, *dir = NULL;
@@ -484,11 +505,7 @@ struct manifest *manifest_load(const char *path, const struct kind *const *kinds
 
 	r = file_read(path, NODE_MAX_BYTES, &text, &n, &e);
 	if (r < 0) {
-		struct source *s = arena_alloc(d->arena, sizeof(*s));
-
-		*s = (struct source){.name = arena_strdup(d->arena, path), .text = ""};
-		diag_error(d, r == -EFBIG ? "too-large" : "unreadable",
-			   ((struct span){s, 1, 1, 1, 1}), "%s", e.message);
+		unreadable(d, path, r);
 		return NULL;
 	}
 	real = realpath(path, NULL);

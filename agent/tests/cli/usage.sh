@@ -53,8 +53,14 @@ is "and an option without its value"
 ends 2 "$manor" check file.yaml && grep -q operand "$dir/out"
 is "and a manifest without -f"
 
-ends 2 "$manor" check -f "$dir/none.yaml" && grep -q 'none.yaml' "$dir/out"
-is "a manifest that isn't there is named"
+ends 2 "$manor" check -f "$dir/none.yaml" && grep -q 'none.yaml: error: .*No such file' "$dir/out" &&
+	! grep -q '|' "$dir/out"
+is "a manifest that isn't there is named, and no line of it shown"
+(cd "$dir" && ends 2 "$manor" check -f none.yaml && grep -q "help: looked for $dir/none.yaml" "$dir/out")
+is "and told where it was looked for"
+: >"$dir/empty.yaml"
+ends 2 "$manor" check -f "$dir/empty.yaml" && ! grep -q '|' "$dir/out"
+is "nor is one of an empty file"
 ends 2 "$manor" check -f "$dir" && grep -q 'directory' "$dir/out"
 is "a folder is no manifest"
 (cd "$dir" && ends 2 "$manor" check && grep -q /etc/manor/appliance.yaml "$dir/out" &&
