@@ -330,6 +330,46 @@ static bool decode_enum(struct task *x, const struct field *f, const struct node
 	return false;
 }
 
+static bool is_there(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0;
+}
+
+/* What to do about a file that isn't there: `said` as the manifest has it, `path` where that leads. */
+static void help_missing(struct decode *c, struct diag *g, const char *said, const char *path)
+{
+	_cleanup_(freep) char *cwd = getcwd(NULL, 0), *gone = xstrdup(path);
+	_cleanup_(freep) char *from_here = xasprintf("%s/%s", cwd ? cwd : "", said);
+	const char *base = strrchr(said, '/');
+	_cleanup_(freep) char *beside =
+		base ? xasprintf("%s%s", c->dir ? c->dir : ".", base) : NULL;
+	char *slash;
+
+	/* The outermost folder that is missing says more than the file in it. */
+	while ((slash = strrchr(gone, '/')) && slash > gone) {
+		*slash = '\0';
+		if (is_there(gone)) {
+			*slash = '/';
+			break;
+		}
+	}
+	if (*said != '/' && is_there(from_here))
+		diag_help(
+			c->diags, g,
+			"a relative path starts at the manifest's folder, %s; what you have here is "
+			"%s",
+			c->dir, from_here);
+	else if (beside && is_there(beside))
+		diag_help(c->diags, g, "there is %s: write {file: %s}", beside, base + 1);
+	else if (*said == '/')
+		diag_help(c->diags, g, "there is no %s here", gone);
+	else
+		diag_help(c->diags, g,
+			  "there is no %s: a relative path starts at the manifest's folder", gone);
+}
+
 /* `{file: PATH}`: a scalar that holds the file's text, or NULL when there is none. */
 static const struct node *read_file(struct task *x, const struct field *f, const struct node *n,
 				    const char *what)
@@ -380,9 +420,13 @@ static const struct node *read_file(struct task *x, const struct field *f, const
 	}
 	r = c->read ? c->read(c, path, &text, &e) : file_read(path, NAMED_FILE_MAX, &own, NULL, &e);
 	if (r < 0) {
-		if (!said(x, "unreadable-file", value->span))
-			diag_error(c->diags, "unreadable-file", value->span, "'%s' of %s: %s",
-				   f->name, what, e.message);
+		if (!said(x, "unreadable-file", value->span)) {
+			struct diag *g = diag_error(c->diags, "unreadable-file", value->span,
+						    "'%s' of %s: %s", f->name, what, e.message);
+
+			if (r == -ENOENT || r == -ENOTDIR)
+				help_missing(c, g, value->text, path);
+		}
 		return NULL;
 	}
 	if (own)

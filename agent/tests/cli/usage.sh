@@ -74,6 +74,24 @@ is "a good one as JSON is an empty array"
 printf 'manor: 1\nnamespace: a.b\n' | timeout 20 "$manor" check -f /dev/stdin >"$dir/out" 2>&1
 is "a manifest may come through a pipe"
 
+# named PATH WORDS: what is said of a file that the manifest in $dir/etc names, and isn't there
+mkdir "$dir/etc" "$dir/here"
+: >"$dir/here/sums"
+: >"$dir/etc/near"
+named() {
+	printf 'manor: 1\nnamespace: a.b\ntemplates: {t: {files: {f: {url: /x, sha256: {file: %s}}}}}\n' "$1" \
+		>"$dir/etc/m.yaml"
+	(cd "$dir/here" && ends 2 "$manor" check -f "$dir/etc/m.yaml" && grep -qF "help: $2" "$dir/out")
+}
+named gone/sums "there is no $dir/etc/gone: a relative path starts at the manifest's folder"
+is "a file that isn't there: the folder that is missing"
+named /nowhere/sums "there is no /nowhere here"
+is "of a whole path as well"
+named sums "a relative path starts at the manifest's folder, $dir/etc; what you have here is $dir/here/sums"
+is "or that it is there from the folder one is in"
+named gone/near "there is $dir/etc/near: write {file: near}"
+is "or beside the manifest"
+
 printf 'manor: 1\nx: y\n' >"$dir/bad.yaml"
 bad=("$manor" check -f "$dir/bad.yaml")
 ends 2 "${bad[@]}" && ! grep -q $'\033' "$dir/out"
