@@ -61,6 +61,15 @@ const struct actual *survey_find(const struct survey *s, const struct manifest *
 	return NULL;
 }
 
+static void *wanted(struct planner *p, const struct resource *want)
+{
+	const struct kind *k = want->kind;
+
+	if (!k->wanted)
+		return want->record;
+	return (void *)k->wanted(p->plan->arena, p->facts, p->manifest, want);
+}
+
 static struct step *add(struct planner *p, enum action action, const struct resource *want,
 			const struct actual *have, const struct kind *k, const char *name,
 			const char *uuid)
@@ -68,7 +77,7 @@ static struct step *add(struct planner *p, enum action action, const struct reso
 	struct step *s = plan_add(p->plan, action, k, name, uuid);
 
 	s->want = want;
-	s->want_record = want ? want->record : NULL;
+	s->want_record = want ? wanted(p, want) : NULL;
 	s->have_record = have ? have->record : NULL;
 	s->half_made = have && have->half_made;
 	return s;
@@ -89,7 +98,7 @@ static void decide(struct planner *p, const struct resource *want, const struct 
 
 		if (!s->want && want && s->action != ACTION_REMOVE) {
 			s->want = want;
-			s->want_record = want->record;
+			s->want_record = wanted(p, want);
 		}
 		if (!s->have_record && have)
 			s->have_record = have->record;
@@ -147,7 +156,7 @@ static void compare(struct planner *p, const struct resource *want, const struct
 	size_t before = p->plan->n;
 	struct changes all;
 
-	record_diff(a, want->kind->table, want->record, have->record, p->facts, &all);
+	record_diff(a, want->kind->table, wanted(p, want), have->record, p->facts, &all);
 	add_changes(p, want, have, &all, IMPACT_NONE, IMPACT_LIVE);
 	add_changes(p, want, have, &all, IMPACT_GUEST_RESTART, IMPACT_GUEST_RECREATE);
 	add_changes(p, want, have, &all, IMPACT_HOST_REBOOT, IMPACT_HOST_REBOOT);
@@ -191,6 +200,11 @@ static void want_one(struct planner *p, const struct resource *want)
 	decide(p, want, have, s);
 }
 
+static bool is_met(const struct planner *p, const struct step *s, const struct resource *other)
+{
+	return s->kind->met && s->want && s->kind->met(p->facts, s->want, s->want_record, other);
+}
+
 /* A step waits for those of what its resource needs; those that make it, or can't be judged, stop it. */
 static void link_needs(struct planner *p)
 {
@@ -211,7 +225,8 @@ static void link_needs(struct planner *p)
 				continue;
 			}
 			for (size_t n = 0; want && n < want->n_needs; n++) {
-				if (want->needs[n] != other->want)
+				if (want->needs[n] != other->want ||
+				    is_met(p, &plan->steps[i], other->want))
 					continue;
 				step_after(plan, &plan->steps[i], j,
 					   other->action == ACTION_CREATE ||

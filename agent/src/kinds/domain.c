@@ -16,7 +16,6 @@
 #define VCPUS_MAX   128
 #define CMDLINE_MAX 1023 /* xen/include/public/xen.h: MAX_GUEST_CMDLINE */
 #define TIMEOUT_MAX 3600
-#define BOOT_NONE   "none"
 
 #define BOOT_INSTEAD                                                                               \
 	"guests boot their kernel directly: give 'kernel', and 'initrd' if it needs one"
@@ -208,6 +207,7 @@ struct lowering {
 	struct resource *r;
 	struct domain *d;
 	struct resource *template; /* NULL: none, or one that is unknown, which was said */
+	const char *kernel_sha256, *initrd_sha256; /* of the template's files; NULL: others */
 };
 
 /* Of a disk's field; NULL: of the disk. */
@@ -235,7 +235,8 @@ static void unknown_file(struct lowering *l, struct span span, const char *what,
 }
 
 /* A name of the template's file → the cached file; a path → itself. NULL when said what is wrong. */
-static const char *boot_path(struct lowering *l, const char *field, const char *text)
+static const char *boot_path(struct lowering *l, const char *field, const char *text,
+			     const char **ret_sha256)
 {
 	const struct template_import *i;
 	struct span span = field_span(l->d, field);
@@ -260,6 +261,7 @@ static const char *boot_path(struct lowering *l, const char *field, const char *
 		return NULL;
 	}
 	resource_needs(l->m, l->r, l->template);
+	*ret_sha256 = i->sha256;
 	return i->path;
 }
 
@@ -277,9 +279,10 @@ static void prepare_boot(struct lowering *l)
 		diag_help(l->m->diags, g,
 			  "kernel: a file of its template or, with a slash, a path");
 	} else if (d->kernel) {
-		d->kernel_path = boot_path(l, "kernel", d->kernel);
+		d->kernel_path = boot_path(l, "kernel", d->kernel, &l->kernel_sha256);
 	}
-	d->initrd_path = d->initrd ? boot_path(l, "initrd", d->initrd) : BOOT_NONE;
+	d->initrd_path =
+		d->initrd ? boot_path(l, "initrd", d->initrd, &l->initrd_sha256) : BOOT_NONE;
 	if (!d->cmdline)
 		d->cmdline = "";
 	if (d->kernel_path)
@@ -333,6 +336,7 @@ static void prepare_clone(struct lowering *l, const char *name, struct domain_di
 		i ? volume_imply(m, l->r, full, k->rec.node, k->storage, k->size, i->sha256) : NULL;
 	if (!volume)
 		return;
+	volume_boot(volume, l->kernel_sha256, l->initrd_sha256);
 	k->target = volume_path(m->arena, k->storage, full);
 	field_mark(&domain_disk_table, k, "target");
 	resource_needs(m, volume, l->template);
@@ -582,6 +586,8 @@ const struct kind kind_domain = {
 	.before = before,
 	.prepare = prepare,
 	.check = check,
+	.wanted = domain_wanted,
+	.met = domain_met,
 	.actual = domain_actual,
 	.decide = domain_decide,
 	.apply = domain_apply,

@@ -31,8 +31,12 @@ const struct intent_domain *domain_intent(const struct facts *f, const char *nam
 void domain_digest(const struct domain *d, char ret[SHA256_TEXT])
 {
 	json_object *o = record_to_json(&domain_table, d, true);
-	const char *text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
+	const char *text;
 
+	/* Which file a word of the template stands for is the template's, and the disk's age's. */
+	json_object_object_del(o, "kernel_path");
+	json_object_object_del(o, "initrd_path");
+	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
 	sha256_of(text, strlen(text), ret);
 	json_object_put(o);
 }
@@ -69,6 +73,7 @@ const char *domain_rest(struct arena *a, const struct facts *f, const struct res
 struct reading_in {
 	struct arena *a;
 	const struct domain *want; /* of the manifest; NULL: it is to go */
+	const struct domain *wanted; /* and on this host: domain_wanted() */
 	const struct xen_domain *x;
 	struct domain *d;
 };
@@ -108,17 +113,6 @@ static void add_uses(struct reading_in *in, struct actual *x, const char *kind, 
 	((const char **)x->uses)[x->n_uses++] = arena_printf(in->a, "%s/%s", kind, name);
 }
 
-/* "web.root" of "/dev/vg0/web.root", else NULL. */
-static const char *volume_of(const char *target)
-{
-	const char *lv;
-
-	if (!startswith(target, "/dev/"))
-		return NULL;
-	lv = strchr(target + 5, '/');
-	return lv && lv[1] && !strchr(lv + 1, '/') ? lv + 1 : NULL;
-}
-
 static void fill_devices(struct reading_in *in, struct actual *actual)
 {
 	struct domain *d = in->d;
@@ -137,7 +131,8 @@ static void fill_devices(struct reading_in *in, struct actual *actual)
 		if (k->target)
 			field_mark(domain_disk_fields, k, "target");
 		map_add(in->a, &d->disks, disk_name(in, from), k);
-		add_uses(in, actual, "volume", from->target ? volume_of(from->target) : NULL);
+		add_uses(in, actual, "volume",
+			 from->target ? domain_volume_of(from->target) : NULL);
 	}
 	for (size_t i = 0; i < in->x->nics.n; i++) {
 		const struct xen_nic *from = in->x->nics.items[i];
@@ -201,13 +196,15 @@ static void fill(struct reading_in *in, struct actual *actual)
 
 	if (x->boot_known) {
 		d->kernel_path = x->kernel;
-		d->initrd_path = x->initrd ? x->initrd : "none";
+		d->initrd_path = x->initrd ? x->initrd : BOOT_NONE;
 		d->cmdline = x->cmdline ? x->cmdline : "";
-	} else if (in->want) {
+	} else if (in->wanted) {
 		/* Unknown is not different. */
-		d->kernel_path = in->want->kernel_path;
-		d->initrd_path = in->want->initrd_path;
-		d->cmdline = in->want->cmdline;
+		const struct domain *want = in->wanted;
+
+		d->kernel_path = want->kernel_path;
+		d->initrd_path = want->initrd_path;
+		d->cmdline = want->cmdline;
 	}
 	if (d->kernel_path)
 		field_mark(&domain_table, d, "kernel_path");
@@ -267,8 +264,8 @@ static bool have_already(const struct actuals *l, const char *name)
 	return false;
 }
 
-static void add_one(struct arena *a, const struct manifest *m, const struct xen_domain *x,
-		    bool half_made_ones, struct actuals *ret)
+static void add_one(struct arena *a, const struct facts *f, const struct manifest *m,
+		    const struct xen_domain *x, bool half_made_ones, struct actuals *ret)
 {
 	const struct resource *made_for = unmarked(m, x);
 	bool mine = made_for || ours(m, x);
@@ -291,6 +288,7 @@ static void add_one(struct arena *a, const struct manifest *m, const struct xen_
 	in = (struct reading_in){
 		.a = a,
 		.want = r ? r->record : NULL,
+		.wanted = r ? domain_wanted(a, f, m, r) : NULL,
 		.x = x,
 		.d = actual->record,
 	};
@@ -310,7 +308,7 @@ void domain_actual(struct arena *a, const struct facts *f, const struct manifest
 			const struct xen_domain *x = facts->domains.items[i];
 
 			if (x->state != XEN_DYING)
-				add_one(a, m, x, half, ret);
+				add_one(a, f, m, x, half, ret);
 		}
 	}
 }

@@ -6,8 +6,18 @@
 
 #include "kinds/domain.h"
 
+#define BOOT_NONE "none" /* an initrd_path */
+
 extern const struct table *const domain_disk_fields, *const domain_nic_fields;
 
+/* With the boot files of the clone that it runs on, where that is behind its template. */
+const void *domain_wanted(struct arena *a, const struct facts *f, const struct manifest *m,
+			  const struct resource *r);
+/* The need of a template is met where the boot files are in the cache. */
+bool domain_met(const struct facts *f, const struct resource *r, const void *wanted,
+		const struct resource *other);
+/* "web.root" of "/dev/vg0/web.root", else NULL. */
+const char *domain_volume_of(const char *target);
 void domain_actual(struct arena *a, const struct facts *f, const struct manifest *m,
 		   struct actuals *ret);
 void domain_decide(struct planning *p, const struct resource *want, const struct actual *have,

@@ -11,6 +11,8 @@
 #define TAG_ID    "manor.id"    /* whose: the resource's UUID */
 #define TAG_NAME  "manor.name"  /* a volume's name, its LV's may be a tombstone's */
 #define TAG_BASE  "manor.base"  /* sha256 of the file that a base holds, or that a clone came from */
+#define TAG_KERNEL "manor.kernel" /* of a clone: sha256 of the kernel that came with it */
+#define TAG_INITRD "manor.initrd" /* and of the initrd */
 #define TAG_STATE "manor.state" /* "filling" */
 #define TAG_TRASH "manor.trash" /* a tombstone's expiry, seconds since the epoch */
 #define TAG_KEPT  "manor.kept"  /* "1": undeleted */

@@ -41,6 +41,10 @@ TABLE(volume_table, volume, "volume", "A volume: a disk for a domain that outliv
 	      "pool, and not zeroed"},
       {.name = "base", .type = FIELD_STRING, .offset = FIELD_AT(volume, base),
        .flags = FIELD_STATUS, .doc = "digest of the template's file that it came from"},
+      {.name = "kernel", .type = FIELD_STRING, .offset = FIELD_AT(volume, kernel),
+       .flags = FIELD_STATUS, .doc = "digest of the kernel that came with it"},
+      {.name = "initrd", .type = FIELD_STRING, .offset = FIELD_AT(volume, initrd),
+       .flags = FIELD_STATUS, .doc = "digest of the initrd that came with it"},
       {.name = "path", .type = FIELD_STRING, .offset = FIELD_AT(volume, path),
        .flags = FIELD_STATUS, .doc = "its device"},
       {.name = "active", .type = FIELD_BOOL, .offset = FIELD_AT(volume, active),
@@ -93,6 +97,18 @@ struct resource *volume_imply(struct manifest *m, struct resource *domain, const
 	return r;
 }
 
+void volume_boot(struct resource *volume, const char *kernel_sha256, const char *initrd_sha256)
+{
+	struct volume *v = volume->record;
+
+	v->kernel = kernel_sha256;
+	v->initrd = initrd_sha256;
+	if (kernel_sha256)
+		field_mark(&volume_table, v, "kernel");
+	if (initrd_sha256)
+		field_mark(&volume_table, v, "initrd");
+}
+
 static void volume_prepare(struct manifest *m, struct resource *r)
 {
 	struct volume *v = r->record;
@@ -123,6 +139,8 @@ static struct volume *fill(struct arena *a, const struct lvm_lv *lv, struct volu
 	v->size = lv->size;
 	v->thin = streq(lv->type, "thin");
 	v->base = lvm_tag_value(&lv->tags, TAG_BASE);
+	v->kernel = lvm_tag_value(&lv->tags, TAG_KERNEL);
+	v->initrd = lvm_tag_value(&lv->tags, TAG_INITRD);
 	v->path = volume_path(a, lv->vg, lv->name);
 	v->active = lv->active;
 	v->kept = streq(lvm_tag_value(&lv->tags, TAG_KEPT), "1");
@@ -222,6 +240,18 @@ bool volume_behind(const struct facts *f, const struct resource *volume)
 }
 
 /* --- deciding --- */
+
+static bool volume_met(const struct facts *f, const struct resource *r, const void *wanted,
+		       const struct resource *other)
+{
+	const struct lvm_facts *l = lvm_facts(f);
+	const struct volume *v = wanted;
+	const struct lvm_lv *there = v->storage ? lvm_lv(l, v->storage, r->name) : NULL;
+	const struct lvm_lv *base = v->base ? lvm_base(l, v->storage, v->base) : NULL;
+
+	return other->kind == &kind_template &&
+	       ((there && !lvm_filling(there)) || (base && !lvm_filling(base)));
+}
 
 static void decide_create(struct planning *p, const struct resource *want, struct step *step)
 {
@@ -356,7 +386,7 @@ static int create(struct work *w, struct err *e)
 	const struct volume *v = w->step->want_record;
 	const struct lvm_facts *l = lvm_facts(w->facts);
 	const struct lvm_lv *there = lvm_lv(l, v->storage, name), *base;
-	const char *tags[3];
+	const char *tags[5];
 	size_t n = 0;
 	int r;
 
@@ -391,6 +421,10 @@ static int create(struct work *w, struct err *e)
 			       size_text(w->arena, base->size));
 	}
 	tags[n++] = arena_printf(w->arena, TAG_BASE "=%s", v->base);
+	if (v->kernel)
+		tags[n++] = arena_printf(w->arena, TAG_KERNEL "=%s", v->kernel);
+	if (v->initrd)
+		tags[n++] = arena_printf(w->arena, TAG_INITRD "=%s", v->initrd);
 	w->progress(w, "cloning", 0, 0);
 	r = lvm_clone(v->storage, base->name, name, tags, n, e);
 	/* Cut here, it is a whole clone of ours, too small: the next plan grows it. */
@@ -448,6 +482,7 @@ const struct kind kind_volume = {
 	.table = &volume_table,
 	.readers = volume_readers,
 	.prepare = volume_prepare,
+	.met = volume_met,
 	.actual = volume_actual,
 	.decide = volume_decide,
 	.apply = volume_apply,

@@ -13,6 +13,7 @@ struct volume {
 	uint64_t size; /* bytes, whole extents; unset for a clone: the base's */
 	bool thin;
 	const char *base; /* sha256 of the file that a clone comes from; NULL: an empty volume */
+	const char *kernel, *initrd; /* of a clone: sha256 of the boot files that came with it; may be NULL */
 	const char *path; /* /dev/STORAGE/NAME */
 	bool active;
 	bool kept; /* undeleted: stays though no manifest names it */
@@ -30,6 +31,9 @@ struct resource *volume_imply(struct manifest *m, struct resource *domain, const
 			      const char *base_sha256);
 /* "/dev/STORAGE/NAME": what a disk's target is, known before the volume is there. Arena memory. */
 const char *volume_path(struct arena *a, const char *storage, const char *name);
+/* Of a clone: the boot files (sha256, or NULL) that belong to it; a domain on it keeps them until the
+ * clone is made anew. */
+void volume_boot(struct resource *volume, const char *kernel_sha256, const char *initrd_sha256);
 /* Whether that clone comes from another digest than wanted ("behind"); false where unknown. */
 bool volume_behind(const struct facts *f, const struct resource *volume);
 

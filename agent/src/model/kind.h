@@ -81,6 +81,18 @@ struct kind {
 	void (*actual)(struct arena *a, const struct facts *f, const struct manifest *m,
 		       struct actuals *ret);
 
+	/* What the manifest wants of this resource on this host, where the host has a say: a guest whose
+	 * disk came from an older file keeps the kernel that belongs to it. The record to compare with
+	 * and to apply: the resource's own, or a changed copy. Its readings may be unknown. Pure, optional. */
+	const void *(*wanted)(struct arena *a, const struct facts *f, const struct manifest *m,
+			      const struct resource *r);
+
+	/* Whether what is there already meets that need, so that neither the other's steps nor their failure
+	 * matter to this one: a clone that exists needs its template no more. `wanted` as above. Pure,
+	 * optional. */
+	bool (*met)(const struct facts *f, const struct resource *r, const void *wanted,
+		    const struct resource *other);
+
 	/* The last word on one resource after the generic comparison. `want` NULL: it is to go. `have` NULL:
 	 * absent. `step` is what the engine found: called once for each of its steps (an update and a
 	 * restart may both be there), and once with NULL when nothing differs; change it, set its why,

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Which kernel a domain starts with on this host. A template's disk and its boot files belong together:
+ * a guest whose disk was cloned before the template went on keeps the files that came with it.
+ */
+#include "host/cache.h"
+#include "kinds/domain_priv.h"
+#include "kinds/kinds.h"
+#include "kinds/lvm_facts.h"
+#include "kinds/volume.h"
+
+const char *domain_volume_of(const char *target)
+{
+	const char *lv;
+
+	if (!startswith(target, "/dev/"))
+		return NULL;
+	lv = strchr(target + 5, '/');
+	return lv && lv[1] && !strchr(lv + 1, '/') ? lv + 1 : NULL;
+}
+
+static const char *cached(struct arena *a, const struct facts *f, const char *sha256)
+{
+	const struct cache_facts *cache = facts_get(f, "cache");
+
+	return cache && sha256 && map_get(&cache->files, sha256)
+		       ? arena_printf(a, "%s/%s", CACHE_DIR, sha256)
+		       : NULL;
+}
+
+/* The clone that this domain runs on and that is behind its template; NULL: none. */
+static const struct lvm_lv *clone_behind(const struct facts *f, const struct manifest *m,
+					 const struct domain *d)
+{
+	for (size_t i = 0; lvm_facts(f) && i < d->disks.n; i++) {
+		const struct domain_disk *k = d->disks.entries[i].value;
+		const char *name = k->from && k->target ? domain_volume_of(k->target) : NULL;
+		const struct resource *volume = name ? manifest_find(m, "volume", name) : NULL;
+
+		if (volume && volume_behind(f, volume))
+			return lvm_lv(lvm_facts(f), k->storage, name);
+	}
+	return NULL;
+}
+
+const void *domain_wanted(struct arena *a, const struct facts *f, const struct manifest *m,
+			  const struct resource *r)
+{
+	const struct domain *d = r->record;
+	const struct lvm_lv *lv = clone_behind(f, m, d);
+	const char *kernel, *initrd, *path, *initrd_path = BOOT_NONE;
+	struct domain *copy;
+
+	/* A path is what the operator means now; a template's file is what belongs to the disk. */
+	if (!lv || !d->kernel || strchr(d->kernel, '/') || (d->initrd && strchr(d->initrd, '/')))
+		return d;
+	kernel = lvm_tag_value(&lv->tags, TAG_KERNEL);
+	initrd = lvm_tag_value(&lv->tags, TAG_INITRD);
+	path = cached(a, f, kernel);
+	if (initrd)
+		initrd_path = cached(a, f, initrd);
+	/* Both or neither: the modules in an initrd are those of its kernel. */
+	if (!path || !initrd_path)
+		return d;
+	copy = arena_alloc(a, sizeof(*copy));
+	*copy = *d;
+	copy->kernel_path = path;
+	copy->initrd_path = initrd_path;
+	return copy;
+}
+
+static bool is_cached(const struct facts *f, const char *path)
+{
+	const struct cache_facts *cache = facts_get(f, "cache");
+	const char *file = startswith(path, CACHE_DIR "/") ? path + strlen(CACHE_DIR "/") : NULL;
+
+	return !file || (cache && map_get(&cache->files, file));
+}
+
+bool domain_met(const struct facts *f, const struct resource *r, const void *wanted,
+		const struct resource *other)
+{
+	const struct domain *d = wanted;
+
+	/* The disks' need of it is the volumes'. */
+	return other->kind == &kind_template && d->kernel_path && is_cached(f, d->kernel_path) &&
+	       is_cached(f, d->initrd_path);
+}
