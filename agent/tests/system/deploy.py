@@ -5,13 +5,13 @@ import json
 import os
 import subprocess
 
-from lab import TINY, expect, same, standard, test
+from lab import TINY, both_types, expect, same, test
 
 
 @test
 def plan_says_what_would_be_made_and_makes_nothing(host):
     before = host.picture()
-    done = host.plan(standard(), code=3)
+    done = host.plan(both_types(), code=3)
     for word in ("bridge/xenbr0", "storage/vg0", "template/tiny", "volume/web-data", "domain/web", "domain/lists"):
         expect(word in done.out, f"plan doesn't name {word}", done)
     same(before, host.picture(), "what the host is, by a mere plan,")
@@ -73,12 +73,12 @@ def plan_from_facts_says_the_same_offline(host):
     facts = json.loads(host.sh("cat /run/facts.json"))
     expect(facts, "facts are empty")
     host.manor("plan", "-f", "/etc/manor/lab.yaml", "--facts", "/run/facts.json", code=0)
-    more = standard()
+    more = both_types()
     more["domains"]["web"]["memory"] = "192MiB"
     host.write(more)
     done = host.manor("plan", "-f", "/etc/manor/lab.yaml", "--facts", "/run/facts.json", code=3)
     expect("domain/web" in done.out and "live" in done.out, "the change isn't seen offline", done)
-    host.write(standard())
+    host.write(both_types())
 
 
 @test
