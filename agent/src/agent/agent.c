@@ -83,7 +83,14 @@ static void on_event(void *data, json_object *event)
 		if (a->current_steps)
 			json_object_array_add(a->current_steps, json_object_get(event));
 	} else if (streq(state, "done")) {
-		log_info("%s: %s", id, text ? text : "done");
+		const char *why = json_text(event, "why");
+
+		if (!text)
+			text = "done";
+		if (!why || streq(why, text))
+			log_info("%s: %s", id, text);
+		else
+			log_info("%s: %s: %s", id, why, text);
 	}
 }
 

@@ -170,6 +170,7 @@ static json_object *step_event(const struct step *s, const char *state, const ch
 	json_put_text(e, "action", action_words[s->action]);
 	json_put_text(e, "state", state);
 	json_put_text(e, "text", text);
+	json_put_text(e, "why", s->why);
 	return e;
 }
 

@@ -84,7 +84,7 @@ def a_missing_kernel_and_memory_that_is_not_there_stop_only_their_domain(host):
     host.apply(standard())
 
 
-@test(soak=True)
+@test
 def a_full_pool_is_said_before_it_is_too_late(host):
     host.sh("wipefs -qa /dev/vdd")
     small = standard()
