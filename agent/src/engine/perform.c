@@ -87,9 +87,7 @@ static int load_request(struct performing *p, json_object *request, const struct
 		r = record_from_json(p->arena, res->kind->table, record, res->record, e);
 		if (r < 0)
 			return r;
-		m->resources =
-			arena_grow(p->arena, m->resources, m->n_resources, sizeof(*m->resources));
-		m->resources[m->n_resources++] = res;
+		manifest_add(m, res);
 	}
 	return 0;
 }

@@ -14,7 +14,7 @@
 #include "model/kind.h"
 
 #define SECTIONS_MAX   16
-#define RESOURCES_MAX  5000 /* of one host; what looks them up goes through all */
+#define RESOURCES_MAX  5000 /* of one host */
 #define NAMED_FILE_MAX (1u << 20)
 #define VERSION        1
 
@@ -129,13 +129,14 @@ const char *resource_title(struct arena *a, const struct resource *r)
 
 struct resource *manifest_find(const struct manifest *m, const char *kind, const char *name)
 {
-	for (size_t i = 0; i < m->n_resources; i++) {
-		struct resource *r = m->resources[i];
+	return index_find(&m->index, kind, name);
+}
 
-		if (streq(r->kind->name, kind) && streq(r->name, name))
-			return r;
-	}
-	return NULL;
+void manifest_add(struct manifest *m, struct resource *r)
+{
+	m->resources = arena_grow(m->arena, m->resources, m->n_resources, sizeof(*m->resources));
+	m->resources[m->n_resources++] = r;
+	index_add(m->arena, &m->index, r->kind->name, r->name, r);
 }
 
 static struct resource *add(struct manifest *m, const struct kind *k, const char *name,
@@ -151,8 +152,7 @@ static struct resource *add(struct manifest *m, const struct kind *k, const char
 	r->record = arena_alloc(m->arena, k->table->size);
 	if (m->namespace)
 		ident_uuid(m->namespace, k->name, name, r->uuid);
-	m->resources = arena_grow(m->arena, m->resources, m->n_resources, sizeof(*m->resources));
-	m->resources[m->n_resources++] = r;
+	manifest_add(m, r);
 	return r;
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/ident.h"
+#include "base/index.h"
 #include "conf/field.h"
 
 struct kind;
@@ -59,6 +60,7 @@ struct manifest {
 	const struct kind *const *kinds; /* NULL-terminated */
 	struct resource **resources;     /* after loading: dependencies first */
 	size_t n_resources;
+	struct index index;              /* the same, by kind and name */
 	struct list files; /* of struct manifest_file: what `{file: …}` read */
 };
 
@@ -74,6 +76,9 @@ struct manifest *manifest_load(const char *path, const struct kind *const *kinds
 void manifest_free(struct manifest *m);
 void manifest_freep(struct manifest **m);
 #define _cleanup_manifest_ _cleanup_(manifest_freep)
+
+/* One resource more: for what loads a manifest from elsewhere than YAML. */
+void manifest_add(struct manifest *m, struct resource *r);
 
 /* For the kinds' hooks. */
 struct resource *manifest_find(const struct manifest *m, const char *kind, const char *name);
