@@ -10,5 +10,14 @@
  * renumbers `after`. Steps for which keep[i] is false are left out (NULL: all stay). Returns
  * -ELOOP with the plan unchanged if that can't be. */
 int graph_sort(struct plan *p, const bool *keep);
-/* Would "step after other" close a loop? */
-bool graph_reaches(const struct plan *p, size_t from, size_t to);
+
+/* The plan's `after` from the other end: who waits for a step. */
+struct waiters;
+struct waiters *waiters_new(const struct plan *p);
+void waiters_free(struct waiters *w);
+void waiters_freep(struct waiters **w);
+/* Keeps up with a step_after() made since. */
+void waiters_add(struct waiters *w, size_t waiting, size_t other);
+/* ret[i] (as many as there are steps): whether i waits for `step`, itself or through others; true for
+ * `step` itself. After these, it can't wait without closing a circle. */
+void waiters_of(const struct waiters *w, size_t step, bool *ret);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "engine/graph.h"
+#include "engine/order.h"
 
 /* So few removals are never "too large a share": a domain and its disks on a small host. */
 #define REMOVALS_ALWAYS_FINE 3
@@ -200,119 +201,6 @@ static void want_one(struct planner *p, const struct resource *want)
 	decide(p, want, have, s);
 }
 
-static bool is_met(const struct planner *p, const struct step *s, const struct resource *other)
-{
-	return s->kind->met && s->want && s->kind->met(p->facts, s->want, s->want_record, other);
-}
-
-/* A step waits for those of what its resource needs; those that make it, or can't be judged, stop it. */
-static void link_needs(struct planner *p)
-{
-	struct plan *plan = p->plan;
-
-	for (size_t i = 0; i < plan->n; i++) {
-		const struct resource *want = plan->steps[i].want;
-
-		for (size_t j = 0; j < plan->n; j++) {
-			const struct step *other = &plan->steps[j];
-
-			if (j == i || !other->want)
-				continue;
-			/* Of one resource: in the order in which they were found. */
-			if (other->want == want) {
-				if (j < i)
-					step_after(plan, &plan->steps[i], j, false);
-				continue;
-			}
-			for (size_t n = 0; want && n < want->n_needs; n++) {
-				if (want->needs[n] != other->want ||
-				    is_met(p, &plan->steps[i], other->want))
-					continue;
-				step_after(plan, &plan->steps[i], j,
-					   other->action == ACTION_CREATE ||
-						   other->action == ACTION_START ||
-						   other->hold == HOLD_NO ||
-						   other->hold == HOLD_UNKNOWN ||
-						   other->hold == HOLD_CONFLICT);
-			}
-		}
-	}
-}
-
-static bool is_removal(const struct step *s)
-{
-	return s->action == ACTION_REMOVE;
-}
-
-/* Whether records of that table can name a resource of that kind. */
-static bool refers(const struct table *t, const char *kind)
-{
-	for (size_t i = 0; i < t->n; i++) {
-		const struct field *f = &t->fields[i];
-
-		/* A part that merges elsewhere uses nothing by itself. */
-		if (f->flags & FIELD_PARTIAL)
-			continue;
-		if (streq(f->ref, kind) || (f->sub && refers(f->sub, kind)))
-			return true;
-	}
-	return false;
-}
-
-/* What goes waits for those who use it to go, or to let go of it. */
-static void link_removals(struct planner *p)
-{
-	struct plan *plan = p->plan;
-	struct arena *a = plan->arena;
-
-	for (size_t i = 0; i < plan->n; i++) {
-		const char *me;
-
-		if (!is_removal(&plan->steps[i]))
-			continue;
-		me = arena_printf(a, "%s/%s", plan->steps[i].kind->name, plan->steps[i].name);
-		/* Unread, anybody of a kind that can name it may be using it. */
-		for (size_t k = 0; p->manifest->kinds[k]; k++)
-			if (p->survey.unknown[k] &&
-			    refers(p->manifest->kinds[k]->table, plan->steps[i].kind->name))
-				step_hold(&plan->steps[i], HOLD_UNKNOWN,
-					  arena_printf(a, "%s, so who uses it is not known",
-						       p->survey.unknown[k]));
-		for (size_t k = 0; p->manifest->kinds[k]; k++) {
-			for (size_t x = 0; x < p->survey.kinds[k].n; x++) {
-				const struct actual *user = &p->survey.kinds[k].list[x];
-				bool uses = false, found = false;
-
-				for (size_t u = 0; u < user->n_uses; u++)
-					uses |= streq(user->uses[u], me);
-				if (!uses)
-					continue;
-				for (size_t j = 0; j < plan->n && !user->foreign; j++) {
-					if (j == i || plan->steps[j].kind != user->kind ||
-					    !streq(plan->steps[j].name, user->name))
-						continue;
-					step_after(plan, &plan->steps[i], j, true);
-					found = true;
-				}
-				if (!found)
-					step_hold(&plan->steps[i], HOLD_CONFLICT,
-						  arena_printf(a, "%s/%s still uses it",
-							       user->kind->name, user->name));
-			}
-		}
-	}
-	/* What comes waits for what goes of its kind: memory, names. It doesn't depend on it. */
-	for (size_t i = 0; i < plan->n; i++) {
-		if (is_removal(&plan->steps[i]))
-			continue;
-		for (size_t j = 0; j < plan->n; j++)
-			if (is_removal(&plan->steps[j]) &&
-			    plan->steps[j].kind == plan->steps[i].kind &&
-			    !graph_reaches(plan, j, i))
-				step_after(plan, &plan->steps[i], j, false);
-	}
-}
-
 static void remove_rest(struct planner *p)
 {
 	const struct manifest *m = p->manifest;
@@ -348,7 +236,8 @@ static void remove_rest(struct planner *p)
 		}
 	}
 	for (size_t i = before; i < p->plan->n; i++)
-		removals += is_removal(&p->plan->steps[i]) && step_todo(&p->plan->steps[i]);
+		removals +=
+			p->plan->steps[i].action == ACTION_REMOVE && step_todo(&p->plan->steps[i]);
 	if (removals && m->n_resources == 0) {
 		p->plan->refusal = "the manifest declares nothing, and this host has "
 				   "resources that Manor made";
@@ -474,8 +363,7 @@ struct plan *plan_make(const struct manifest *m, const struct facts *f,
 	for (size_t i = 0; i < m->n_resources; i++)
 		want_one(&p, m->resources[i]);
 	take_out_dropped(plan);
-	link_needs(&p);
-	link_removals(&p);
+	order_steps(plan, m, f, &p.survey);
 	if (graph_sort(plan, NULL) < 0)
 		plan->refusal = "the steps wait for each other in a circle"; /* a bug of ours */
 	hold_back(&p, o->allowed);

@@ -77,6 +77,11 @@ void step_after(struct plan *p, struct step *s, size_t other, bool required)
 			return;
 		}
 	}
+	step_after_new(p, s, other, required);
+}
+
+void step_after_new(struct plan *p, struct step *s, size_t other, bool required)
+{
 	s->after = arena_grow(p->arena, s->after, s->n_after, sizeof(*s->after));
 	s->after[s->n_after++] = (struct step_dep){.step = other, .required = required};
 }

@@ -94,6 +94,8 @@ struct step *plan_add(struct plan *p, enum action action, const struct kind *k, 
 		      const char *uuid);
 void plan_note(struct plan *p, int type, const char *subject, const char *text);
 void step_after(struct plan *p, struct step *s, size_t other, bool required);
+/* The same for one that it doesn't wait for yet, without looking. */
+void step_after_new(struct plan *p, struct step *s, size_t other, bool required);
 void step_hold(struct step *s, enum hold hold, const char *why); /* the first reason stays */
 bool step_todo(const struct step *s); /* not held */
 /* For decide(): nothing is to be done after all (a domain that a person stopped). */

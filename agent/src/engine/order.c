@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What waits for what. With thousands of steps each finds those it is about by name.
+ */
+#include "engine/order.h"
+
+#include "engine/graph.h"
+
+struct order {
+	struct plan *plan;
+	const struct manifest *manifest;
+	const struct facts *facts;
+	const struct survey *survey;
+};
+
+static size_t number(const struct plan *p, const struct step *s)
+{
+	return (size_t)(s - p->steps);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const struct step_dep *x = a, *y = b;
+
+	return x->step < y->step ? -1 : x->step > y->step;
+}
+
+static bool is_met(const struct order *o, const struct step *s, const struct resource *other)
+{
+	return s->kind->met && s->kind->met(o->facts, s->want, s->want_record, other);
+}
+
+/* Without it, whoever needs what it is about can't be judged or made. */
+static bool is_required(const struct step *s)
+{
+	return s->action == ACTION_CREATE || s->action == ACTION_START || s->hold == HOLD_NO ||
+	       s->hold == HOLD_UNKNOWN || s->hold == HOLD_CONFLICT;
+}
+
+/* A step waits for those of what its resource needs; those that make it, or can't be judged, stop it. */
+static void link_needs(struct order *o)
+{
+	struct plan *p = o->plan;
+	_cleanup_arena_ struct arena *a = arena_new();
+	struct index steps = {0}; /* by the resource that wants them */
+	const struct index_entry *e;
+
+	for (size_t i = 0; i < p->n; i++) {
+		const struct resource *want = p->steps[i].want;
+
+		if (want)
+			index_add(a, &steps, want->kind->name, want->name, &p->steps[i]);
+	}
+	for (size_t i = 0; i < p->n; i++) {
+		struct step *s = &p->steps[i];
+		const struct resource *want = s->want;
+		size_t before = s->n_after; /* the kind's own */
+
+		if (!want)
+			continue;
+		/* Of one resource: in the order in which they were found. */
+		e = index_first(&steps, want->kind->name, want->name);
+		for (; e && e->item != s; e = index_next(e))
+			step_after(p, s, number(p, e->item), false);
+		for (size_t n = 0; n < want->n_needs; n++) {
+			const struct resource *other = want->needs[n];
+
+			if (is_met(o, s, other))
+				continue;
+			e = index_first(&steps, other->kind->name, other->name);
+			for (; e; e = index_next(e))
+				step_after(p, s, number(p, e->item), is_required(e->item));
+		}
+		if (s->n_after > before)
+			qsort(s->after + before, s->n_after - before, sizeof(*s->after), by_number);
+	}
+}
+
+static bool is_removal(const struct step *s)
+{
+	return s->action == ACTION_REMOVE;
+}
+
+/* Whether records of that table can name a resource of that kind. */
+static bool refers(const struct table *t, const char *kind)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		const struct field *f = &t->fields[i];
+
+		/* A part that merges elsewhere uses nothing by itself. */
+		if (f->flags & FIELD_PARTIAL)
+			continue;
+		if (streq(f->ref, kind) || (f->sub && refers(f->sub, kind)))
+			return true;
+	}
+	return false;
+}
+
+/* Unread, anybody of a kind that can name it may be using it. */
+static void hold_unknown_users(struct order *o, struct step *s)
+{
+	for (size_t k = 0; o->manifest->kinds[k]; k++)
+		if (o->survey->unknown[k] && refers(o->manifest->kinds[k]->table, s->kind->name))
+			step_hold(s, HOLD_UNKNOWN,
+				  arena_printf(o->plan->arena, "%s, so who uses it is not known",
+					       o->survey->unknown[k]));
+}
+
+/* What goes waits for those who use it to go, or to let go of it. */
+static void link_users(struct order *o)
+{
+	struct plan *p = o->plan;
+	_cleanup_arena_ struct arena *a = arena_new();
+	struct index steps = {0}; /* by name */
+	struct index users = {0}; /* by what they use, "bridge/xenbr0" */
+
+	for (size_t i = 0; i < p->n; i++)
+		index_add(a, &steps, p->steps[i].kind->name, p->steps[i].name, &p->steps[i]);
+	for (size_t k = 0; o->manifest->kinds[k]; k++) {
+		const struct actuals *l = &o->survey->kinds[k];
+
+		for (size_t i = 0; i < l->n; i++)
+			for (size_t u = 0; u < l->list[i].n_uses; u++)
+				index_add(a, &users, NULL, l->list[i].uses[u], &l->list[i]);
+	}
+	for (size_t i = 0; i < p->n; i++) {
+		struct step *s = &p->steps[i];
+		const struct index_entry *u, *e;
+
+		if (!is_removal(s))
+			continue;
+		hold_unknown_users(o, s);
+		u = index_first(&users, NULL, arena_printf(a, "%s/%s", s->kind->name, s->name));
+		for (; u; u = index_next(u)) {
+			const struct actual *user = u->item;
+			bool found = false;
+
+			e = user->foreign ? NULL
+					  : index_first(&steps, user->kind->name, user->name);
+			for (; e; e = index_next(e)) {
+				if (e->item == s)
+					continue;
+				step_after(p, s, number(p, e->item), true);
+				found = true;
+			}
+			if (!found)
+				step_hold(s, HOLD_CONFLICT,
+					  arena_printf(p->arena, "%s/%s still uses it",
+						       user->kind->name, user->name));
+		}
+	}
+}
+
+/* What comes waits for what goes of its kind: memory, names. It doesn't depend on it. */
+static void link_leavers(struct order *o)
+{
+	struct plan *p = o->plan;
+	struct waiters *w = waiters_new(p);
+	_cleanup_(freep) bool *waits = xcalloc(p->n, sizeof(*waits));
+	_cleanup_(freep) bool *after = xcalloc(p->n, sizeof(*after));
+	_cleanup_arena_ struct arena *a = arena_new();
+	struct index leavers = {0}; /* by kind */
+
+	for (size_t i = 0; i < p->n; i++)
+		if (is_removal(&p->steps[i]))
+			index_add(a, &leavers, p->steps[i].kind->name, NULL, &p->steps[i]);
+	for (size_t i = 0; i < p->n; i++) {
+		struct step *s = &p->steps[i];
+		const struct index_entry *e = index_first(&leavers, s->kind->name, NULL);
+
+		if (is_removal(s) || !e)
+			continue;
+		waiters_of(w, i, waits);
+		memset(after, 0, p->n * sizeof(*after));
+		for (size_t j = 0; j < s->n_after; j++)
+			after[s->after[j].step] = true;
+		for (; e; e = index_next(e)) {
+			size_t j = number(p, e->item);
+
+			if (waits[j] || after[j])
+				continue;
+			step_after_new(p, s, j, false);
+			waiters_add(w, i, j);
+		}
+	}
+	waiters_free(w);
+}
+
+void order_steps(struct plan *plan, const struct manifest *m, const struct facts *f,
+		 const struct survey *s)
+{
+	struct order o = {.plan = plan, .manifest = m, .facts = f, .survey = s};
+
+	link_needs(&o);
+	link_users(&o);
+	link_leavers(&o);
+}
