@@ -149,7 +149,7 @@ static void print_domains(struct status *s)
 		const char *rest;
 
 		if (r->kind != &kind_domain || s->survey.unknown[kind_index(&kind_domain)] ||
-		    survey_find(&s->survey, s->manifest, r->kind, r->name, false))
+		    survey_find(&s->survey, r->kind, r->name, false))
 			continue;
 		rest = domain_rest(s->arena, s->facts, r);
 		{

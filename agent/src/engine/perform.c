@@ -132,7 +132,7 @@ static int look(struct performing *p, const struct actual **ret, struct err *e)
 		k++;
 	if (p->survey.unknown[k])
 		return err_set(e, -EIO, "%s", p->survey.unknown[k]);
-	*ret = survey_find(&p->survey, &p->manifest, p->step.kind, p->step.name, false);
+	*ret = survey_find(&p->survey, p->step.kind, p->step.name, false);
 	return 0;
 }
 

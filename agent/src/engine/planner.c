@@ -34,6 +34,7 @@ void survey_make(struct arena *a, const struct manifest *m, const struct facts *
 {
 	size_t n = kind_index(m, NULL);
 
+	*ret = (struct survey){0};
 	ret->kinds = arena_alloc(a, (n + 1) * sizeof(*ret->kinds));
 	ret->unknown = arena_alloc(a, (n + 1) * sizeof(*ret->unknown));
 	for (size_t i = 0; i < n; i++) {
@@ -48,18 +49,18 @@ void survey_make(struct arena *a, const struct manifest *m, const struct facts *
 		}
 		if (!ret->unknown[i])
 			k->actual(a, f, m, &ret->kinds[i]);
+		for (size_t j = 0; j < ret->kinds[i].n; j++) {
+			const struct actual *x = &ret->kinds[i].list[j];
+
+			index_add(a, x->foreign ? &ret->foreign : &ret->ours, k->name, x->name, x);
+		}
 	}
 }
 
-const struct actual *survey_find(const struct survey *s, const struct manifest *m,
-				 const struct kind *k, const char *name, bool foreign)
+const struct actual *survey_find(const struct survey *s, const struct kind *k, const char *name,
+				 bool foreign)
 {
-	const struct actuals *l = &s->kinds[kind_index(m, k)];
-
-	for (size_t i = 0; i < l->n; i++)
-		if (l->list[i].foreign == foreign && streq(l->list[i].name, name))
-			return &l->list[i];
-	return NULL;
+	return index_find(foreign ? &s->foreign : &s->ours, k->name, name);
 }
 
 static void *wanted(struct planner *p, const struct resource *want)
@@ -180,8 +181,8 @@ static void want_one(struct planner *p, const struct resource *want)
 		step_hold(s, HOLD_UNKNOWN, unknown);
 		return;
 	}
-	have = survey_find(&p->survey, p->manifest, k, want->name, false);
-	foreign = have ? NULL : survey_find(&p->survey, p->manifest, k, want->name, true);
+	have = survey_find(&p->survey, k, want->name, false);
+	foreign = have ? NULL : survey_find(&p->survey, k, want->name, true);
 	if (have && !have->half_made) {
 		compare(p, want, have);
 		return;
@@ -300,24 +301,27 @@ static void take_out_dropped(struct plan *plan)
 		graph_sort(plan, keep);
 }
 
+static bool is_called(const char *id, const struct kind *k, const char *name)
+{
+	size_t n = strlen(k->name);
+
+	return startswith(id, k->name) && id[n] == '/' && streq(id + n + 1, name);
+}
+
 /* Of one resource and what that needs; the rest is as if it weren't there. */
 static void keep_only(struct planner *p, const char *only)
 {
 	struct plan *plan = p->plan;
 	_cleanup_(freep) bool *keep = xcalloc(plan->n + 1, sizeof(*keep));
-	bool more = true, known = false;
+	bool known = false;
 
 	for (size_t i = 0; i < p->manifest->n_resources; i++) {
 		const struct resource *r = p->manifest->resources[i];
-		_cleanup_(freep) char *id = xasprintf("%s/%s", r->kind->name, r->name);
 
-		known |= streq(id, only);
+		known |= is_called(only, r->kind, r->name);
 	}
 	for (size_t i = 0; i < plan->n; i++) {
-		_cleanup_(freep) char *id =
-			xasprintf("%s/%s", plan->steps[i].kind->name, plan->steps[i].name);
-
-		keep[i] = streq(id, only);
+		keep[i] = is_called(only, plan->steps[i].kind, plan->steps[i].name);
 		known |= keep[i];
 	}
 	if (!known) {
@@ -327,17 +331,10 @@ static void keep_only(struct planner *p, const char *only)
 					     only);
 		plan->refusal_help = "--only takes a resource as plan shows it, such as domain/web";
 	}
-	while (more) {
-		more = false;
-		for (size_t i = 0; i < plan->n; i++) {
-			for (size_t j = 0; keep[i] && j < plan->steps[i].n_after; j++) {
-				const struct step_dep *d = &plan->steps[i].after[j];
-
-				if (d->required && !keep[d->step])
-					keep[d->step] = more = true;
-			}
-		}
-	}
+	/* Sorted, so what a step needs stands before it. */
+	for (size_t i = plan->n; i-- > 0;)
+		for (size_t j = 0; keep[i] && j < plan->steps[i].n_after; j++)
+			keep[plan->steps[i].after[j].step] |= plan->steps[i].after[j].required;
 	graph_sort(plan, keep);
 }
 

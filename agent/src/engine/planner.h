@@ -15,13 +15,14 @@ struct plan_options {
 struct survey {
 	struct actuals *kinds;   /* one for each kind, in their order */
 	const char **unknown;    /* why a kind can't be known; NULL where it is */
+	struct index ours, foreign; /* by kind and name */
 };
 
 void survey_make(struct arena *a, const struct manifest *m, const struct facts *f,
 		 struct survey *ret);
 /* Ours by that name, or NULL. `foreign`: the foreign one by that name instead. */
-const struct actual *survey_find(const struct survey *s, const struct manifest *m,
-				 const struct kind *k, const char *name, bool foreign);
+const struct actual *survey_find(const struct survey *s, const struct kind *k, const char *name,
+				 bool foreign);
 
 /* Never fails: what can't be done is a held step, what must not be done a refusal. The plan refers to
  * the manifest's records and to the facts: both must outlive it. */
