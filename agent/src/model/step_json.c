@@ -149,6 +149,8 @@ json_object *plan_to_json(const struct plan *p)
 	static const char *const note_words[] = {"foreign", "warning", "unknown", "kept"};
 	json_object *o = json_object_new_object(), *steps = json_object_new_array();
 	json_object *notes = json_object_new_array();
+	/* Steps may wait for thousands: each id is there once. */
+	json_object **ids = xcalloc(p->n, sizeof(json_object *));
 
 	json_object_object_add(o, "manor-plan", json_object_new_int(1));
 	json_put_text(o, "host", p->host);
@@ -159,15 +161,19 @@ json_object *plan_to_json(const struct plan *p)
 	json_put_text(o, "refusal_help", p->refusal_help);
 	for (size_t i = 0; i < p->n; i++) {
 		json_object *s = step_to_json(&p->steps[i], false);
-		json_object *after = json_object_new_array();
 
-		for (size_t j = 0; j < p->steps[i].n_after; j++)
-			json_object_array_add(
-				after,
-				json_object_new_string(p->steps[p->steps[i].after[j].step].id));
-		json_object_object_add(s, "after", after);
+		ids[i] = json_object_object_get(s, "id");
 		json_object_array_add(steps, s);
 	}
+	for (size_t i = 0; i < p->n; i++) {
+		const struct step *s = &p->steps[i];
+		json_object *after = json_object_new_array();
+
+		for (size_t j = 0; j < s->n_after; j++)
+			json_object_array_add(after, json_object_get(ids[s->after[j].step]));
+		json_object_object_add(json_object_array_get_idx(steps, i), "after", after);
+	}
+	free(ids);
 	json_object_object_add(o, "steps", steps);
 	for (size_t i = 0; i < p->n_notes; i++) {
 		json_object *n = json_object_new_object();
