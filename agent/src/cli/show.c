@@ -6,6 +6,7 @@
 
 #include <time.h>
 
+#include "base/index.h"
 #include "base/json.h"
 #include "base/num.h"
 #include "base/str.h"
@@ -122,17 +123,14 @@ static void show_notes(struct show *s, json_object *plan)
 		       paint(s, PLAIN));
 }
 
-static bool is_new(json_object *steps, size_t i)
+/* Not seen before: several steps may be about one resource. */
+static bool is_new(struct arena *a, struct index *seen, json_object *step)
 {
-	json_object *step = json_object_array_get_idx(steps, i);
+	const char *kind = json_text(step, "kind"), *name = json_text(step, "name");
 
-	for (size_t j = 0; j < i; j++) {
-		json_object *other = json_object_array_get_idx(steps, j);
-
-		if (streq(json_text(step, "kind"), json_text(other, "kind")) &&
-		    streq(json_text(step, "name"), json_text(other, "name")))
-			return false;
-	}
+	if (index_first(seen, kind, name))
+		return false;
+	index_add(a, seen, kind, name, step);
 	return true;
 }
 
@@ -142,6 +140,8 @@ void show_plan(struct show *s, json_object *plan, bool in_force)
 	size_t id_width = 0, adds = 0, changes = 0, removes = 0, differ = 0, held = 0;
 	const char *file = s->file ? s->file : "the manifest in force";
 	int hardest = 0, hardest_held = -1;
+	_cleanup_arena_ struct arena *a = arena_new();
+	struct index seen = {0};
 
 	for (size_t i = 0; i < json_length(steps); i++) {
 		json_object *step = json_object_array_get_idx(steps, i);
@@ -154,7 +154,7 @@ void show_plan(struct show *s, json_object *plan, bool in_force)
 		adds += *mark == '+';
 		changes += *mark == '~';
 		removes += *mark == '-';
-		differ += is_new(steps, i);
+		differ += is_new(a, &seen, step);
 		hardest = MAX_OF(hardest, impact);
 		held += json_text(step, "hold") != NULL;
 		/* A kind may hold what no leave would get done: a volume is never shrunk. */
