@@ -7,6 +7,7 @@
 #include <yaml.h>
 
 #include "conf/node.h"
+#include "conf/syntax.h"
 #include "diag/text.h"
 
 #define QUOTE_MAX 40 /* bytes of a text that messages quote */
@@ -27,6 +28,7 @@ struct loader {
 	yaml_parser_t parser;
 	size_t nodes;
 	unsigned depth;
+	struct span quoted; /* the last event's, if it was a text in quotes */
 	bool broken; /* there is no tree to go on with */
 };
 
@@ -199,47 +201,31 @@ static void refuse_properties(struct loader *l, const yaml_event_t *e, const yam
 static void syntax_error(struct loader *l)
 {
 	const yaml_parser_t *p = &l->parser;
-	const char *problem = p->problem ? p->problem : "the text is not YAML";
-	size_t at = p->problem_mark.index, start = p->context_mark.index, left;
-	const char *text;
-	struct diag *g;
-	bool has_context = p->context != NULL;
+	size_t at = p->problem_mark.index, start = p->context_mark.index;
+	struct syntax s = {
+		.source = l->source,
+		.problem = p->problem ? p->problem : "it can't be read",
+		.context = p->context,
+		.quoted = l->quoted,
+	};
 
 	if (p->error == YAML_MEMORY_ERROR || p->error == YAML_READER_ERROR)
-		at = 0, has_context = false;
-	text = text_at(l, at, &left);
-	if (left > 0 && *text == '\t' && strstr(problem, "cannot start any token")) {
-		g = diag_error(l->diags, "syntax", place(l, at, at + 1),
-			       "a tab can't indent or separate");
-		diag_help(l->diags, g, "use spaces");
-		return;
-	}
-	if (left > 0 && *text == ':' &&
-	    (strstr(problem, "did not find expected key") ||
-	     strstr(problem, "expected node content"))) {
-		diag_error(l->diags, "empty-key", place(l, at, at + 1),
-			   "there is no key in front of the ':'");
-		return;
-	}
-	/* What ends too late is best shown where it began. */
-	if (has_context && (strstr(problem, "unexpected end of stream") ||
-			    strstr(problem, "could not find expected ':'") || left == 0)) {
-		g = diag_error(l->diags, "syntax", place(l, start, start + 1), "%s: %s", p->context,
-			       problem);
-		return;
-	}
-	g = diag_error(l->diags, "syntax", place(l, at, at + 1), "%s%s%s",
-		       has_context ? p->context : "", has_context ? ": " : "", problem);
-	if (has_context && start != at)
-		diag_also(l->diags, g, place(l, start, start + 1), "begun here");
-	if (left > 0 && (*text == '@' || *text == '`' || *text == '%'))
-		diag_help(l->diags, g, "put a text that begins with '%c' into quotes", *text);
+		at = 0;
+	s.at = place(l, at, at + 1);
+	s.start = p->context ? place(l, start, start + 1) : s.at;
+	syntax_explain(l->diags, &s);
 }
 
 static int next_event(struct loader *l, yaml_event_t *ret)
 {
-	if (yaml_parser_parse(&l->parser, ret))
+	if (yaml_parser_parse(&l->parser, ret)) {
+		l->quoted = (struct span){0};
+		if (ret->type == YAML_SCALAR_EVENT &&
+		    (ret->data.scalar.style == YAML_DOUBLE_QUOTED_SCALAR_STYLE ||
+		     ret->data.scalar.style == YAML_SINGLE_QUOTED_SCALAR_STYLE))
+			l->quoted = event_place(l, ret);
 		return 0;
+	}
 	syntax_error(l);
 	l->broken = true;
 	return -EINVAL;
