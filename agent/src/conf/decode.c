@@ -82,6 +82,16 @@ static const char *found(struct decode *c, const struct field *f, const struct n
 	return arena_printf(c->arena, "'%.*s…'", (int)len, s);
 }
 
+/* "-a" where "- a" was meant: a text, or the key of a mapping. */
+static bool glued_dash(const struct node *n)
+{
+	const char *text = n->type == NODE_SCALAR            ? n->text
+			   : n->type == NODE_MAP && n->n > 0 ? n->pairs[0].key->text
+							     : "";
+
+	return text[0] == '-' && text[1] != '\0';
+}
+
 static void wrong_type(struct task *x, const struct field *f, const struct node *n,
 		       const char *what)
 {
@@ -92,6 +102,10 @@ static void wrong_type(struct task *x, const struct field *f, const struct node 
 		return;
 	g = diag_error(x->c->diags, "wrong-type", at, "'%s' of %s is %s; it must be %s", f->name,
 		       what, found(x->c, f, n), wanted(x->c, f));
+	if (f->type == FIELD_SUB)
+		field_suggest_keys(x->c, g, f->sub, n);
+	if (f->type == FIELD_LIST && glued_dash(n))
+		diag_label(x->c->diags, g, "put a space behind each '-'");
 	if (n->type != NODE_SCALAR)
 		return;
 	if (f->type == FIELD_BOOL) {
@@ -117,19 +131,40 @@ static void wrong_type(struct task *x, const struct field *f, const struct node 
 		else if (digits[0] == '0')
 			diag_label(x->c->diags, g,
 				   "write it without leading zeros: some read them as octal");
-	} else if (f->type == FIELD_LIST && !f->sub && strlen(n->text) <= QUOTE_MAX &&
-		   !node_is_null(n)) {
+	} else if (f->type == FIELD_LIST && !f->sub && !glued_dash(n) &&
+		   strlen(n->text) <= QUOTE_MAX && !node_is_null(n)) {
 		diag_label(x->c->diags, g, "did you mean '[%s]'?", n->text);
 	}
+}
+
+/* A text without quotes that goes on in the next line was rarely meant to. */
+static void show_continued(struct task *x, struct diag *g, const struct node *n)
+{
+	struct span last = n->span;
+	const char *line;
+	size_t size, i = 0;
+
+	if (n->type != NODE_SCALAR || !n->plain || last.end_line <= last.line)
+		return;
+	line = source_line(last.source, last.end_line, &size);
+	while (line && i < size && line[i] == ' ')
+		i++;
+	last.line = last.end_line;
+	last.column = (unsigned)i + 1;
+	diag_also(x->c->diags, g, last, "by its indentation this belongs to it");
 }
 
 static struct diag *bad_value(struct task *x, const struct field *f, const struct node *n,
 			      const char *what, const char *code, const char *must)
 {
+	struct diag *g;
+
 	if (said(x, code, n->span))
 		return NULL;
-	return diag_error(x->c->diags, code, n->span, "'%s' of %s is %s; %s", f->name, what,
-			  found(x->c, f, n), must);
+	g = diag_error(x->c->diags, code, n->span, "'%s' of %s is %s; %s", f->name, what,
+		       found(x->c, f, n), must);
+	show_continued(x, g, n);
+	return g;
 }
 
 static const char *bound_text(struct decode *c, const struct field *f, int64_t bound)
@@ -272,6 +307,16 @@ static bool decode_measure(struct task *x, const struct field *f, const struct n
 	return true;
 }
 
+static bool starts_typographic(const char *s)
+{
+	static const char *const quotes[] = {"“", "”", "„", "‘", "’", "‚", "«", "»"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(quotes); i++)
+		if (startswith(s, quotes[i]))
+			return true;
+	return false;
+}
+
 static bool decode_string(struct task *x, const struct field *f, const struct node *n,
 			  const char *what, const char **ret)
 {
@@ -300,9 +345,14 @@ static bool decode_string(struct task *x, const struct field *f, const struct no
 				x->c->diags, code, n->span, "'%s' of %s: %s is not %s", f->name,
 				what, found(x->c, f, n), e.message ? e.message : "right");
 
+			show_continued(x, g, n);
 			if (e.help)
 				diag_help(x->c->diags, g, "%s", e.help);
-			if (f->parse == parse_name)
+			if (starts_typographic(n->text))
+				diag_help(x->c->diags, g,
+					  "typographic quotes are part of the text; those of YAML "
+					  "are \" and '");
+			else if (f->parse == parse_name)
 				field_suggest_name(x->c, g, n->text);
 		}
 		return false;
@@ -457,6 +507,19 @@ static bool can_be_record(const struct table *t, const struct node *n)
 	return n->type == NODE_MAP || (n->type == NODE_SCALAR && short_field(t));
 }
 
+static void not_a_mapping(struct task *x, const struct table *t, const struct node *n,
+			  const char *what)
+{
+	static const struct field any = {.type = FIELD_SUB};
+
+	if (!said(x, "wrong-type", n->span))
+		field_suggest_keys(x->c,
+				   diag_error(x->c->diags, "wrong-type", n->span,
+					      "%s is %s; it must be a mapping", what,
+					      found(x->c, &any, n)),
+				   t, n);
+}
+
 static bool decode_list(struct task *x, const struct field *f, const struct node *n,
 			const char *what, struct list *l)
 {
@@ -481,10 +544,7 @@ static bool decode_list(struct task *x, const struct field *f, const struct node
 						       i + 1, what);
 
 			if (!can_be_record(f->sub, item)) {
-				if (!said(x, "wrong-type", item->span))
-					diag_error(x->c->diags, "wrong-type", item->span,
-						   "%s is %s; it must be a mapping", one,
-						   found(x->c, f, item));
+				not_a_mapping(x, f->sub, item, one);
 				continue;
 			}
 			decode_record(x, f->sub, item, one, record);
@@ -540,10 +600,7 @@ static bool decode_map(struct task *x, const struct field *f, const struct node 
 			value = empty;
 		}
 		if (!can_be_record(f->sub, value)) {
-			if (!said(x, "wrong-type", value->span))
-				diag_error(x->c->diags, "wrong-type", value->span,
-					   "%s is %s; it must be a mapping", one,
-					   found(x->c, f, value));
+			not_a_mapping(x, f->sub, value, one);
 			continue;
 		}
 		record = arena_alloc(x->c->arena, f->sub->size);
@@ -704,9 +761,7 @@ int field_decode(struct decode *c, const struct table *t, const struct node *nod
 		node = empty;
 	}
 	if (!can_be_record(t, node)) {
-		if (!said(&x, "wrong-type", node->span))
-			diag_error(c->diags, "wrong-type", node->span,
-				   "%s is %s; it must be a mapping", what, node_type_word(node));
+		not_a_mapping(&x, t, node, what);
 		return -EINVAL;
 	}
 	decode_record(&x, t, node, what, ret_record);

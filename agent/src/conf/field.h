@@ -146,6 +146,12 @@ struct span field_span(const void *record, const char *path);
 /* Of the i-th item of a list in a record. */
 struct span field_item_span(const void *record, const char *name, const struct list *l, size_t i);
 
+/* "kernel:/k", "kernel /k", "kernel = /k" where a field of the table is named: what it should be, with
+ * a colon and a space; else NULL. */
+const char *field_colon(struct arena *a, const struct table *t, const char *text);
+/* For a record that is no mapping: what was meant, or what may stand there. */
+void field_suggest_keys(struct decode *c, struct diag *g, const struct table *t,
+			const struct node *node);
 /* False, having said so, for a key that is to be a name and isn't one. */
 bool field_name(struct decode *c, const struct node *key);
 /* The name that a text would be with other letters, where there is one, beside the caret. */

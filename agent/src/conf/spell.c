@@ -8,6 +8,8 @@
 #include "base/str.h"
 #include "conf/field.h"
 
+#define SHOWN_MAX 60 /* bytes of a text that a suggestion repeats */
+
 /* Whether the value could be that field's. */
 static bool fits(const struct field *f, const struct node *value)
 {
@@ -41,13 +43,66 @@ static void respell(struct arena *a, struct node_pair *p, const char *right)
 		p->value->key = key;
 }
 
-static const char *list_text(struct arena *a, const char *const *words, size_t n)
+/* The keys that may be written, at most 64. */
+static size_t words_of(const struct table *t, const char **ret)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->n; i++)
+		if (field_in_manifest(&t->fields[i]) && !(t->fields[i].flags & FIELD_LATER))
+			ret[n++] = t->fields[i].name;
+	return n;
+}
+
+static void help_keys(struct decode *c, struct diag *g, const char *const *words, size_t n)
 {
 	_cleanup_str_ struct str b = {};
 
 	for (size_t i = 0; i < n; i++)
 		str_addf(&b, "%s%s", i ? ", " : "", words[i]);
-	return arena_strdup(a, str_get(&b));
+	diag_help(c->diags, g, "what may stand here: %s", str_get(&b));
+}
+
+const char *field_colon(struct arena *a, const struct table *t, const char *text)
+{
+	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_");
+	const char *rest = text + n + strspn(text + n, " :=");
+	const struct field *f;
+
+	if (rest == text + n || *rest == '\0' || strlen(rest) > SHOWN_MAX)
+		return NULL;
+	f = field_find(t, arena_strndup(a, text, n));
+	if (!f || !field_in_manifest(f))
+		return NULL;
+	return arena_printf(a, "%s: %s", f->name, rest);
+}
+
+void field_suggest_keys(struct decode *c, struct diag *g, const struct table *t,
+			const struct node *node)
+{
+	const char *words[64], *colon = NULL;
+
+	if (node->type == NODE_SCALAR && node->plain && node->span.line == node->span.end_line)
+		colon = field_colon(c->arena, t, node->text);
+	if (colon)
+		diag_label(c->diags, g, "did you mean '%s'?", colon);
+	else
+		help_keys(c, g, words, words_of(t, words));
+}
+
+/* A part of the record that has such a key: it slipped out of it, or nobody knew that it goes there. */
+static const struct field *sub_with(const struct table *t, const char *key)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		const struct field *f = &t->fields[i], *of;
+
+		if (f->type != FIELD_SUB || !field_in_manifest(f))
+			continue;
+		of = field_find(f->sub, key);
+		if (of && field_in_manifest(of))
+			return f;
+	}
+	return NULL;
 }
 
 uint64_t field_keys(struct decode *c, const struct table *t, const struct node *node,
@@ -55,37 +110,43 @@ uint64_t field_keys(struct decode *c, const struct table *t, const struct node *
 {
 	const char *words[64];
 	uint64_t meant = 0;
-	size_t n = 0;
+	size_t n;
 
 	if (node->type != NODE_MAP)
 		return 0;
-	for (size_t i = 0; i < t->n; i++)
-		if (field_in_manifest(&t->fields[i]) && !(t->fields[i].flags & FIELD_LATER))
-			words[n++] = t->fields[i].name;
+	n = words_of(t, words);
 	for (size_t i = 0; i < node->n; i++) {
 		const struct node *key = node->pairs[i].key;
 		const struct field *f = field_find(t, key->text);
+		const struct field *within;
+		const char *word, *colon;
 		unsigned distance = 0;
-		const char *word;
 		struct diag *g;
 
 		if (f && field_in_manifest(f))
 			continue;
-		word = diag_nearest(key->text, words, n, &distance);
+		within = sub_with(t, key->text);
+		colon = field_colon(c->arena, t, key->text);
+		word = colon ? arena_strndup(c->arena, colon, strcspn(colon, ":"))
+			     : diag_nearest(key->text, words, n, &distance);
 		if (!diags_has(c->diags, "unknown-key", key->span)) {
 			g = diag_error(c->diags, "unknown-key", key->span,
 				       "unknown key '%.80s' in %s", key->text, what);
-			if (word)
-				diag_label(c->diags, g, "did you mean '%s'?", word);
+			if (within && (!word || distance > 1))
+				diag_label(c->diags, g, "it belongs under '%s'", within->name);
+			else if (word)
+				diag_label(c->diags, g, "did you mean '%s'?", colon ? colon : word);
 			else
-				diag_help(c->diags, g, "what may stand here: %s",
-					  list_text(c->arena, words, n));
+				help_keys(c, g, words, n);
 		}
+		if (within)
+			meant |= 1ull << (within - t->fields);
 		if (!word || node_key(node, word))
 			continue;
 		f = field_find(t, word);
 		meant |= 1ull << (f - t->fields);
-		if (surely(key->text, word, distance) && fits(f, node->pairs[i].value))
+		if (!colon && (!within || distance == 1) && surely(key->text, word, distance) &&
+		    fits(f, node->pairs[i].value))
 			respell(c->arena, &node->pairs[i], word);
 	}
 	return meant;

@@ -460,9 +460,15 @@ struct manifest *manifest_load_text(const char *name, const char *dir, const cha
 	if (!m->root)
 		return NULL;
 	if (m->root->type != NODE_MAP) {
-		diag_error(d, "wrong-type", m->root->span,
-			   "the manifest is %s; it must be a mapping that begins with 'manor: 1'",
-			   node_type_word(m->root));
+		struct diag *g = diag_error(d, "wrong-type", m->root->span,
+					    "the manifest is %s; it must be a mapping that begins "
+					    "with 'manor: 1'",
+					    node_type_word(m->root));
+
+		if (m->root->type == NODE_SCALAR && m->root->span.line != m->root->span.end_line)
+			diag_help(d, g, "a key ends with ': '");
+		else
+			field_suggest_keys(&c, g, &top_scalars, m->root);
 		return NULL;
 	}
 	if (!load_top(m, &c))
