@@ -4,12 +4,7 @@
  */
 #include "kinds/domain.h"
 #include "kinds/kinds.h"
-#include "kinds/mark.h"
-
-#define ROW(s, m, t, ...)                                                                          \
-	{                                                                                          \
-		.name = #m, .type = t, .offset = FIELD_AT(s, m), __VA_ARGS__                       \
-	}
+#include "kinds/reading.h"
 
 TABLE(intent_domain_table, intent_domain, "intent", "What was asked for of one domain.",
       ROW(intent_domain, uuid, FIELD_STRING, .doc = "The domain's."),
@@ -28,22 +23,8 @@ TABLE(intent_domain_table, intent_domain, "intent", "What was asked for of one d
 TABLE(intent_table, intent_facts, "intent", "What was asked for beside the manifest.",
       ROW(intent_facts, domains, FIELD_MAP, .sub = &intent_domain_table, .doc = "By domain."));
 
-static int intent_facts_read(struct arena *a, void *ret_record, struct err *e)
-{
-	int r = intent_read(a, ret_record, e);
-
-	if (r == 0)
-		mark_filled(&intent_table, ret_record);
-	return r;
-}
-
-const struct reader reader_intent = {
-	.name = "intent",
-	.doc = "Domains that were stopped or are to be restarted, and crashes in a row.",
-	.table = &intent_table,
-	.deadline_ms = 30000,
-	.read = intent_facts_read,
-};
+READER(intent, intent_read, intent_table, 30000,
+       "Domains that were stopped or are to be restarted, and crashes in a row.");
 
 const struct intent_facts *intent_facts(const struct facts *f)
 {

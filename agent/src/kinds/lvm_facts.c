@@ -5,12 +5,7 @@
 #include "kinds/lvm_facts.h"
 
 #include "kinds/kinds.h"
-#include "kinds/mark.h"
-
-#define ROW(s, m, t, ...)                                                                          \
-	{                                                                                          \
-		.name = #m, .type = t, .offset = FIELD_AT(s, m), __VA_ARGS__                       \
-	}
+#include "kinds/reading.h"
 
 TABLE(lvm_pv_table, lvm_pv, "physical volume", "A device that LVM uses.",
       ROW(lvm_pv, name, FIELD_STRING, .doc = "device"),
@@ -59,22 +54,8 @@ TABLE(lvm_table, lvm_facts, "lvm", "LVM, as it is.",
       ROW(lvm_facts, pvs, FIELD_LIST, .sub = &lvm_pv_table, .doc = "physical volumes"),
       ROW(lvm_facts, lvs, FIELD_LIST, .sub = &lvm_lv_table, .doc = "logical volumes"));
 
-static int lvm_facts_read(struct arena *a, void *ret_record, struct err *e)
-{
-	int r = lvm_read(a, ret_record, e);
-
-	if (r == 0)
-		mark_filled(&lvm_table, ret_record);
-	return r;
-}
-
-const struct reader reader_lvm = {
-	.name = "lvm",
-	.doc = "Volume groups, their devices and volumes.",
-	.table = &lvm_table,
-	.deadline_ms = 60000, /* LVM waits for a lock while another command works */
-	.read = lvm_facts_read,
-};
+/* LVM waits for a lock while another command works. */
+READER(lvm, lvm_read, lvm_table, 60000, "Volume groups, their devices and volumes.");
 
 const struct lvm_facts *lvm_facts(const struct facts *f)
 {

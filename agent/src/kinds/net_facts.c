@@ -5,12 +5,7 @@
 #include "kinds/net_facts.h"
 
 #include "kinds/kinds.h"
-#include "kinds/mark.h"
-
-#define ROW(s, m, t, ...)                                                                          \
-	{                                                                                          \
-		.name = #m, .type = t, .offset = FIELD_AT(s, m), __VA_ARGS__                       \
-	}
+#include "kinds/reading.h"
 
 TABLE(net_address_table, net_address, "address", "An address of a link.",
       ROW(net_address, cidr, FIELD_STRING, .doc = "Address and prefix."),
@@ -38,22 +33,8 @@ TABLE(net_table, net_facts, "net", "The network.",
       ROW(net_facts, links, FIELD_LIST, .sub = &net_link_table,
 	  .doc = "All links but the loopback, in the order they came."));
 
-static int net_facts_read(struct arena *a, void *ret_record, struct err *e)
-{
-	int r = net_read(a, ret_record, e);
-
-	if (r >= 0)
-		mark_filled(&net_table, ret_record);
-	return r;
-}
-
-const struct reader reader_net = {
-	.name = "net",
-	.doc = "links, bridges and addresses, from the kernel (rtnetlink) and sysfs",
-	.table = &net_table,
-	.deadline_ms = 30000,
-	.read = net_facts_read,
-};
+READER(net, net_read, net_table, 30000,
+       "links, bridges and addresses, from the kernel (rtnetlink) and sysfs");
 
 const struct net_facts *net_facts(const struct facts *f)
 {

@@ -4,12 +4,7 @@
  */
 #include "kinds/domain.h"
 #include "kinds/kinds.h"
-#include "kinds/mark.h"
-
-#define ROW(s, m, t, ...)                                                                          \
-	{                                                                                          \
-		.name = #m, .type = t, .offset = FIELD_AT(s, m), __VA_ARGS__                       \
-	}
+#include "kinds/reading.h"
 
 TABLE(xen_disk_table, xen_disk, "disk", "A disk of a domain.",
       ROW(xen_disk, devid, FIELD_INT, .doc = "Virtual device number."),

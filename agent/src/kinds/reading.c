@@ -2,7 +2,7 @@
  *
  * Presence bits for records that host code filled.
  */
-#include "kinds/mark.h"
+#include "kinds/reading.h"
 
 void mark_filled(const struct table *t, void *record)
 {
