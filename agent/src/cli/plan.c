@@ -29,8 +29,10 @@ static struct facts *load_facts(const char *path)
 			json_object_put(json);
 		}
 	}
-	if (!f)
+	if (!f) {
 		fprintf(stderr, "manor plan: facts %s: %s\n", path, e.message);
+		fprintf(stderr, "  help: make one on the host, with `manor facts > FILE`\n");
+	}
 	return f;
 }
 

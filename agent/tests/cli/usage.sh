@@ -92,6 +92,12 @@ is "or that it is there from the folder one is in"
 named gone/near "there is $dir/etc/near: write {file: near}"
 is "or beside the manifest"
 
+for facts in /etc/passwd "$dir/none.json" "$dir/appliance.yaml"; do
+	ends 2 "$manor" plan -f "$dir/appliance.yaml" --facts "$facts" &&
+		grep -qF "help: make one on the host, with \`manor facts > FILE\`" "$dir/out"
+	is "what isn't facts says how to make them: ${facts##*/}"
+done
+
 printf 'manor: 1\nx: y\n' >"$dir/bad.yaml"
 bad=("$manor" check -f "$dir/bad.yaml")
 ends 2 "${bad[@]}" && ! grep -q $'\033' "$dir/out"
