@@ -20,8 +20,7 @@ int verb_restart(int argc, char **argv)
 	if (r == 0)
 		r = intent_start(&l.who, &e);
 	if (r == 0 && d)
-		r = intent_restart(&l.who, d->domid, l.o.timeout > 0 ? (uint64_t)l.o.timeout : 0,
-				   &e);
+		r = intent_restart(&l.who, d->domid, l.o.timeout, &e);
 	if (r < 0)
 		return life_fail(&l, argv[0], &e);
 	return life_end(&l);

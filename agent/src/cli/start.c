@@ -20,7 +20,7 @@ int verb_start(int argc, char **argv)
 		r = intent_start(&l.who, &e);
 	/* The husk of one that ended by itself would be settled, and stay off. */
 	if (r == 0 && d && d->state == XEN_SHUTDOWN)
-		r = intent_restart(&l.who, d->domid, 0, &e);
+		r = intent_restart(&l.who, d->domid, INTENT_TIMEOUT_LEFT, &e);
 	if (r < 0)
 		return life_fail(&l, argv[0], &e);
 	return life_end(&l);

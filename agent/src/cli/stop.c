@@ -13,8 +13,7 @@ int verb_stop(int argc, char **argv)
 
 	if (life_begin(&l, argc, argv, accepts, &code) < 0)
 		return code;
-	if (intent_stop(&l.who, INTENT_BY_HAND, NULL, l.o.timeout > 0 ? (uint64_t)l.o.timeout : 0,
-			&e) < 0)
+	if (intent_stop(&l.who, INTENT_BY_HAND, NULL, l.o.timeout, &e) < 0)
 		return life_fail(&l, argv[0], &e);
 	return life_end(&l);
 }

@@ -61,6 +61,7 @@ static bool load(struct arena *a, const char *path, struct intent_domain *ret)
 	ret->digest = arena_strdup(a, json_text(o, "digest"));
 	ret->since = get_count(o, "since");
 	ret->timeout = (uint64_t)get_count(o, "timeout");
+	ret->at_once = json_object_get_boolean(json_object_object_get(o, "at_once"));
 	ret->restart_domid = get_count(o, "restart_domid");
 	ret->crashes = get_count(o, "crashes");
 	ret->crashed = get_count(o, "crashed");
@@ -121,6 +122,8 @@ static int save(const char *path, const struct intent_domain *i, struct err *e)
 	json_put_text(o, "digest", i->digest);
 	if (i->timeout)
 		json_object_object_add(o, "timeout", json_object_new_int64((int64_t)i->timeout));
+	if (i->at_once)
+		json_object_object_add(o, "at_once", json_object_new_boolean(true));
 	if (i->restart_domid)
 		json_object_object_add(o, "restart_domid", json_object_new_int64(i->restart_domid));
 	if (i->crashes) {
@@ -163,10 +166,16 @@ static int change(const struct intent_who *who,
 	return save(path, &i, e);
 }
 
+static void set_timeout(struct intent_domain *i, int64_t timeout_s)
+{
+	i->timeout = timeout_s > 0 ? (uint64_t)timeout_s : 0;
+	i->at_once = timeout_s == 0;
+}
+
 struct stop {
 	enum intent_stop how;
 	const char *digest;
-	uint64_t timeout;
+	int64_t timeout_s;
 };
 
 static void set_stop(struct intent_domain *i, const struct intent_who *who, const void *data)
@@ -178,15 +187,15 @@ static void set_stop(struct intent_domain *i, const struct intent_who *who, cons
 		i->since = who->now;
 	i->stopped = s->how;
 	i->digest = s->digest;
-	i->timeout = s->timeout;
+	set_timeout(i, s->timeout_s);
 	i->restart_domid = 0;
 	i->crashes = i->crashed = 0;
 }
 
 int intent_stop(const struct intent_who *who, enum intent_stop how, const char *digest,
-		uint64_t timeout, struct err *e)
+		int64_t timeout_s, struct err *e)
 {
-	struct stop s = {how, digest, timeout};
+	struct stop s = {how, digest, timeout_s};
 
 	return change(who, set_stop, &s, e);
 }
@@ -202,8 +211,7 @@ int intent_start(const struct intent_who *who, struct err *e)
 }
 
 struct restart {
-	int64_t domid;
-	uint64_t timeout;
+	int64_t domid, timeout_s;
 };
 
 static void set_restart(struct intent_domain *i, const struct intent_who *who, const void *data)
@@ -212,12 +220,12 @@ static void set_restart(struct intent_domain *i, const struct intent_who *who, c
 
 	set_start(i, who, NULL);
 	i->restart_domid = s->domid;
-	i->timeout = s->timeout;
+	set_timeout(i, s->timeout_s);
 }
 
-int intent_restart(const struct intent_who *who, int64_t domid, uint64_t timeout, struct err *e)
+int intent_restart(const struct intent_who *who, int64_t domid, int64_t timeout_s, struct err *e)
 {
-	struct restart s = {domid, timeout};
+	struct restart s = {domid, timeout_s};
 
 	return change(who, set_restart, &s, e);
 }

@@ -27,7 +27,8 @@ struct intent_domain {
 	int stopped;           /* enum intent_stop */
 	int64_t since;         /* of the stop; seconds since the epoch */
 	const char *digest;    /* INTENT_INSIDE: of what the manifest said then */
-	uint64_t timeout;      /* INTENT_BY_HAND: for the guest to shut down; 0: the manifest's */
+	uint64_t timeout;      /* for the guest to shut down, where asked for; 0: the manifest's */
+	bool at_once;          /* it isn't asked to shut down at all */
 	int64_t restart_domid; /* restart asked for while the domain had this id; 0: not */
 	int64_t crashes;       /* in a row */
 	int64_t crashed;       /* when the last was seen */
@@ -46,10 +47,11 @@ struct intent_who {
 	const char *name, *uuid, *boot_id;
 	int64_t now;
 };
+#define INTENT_TIMEOUT_LEFT -1 /* the manifest's; 0: the guest isn't asked, but destroyed at once */
 int intent_stop(const struct intent_who *who, enum intent_stop how, const char *digest,
-		uint64_t timeout, struct err *e);
+		int64_t timeout_s, struct err *e);
 int intent_start(const struct intent_who *who, struct err *e); /* clears stop and crashes */
-int intent_restart(const struct intent_who *who, int64_t domid, uint64_t timeout, struct err *e);
+int intent_restart(const struct intent_who *who, int64_t domid, int64_t timeout_s, struct err *e);
 /* The `crashes`-th in a row. */
 int intent_crash(const struct intent_who *who, int64_t crashes, struct err *e);
 int intent_forget(const char *name, struct err *e); /* the domain left the manifest */

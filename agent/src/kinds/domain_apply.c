@@ -108,8 +108,8 @@ static int create(struct work *w, const struct xen_domain *asked, struct err *e)
 	return 0;
 }
 
-/* Gracefully, else by force; *ret_how says which. */
-static int end(struct work *w, const struct xen_domain *x, uint64_t timeout, const char **ret_how,
+/* Gracefully within so many seconds, else by force; *ret_how says which. */
+static int end(struct work *w, const struct xen_domain *x, int64_t timeout_s, const char **ret_how,
 	       struct err *e)
 {
 	struct xen_watcher watcher = {progress, w};
@@ -120,7 +120,11 @@ static int end(struct work *w, const struct xen_domain *x, uint64_t timeout, con
 		*ret_how = "cleared away";
 		return xen_destroy(x->domid, e);
 	}
-	r = xen_shutdown(x->domid, (unsigned)timeout, &watcher, &why);
+	if (timeout_s == 0) {
+		*ret_how = "destroyed";
+		return xen_destroy(x->domid, e);
+	}
+	r = xen_shutdown(x->domid, (unsigned)timeout_s, &watcher, &why);
 	if (r == 0)
 		*ret_how = "shut down";
 	else if (r == -ETIMEDOUT)
@@ -133,17 +137,18 @@ static int end(struct work *w, const struct xen_domain *x, uint64_t timeout, con
 	return xen_destroy(x->domid, e);
 }
 
-static uint64_t stop_timeout(const struct work *w)
+/* In seconds; 0: at once. */
+static int64_t stop_timeout(const struct work *w)
 {
 	const struct intent_domain *i = domain_intent(w->facts, w->step->name, w->step->uuid);
 	const struct domain *d = w->step->want_record;
 	const struct xen_domain *x = w->now ? w->now->data : NULL;
 
-	if (i && i->timeout && w->step->action != ACTION_REMOVE)
-		return i->timeout;
+	if (i && (i->timeout || i->at_once) && w->step->action != ACTION_REMOVE)
+		return i->at_once ? 0 : (int64_t)i->timeout;
 	if (d)
-		return d->shutdown_timeout;
-	return x && x->shutdown_timeout ? (uint64_t)x->shutdown_timeout : SHUTDOWN_DEFAULT;
+		return (int64_t)d->shutdown_timeout;
+	return x && x->shutdown_timeout ? x->shutdown_timeout : SHUTDOWN_DEFAULT;
 }
 
 static int restart(struct work *w, struct err *e)
@@ -205,7 +210,7 @@ static int settle(struct work *w, struct err *e)
 	/* First the note, then the end: a husk tells the next plan the same once more. */
 	if (!w->now->half_made && (!i || i->stopped == INTENT_RUN)) {
 		domain_digest(w->step->want_record, digest);
-		r = intent_stop(&me, INTENT_INSIDE, digest, 0, e);
+		r = intent_stop(&me, INTENT_INSIDE, digest, INTENT_TIMEOUT_LEFT, e);
 	}
 	if (r == 0)
 		r = xen_destroy(x->domid, e);

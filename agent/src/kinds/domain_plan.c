@@ -500,7 +500,9 @@ static void decide_running(struct planning *p, const struct resource *want,
 	struct step *s;
 
 	if (i && i->stopped == INTENT_BY_HAND) {
-		s = make_step(p, step, ACTION_STOP, want, IMPACT_LIVE, "stop asked for by hand");
+		s = make_step(p, step, ACTION_STOP, want, IMPACT_LIVE,
+			      i->at_once ? "stop asked for by hand, at once"
+					 : "stop asked for by hand");
 		set_timeout(s, want->record);
 		if (i->timeout)
 			s->timeout_s = (unsigned)i->timeout + UPDATE_TIMEOUT_S;
@@ -508,7 +510,8 @@ static void decide_running(struct planning *p, const struct resource *want,
 	}
 	if (i && i->restart_domid && i->restart_domid == x->domid) {
 		s = make_step(p, step, ACTION_RESTART, want, IMPACT_LIVE,
-			      "restart asked for by hand");
+			      i->at_once ? "restart asked for by hand, at once"
+					 : "restart asked for by hand");
 		set_timeout(s, want->record);
 		if (i->timeout)
 			s->timeout_s += (unsigned)i->timeout;

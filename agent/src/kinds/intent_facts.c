@@ -15,6 +15,7 @@ TABLE(intent_domain_table, intent_domain, "intent", "What was asked for of one d
       ROW(intent_domain, digest, FIELD_STRING,
 	  .doc = "Of what the manifest said when it stopped from inside."),
       ROW(intent_domain, timeout, FIELD_DURATION, .doc = "For the guest to shut down."),
+      ROW(intent_domain, at_once, FIELD_BOOL, .doc = "It isn't asked to shut down at all."),
       ROW(intent_domain, restart_domid, FIELD_INT,
 	  .doc = "The domain id that a restart was asked of; 0: none."),
       ROW(intent_domain, crashes, FIELD_INT, .doc = "Crashes in a row."),

@@ -75,7 +75,7 @@ static struct intent_domain *of(const struct intent_who *who)
 }
 
 int intent_stop(const struct intent_who *who, enum intent_stop how, const char *digest,
-		uint64_t timeout, struct err *e)
+		int64_t timeout_s, struct err *e)
 {
 	struct intent_domain *i;
 
@@ -85,7 +85,8 @@ int intent_stop(const struct intent_who *who, enum intent_stop how, const char *
 		i->since = who->now;
 	i->stopped = how;
 	i->digest = arena_strdup(arena, digest);
-	i->timeout = timeout;
+	i->timeout = timeout_s > 0 ? (uint64_t)timeout_s : 0;
+	i->at_once = timeout_s == 0;
 	i->restart_domid = i->crashes = i->crashed = 0;
 	return 0;
 }
@@ -97,7 +98,7 @@ int intent_start(const struct intent_who *who, struct err *e)
 	return 0;
 }
 
-int intent_restart(const struct intent_who *who, int64_t domid, uint64_t timeout, struct err *e)
+int intent_restart(const struct intent_who *who, int64_t domid, int64_t timeout_s, struct err *e)
 {
 	struct intent_domain *i;
 
@@ -105,7 +106,8 @@ int intent_restart(const struct intent_who *who, int64_t domid, uint64_t timeout
 	drop(who->name);
 	i = of(who);
 	i->restart_domid = domid;
-	i->timeout = timeout;
+	i->timeout = timeout_s > 0 ? (uint64_t)timeout_s : 0;
+	i->at_once = timeout_s == 0;
 	return 0;
 }
 

@@ -48,13 +48,25 @@ static void a_stop_is_kept_until_a_start(void **state)
 	assert_null(read_back("web"));
 }
 
+static void no_time_at_all_is_not_the_usual_time(void **state)
+{
+	assert_int_equal(intent_stop(&web, INTENT_BY_HAND, NULL, 0, NULL), 0);
+	assert_true(read_back("web")->at_once);
+	assert_int_equal(intent_stop(&web, INTENT_BY_HAND, NULL, INTENT_TIMEOUT_LEFT, NULL), 0);
+	assert_false(read_back("web")->at_once);
+	assert_int_equal(intent_restart(&web, 7, 0, NULL), 0);
+	assert_true(read_back("web")->at_once);
+	assert_int_equal(read_back("web")->timeout, 0);
+	assert_int_equal(intent_forget("web", NULL), 0);
+}
+
 static void asking_twice_keeps_the_first_time(void **state)
 {
 	struct intent_who later = web;
 
 	later.now = 2000;
-	assert_int_equal(intent_stop(&web, INTENT_BY_HAND, NULL, 0, NULL), 0);
-	assert_int_equal(intent_stop(&later, INTENT_BY_HAND, NULL, 0, NULL), 0);
+	assert_int_equal(intent_stop(&web, INTENT_BY_HAND, NULL, INTENT_TIMEOUT_LEFT, NULL), 0);
+	assert_int_equal(intent_stop(&later, INTENT_BY_HAND, NULL, INTENT_TIMEOUT_LEFT, NULL), 0);
 	assert_int_equal(read_back("web")->since, 1000);
 	assert_int_equal(intent_forget("web", NULL), 0);
 }
@@ -63,7 +75,7 @@ static void a_crash_counts_and_a_stop_ends_the_count(void **state)
 {
 	assert_int_equal(intent_crash(&web, 3, NULL), 0);
 	assert_int_equal(read_back("web")->crashes, 3);
-	assert_int_equal(intent_stop(&web, INTENT_INSIDE, "digest", 0, NULL), 0);
+	assert_int_equal(intent_stop(&web, INTENT_INSIDE, "digest", INTENT_TIMEOUT_LEFT, NULL), 0);
 	assert_int_equal(read_back("web")->crashes, 0);
 	assert_string_equal(read_back("web")->digest, "digest");
 	assert_int_equal(intent_forget("web", NULL), 0);
@@ -71,8 +83,8 @@ static void a_crash_counts_and_a_stop_ends_the_count(void **state)
 
 static void a_restart_overrules_a_stop(void **state)
 {
-	assert_int_equal(intent_stop(&web, INTENT_BY_HAND, NULL, 0, NULL), 0);
-	assert_int_equal(intent_restart(&web, 7, 0, NULL), 0);
+	assert_int_equal(intent_stop(&web, INTENT_BY_HAND, NULL, INTENT_TIMEOUT_LEFT, NULL), 0);
+	assert_int_equal(intent_restart(&web, 7, INTENT_TIMEOUT_LEFT, NULL), 0);
 	assert_int_equal(read_back("web")->stopped, INTENT_RUN);
 	assert_int_equal(read_back("web")->restart_domid, 7);
 	assert_int_equal(intent_forget("web", NULL), 0);
@@ -82,11 +94,11 @@ static void what_is_of_another_boot_or_domain_is_dropped(void **state)
 {
 	struct intent_who other = web;
 
-	assert_int_equal(intent_stop(&web, INTENT_BY_HAND, NULL, 0, NULL), 0);
+	assert_int_equal(intent_stop(&web, INTENT_BY_HAND, NULL, INTENT_TIMEOUT_LEFT, NULL), 0);
 	other.boot_id = "boot-2";
 	assert_int_equal(intent_crash(&other, 1, NULL), 0);
 	assert_int_equal(read_back("web")->stopped, INTENT_RUN);
-	assert_int_equal(intent_stop(&other, INTENT_BY_HAND, NULL, 0, NULL), 0);
+	assert_int_equal(intent_stop(&other, INTENT_BY_HAND, NULL, INTENT_TIMEOUT_LEFT, NULL), 0);
 	other.uuid = "u-other";
 	assert_int_equal(intent_crash(&other, 1, NULL), 0);
 	assert_int_equal(read_back("web")->stopped, INTENT_RUN);
@@ -102,7 +114,8 @@ static void a_damaged_file_is_no_intent(void **state)
 		assert_int_equal(file_write(path, texts[i], strlen(texts[i]), 0600, NULL), 0);
 		assert_null(read_back("web"));
 		/* And it is no obstacle to the next. */
-		assert_int_equal(intent_stop(&web, INTENT_BY_HAND, NULL, 0, NULL), 0);
+		assert_int_equal(intent_stop(&web, INTENT_BY_HAND, NULL, INTENT_TIMEOUT_LEFT, NULL),
+				 0);
 		assert_int_equal(read_back("web")->stopped, INTENT_BY_HAND);
 	}
 	assert_int_equal(intent_forget("web", NULL), 0);
@@ -116,7 +129,7 @@ static void a_name_stays_within_its_folder(void **state)
 		struct intent_who who = web;
 
 		who.name = names[i];
-		assert_true(intent_stop(&who, INTENT_BY_HAND, NULL, 0, NULL) < 0);
+		assert_true(intent_stop(&who, INTENT_BY_HAND, NULL, INTENT_TIMEOUT_LEFT, NULL) < 0);
 		assert_true(intent_forget(names[i], NULL) < 0);
 	}
 	assert_int_equal(intent_forget("absent", NULL), 0);
@@ -142,6 +155,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_was_asked),
 		cmocka_unit_test(a_stop_is_kept_until_a_start),
+		cmocka_unit_test(no_time_at_all_is_not_the_usual_time),
 		cmocka_unit_test(asking_twice_keeps_the_first_time),
 		cmocka_unit_test(a_crash_counts_and_a_stop_ends_the_count),
 		cmocka_unit_test(a_restart_overrules_a_stop),
