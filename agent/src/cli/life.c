@@ -21,16 +21,6 @@ static void done(struct life *l)
 	l->manifest = NULL;
 }
 
-static struct manifest *open_manifest(const struct options *o)
-{
-	struct manifest *m;
-
-	if (session_file(o))
-		return manifest_open(o);
-	m = session_in_force();
-	return m ? m : manifest_open(o);
-}
-
 int life_begin(struct life *l, int argc, char **argv, const char *const *accepts, int *ret_code)
 {
 	const char *name;
@@ -50,7 +40,7 @@ int life_begin(struct life *l, int argc, char **argv, const char *const *accepts
 	name = argv[rest];
 	if (startswith(name, "domain/"))
 		name += strlen("domain/");
-	l->manifest = open_manifest(&l->o);
+	l->manifest = session_manifest(&l->o);
 	if (!l->manifest)
 		return -1;
 	l->domain = manifest_find(l->manifest, "domain", name);

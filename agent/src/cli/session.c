@@ -205,6 +205,16 @@ struct manifest *session_in_force(void)
 	return NULL;
 }
 
+struct manifest *session_manifest(const struct options *o)
+{
+	struct manifest *m;
+
+	if (session_file(o))
+		return manifest_open(o);
+	m = session_in_force();
+	return m ? m : manifest_open(o);
+}
+
 int cli_converge(const char *only, const struct options *o)
 {
 	struct session s = {0};

@@ -26,5 +26,8 @@ int cli_converge(const char *only, const struct options *o);
 const char *session_file(const struct options *o);
 /* The manifest in force, the caller's; NULL when there is none. */
 struct manifest *session_in_force(void);
+/* That manifest, opened: with -f that one, else the one in force, else the usual places'. NULL, having
+ * said why: none, or a bad one. */
+struct manifest *session_manifest(const struct options *o);
 /* --allow and --only of the options. */
 void session_from_options(struct session *s, const struct options *o);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * manor undelete: removed volumes listed, or brought back: the newest of a name, or all of a domain's.
- * It goes to LVM itself, whose own lock keeps it apart from an apply.
+ * Whose they are the manifest's namespace says. It goes to LVM itself, whose own lock keeps it apart
+ * from an apply.
  */
 #include <stdio.h>
 #include <time.h>
 
 #include "base/num.h"
-#include "cli/cli.h"
+#include "cli/session.h"
 #include "cli/table.h"
 #include "kinds/kinds.h"
 #include "kinds/volume.h"
@@ -30,6 +31,7 @@ static void list(struct arena *a, const struct options *o, const struct tombston
 		{"EXPIRES", false},
 	};
 	json_object *all = o->json ? json_object_new_array() : NULL;
+	size_t foreign = 0;
 	struct libscols_table *table =
 		o->json ? NULL : table_new(columns, ARRAY_SIZE(columns), o->noheadings);
 
@@ -40,7 +42,9 @@ static void list(struct arena *a, const struct options *o, const struct tombston
 		json_object *x;
 
 		if (!all) {
-			table_row(table, ARRAY_SIZE(cells), cells);
+			foreign += !t[i].ours;
+			if (t[i].ours)
+				table_row(table, ARRAY_SIZE(cells), cells);
 			continue;
 		}
 		x = json_object_new_object();
@@ -50,21 +54,31 @@ static void list(struct arena *a, const struct options *o, const struct tombston
 		json_object_object_add(x, "size", json_object_new_int64((int64_t)t[i].size));
 		json_object_object_add(x, "removed", json_object_new_int64(t[i].removed));
 		json_object_object_add(x, "expires", json_object_new_int64(t[i].expires));
+		json_object_object_add(x, "foreign", json_object_new_boolean(!t[i].ours));
 		json_object_array_add(all, x);
 	}
 	if (all)
 		print_json(all);
 	else
 		table_print(table);
-	if (!all && !n)
-		printf("No removed volumes are kept.\n");
+	if (!all && foreign == n)
+		printf("No removed volumes of ours are kept.\n");
+	if (!all && foreign) {
+		printf("Of another namespace, left alone:");
+		for (size_t i = 0; i < n; i++)
+			if (!t[i].ours)
+				printf(" %s/%s", t[i].vg, t[i].lv);
+		printf("\n");
+	}
 }
 
-/* Whether a newer tombstone of that volume stands before it. */
-static bool older(const struct tombstone *t, size_t index)
+/* Whether a newer tombstone of that volume stands before it. One of another's counts only where there
+ * is none of ours. */
+static bool older(const struct tombstone *t, size_t n, size_t index)
 {
-	for (size_t i = 0; i < index; i++)
-		if (streq(t[i].name, t[index].name))
+	for (size_t i = 0; i < n; i++)
+		if (streq(t[i].name, t[index].name) &&
+		    (t[i].ours != t[index].ours ? t[i].ours : i < index))
 			return true;
 	return false;
 }
@@ -78,7 +92,7 @@ static int bring_back(struct arena *a, const struct facts *f, const char *what,
 	for (size_t i = 0; i < n; i++) {
 		_cleanup_err_ struct err e = {0};
 
-		if (!volume_meant(&t[i], what) || older(t, i))
+		if (!volume_meant(&t[i], what) || older(t, n, i))
 			continue;
 		found++;
 		if (volume_undelete(a, f, &t[i], &e) == 0) {
@@ -96,7 +110,7 @@ static int bring_back(struct arena *a, const struct facts *f, const char *what,
 	fprintf(stderr, "manor undelete: no removed volume of '%s' is kept; there %s%s", what,
 		n ? "are: " : "are none", n ? "" : "\n");
 	for (size_t i = 0; i < n; i++)
-		if (!older(t, i))
+		if (!older(t, n, i))
 			fprintf(stderr, "%s%s", i ? ", " : "", t[i].name);
 	if (n)
 		fprintf(stderr, "\n");
@@ -105,7 +119,8 @@ static int bring_back(struct arena *a, const struct facts *f, const char *what,
 
 int verb_undelete(int argc, char **argv)
 {
-	static const char *const accepts[] = {"format", "noheadings", "operands", NULL};
+	static const char *const accepts[] = {"file", "format", "noheadings", "operands", NULL};
+	_cleanup_manifest_ struct manifest *m = NULL;
 	_cleanup_facts_ struct facts *f = NULL;
 	_cleanup_err_ struct err e = {0};
 	struct tombstone *tombstones;
@@ -121,6 +136,13 @@ int verb_undelete(int argc, char **argv)
 		fprintf(stderr, "manor undelete: one volume or domain at a time\n");
 		return EXIT_BAD;
 	}
+	m = session_manifest(&o);
+	if (!m) {
+		fprintf(stderr,
+			"manor undelete: without a sound manifest nobody knows which removed "
+			"volumes are its own: its namespace says that\n");
+		return EXIT_BAD;
+	}
 	f = facts_new();
 	f->time = time(NULL);
 	record = arena_alloc(f->arena, reader_lvm.table->size);
@@ -129,7 +151,7 @@ int verb_undelete(int argc, char **argv)
 		return EXIT_FAILED;
 	}
 	facts_add_known(f, &reader_lvm, record);
-	volume_tombstones(f->arena, f, &tombstones, &n);
+	volume_tombstones(f->arena, f, m, &tombstones, &n);
 	if (rest >= argc) {
 		list(f->arena, &o, tombstones, n);
 		return EXIT_FINE;

@@ -563,9 +563,9 @@ static void note_expired(struct planning *p, const char *name)
 	struct tombstone *list;
 	size_t n;
 
-	volume_tombstones(p->arena, p->facts, &list, &n);
+	volume_tombstones(p->arena, p->facts, p->manifest, &list, &n);
 	for (size_t i = 0; i < n; i++) {
-		if (!streq(list[i].vg, name) || list[i].expires > p->facts->time)
+		if (!list[i].ours || !streq(list[i].vg, name) || list[i].expires > p->facts->time)
 			continue;
 		plan_note(p->plan, NOTE_KEPT, arena_printf(p->arena, "volume/%s", list[i].name),
 			  arena_printf(p->arena,

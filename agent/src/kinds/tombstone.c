@@ -66,8 +66,8 @@ static int newest_first(const void *x, const void *y)
 	return p->removed < q->removed ? 1 : p->removed > q->removed ? -1 : strcmp(p->lv, q->lv);
 }
 
-void volume_tombstones(struct arena *a, const struct facts *f, struct tombstone **ret,
-		       size_t *ret_n)
+void volume_tombstones(struct arena *a, const struct facts *f, const struct manifest *m,
+		       struct tombstone **ret, size_t *ret_n)
 {
 	const struct lvm_facts *l = lvm_facts(f);
 	struct tombstone *list = NULL;
@@ -91,6 +91,7 @@ void volume_tombstones(struct arena *a, const struct facts *f, struct tombstone 
 			.uuid = lvm_tag_value(&lv->tags, TAG_ID),
 			.removed = removed,
 			.expires = expires,
+			.ours = m && lvm_our_id(m, "volume", name, &lv->tags),
 		};
 	}
 	if (n)
@@ -124,6 +125,11 @@ int volume_undelete(struct arena *a, const struct facts *f, const struct tombsto
 
 	if (!lv || !tombstone_is(lv))
 		return err_set(e, -ENOENT, "no tombstone %s/%s", t->vg, t->lv);
+	if (!t->ours)
+		return err_set(
+			e, -EPERM,
+			"%s/%s isn't ours: its mark is of another namespace than the manifest's",
+			t->vg, t->lv);
 	there = lvm_lv(lvm_facts(f), t->vg, t->name);
 	if (there) {
 		r = err_set(e, -EEXIST, "volume %s/%s is there by now", t->vg, t->name);

@@ -44,13 +44,15 @@ struct tombstone {
 	const char *uuid;
 	uint64_t size;
 	int64_t removed, expires; /* seconds since the epoch */
+	bool ours; /* its mark is of the manifest's namespace */
 };
-/* All tombstones among the facts, newest first. */
-void volume_tombstones(struct arena *a, const struct facts *f, struct tombstone **ret, size_t *ret_n);
+/* All tombstones among the facts, newest first. Without a manifest none is known to be ours. */
+void volume_tombstones(struct arena *a, const struct facts *f, const struct manifest *m,
+		       struct tombstone **ret, size_t *ret_n);
 /* Whether that tombstone is meant by WHAT: "volume/web.root", "web.root", and all of a domain's by
  * "domain/web" or "web". */
 bool volume_meant(const struct tombstone *t, const char *what);
 /* Brings the volume back under its name, active, and tagged so that the next apply leaves it. Safe to
- * run again. -EEXIST when the name is taken meanwhile. */
+ * run again. -EEXIST when the name is taken meanwhile, -EPERM when it isn't ours. */
 int volume_undelete(struct arena *a, const struct facts *f, const struct tombstone *t,
 		    struct err *e);

@@ -315,6 +315,38 @@ static void tombstones_are_told_by_name_and_mark(void **state)
 	}
 }
 
+/* Another namespace's, of the same name and newer, stays where it is. */
+static void tombstones_of_others_are_left_alone(void **state)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	_cleanup_facts_ struct facts *f = facts_new();
+	_cleanup_err_ struct err e = {0};
+	struct manifest mine = {.namespace = "a.example.org"};
+	struct lvm_facts *l = arena_alloc(a, sizeof(*l));
+	struct lvm_lv ours = {.vg = "vg0", .name = "trash.1700000000.web.root"};
+	struct lvm_lv theirs = {.vg = "vg0", .name = "trash.1700000001.web.root"};
+	char uuid[UUID_TEXT];
+	struct tombstone *list;
+	size_t n;
+
+	ident_uuid("a.example.org", "volume", "web.root", uuid);
+	list_add(a, &ours.tags, arena_printf(a, "manor.id=%s", uuid));
+	ident_uuid("b.example.org", "volume", "web.root", uuid);
+	list_add(a, &theirs.tags, arena_printf(a, "manor.id=%s", uuid));
+	list_add(a, &l->lvs, &ours);
+	list_add(a, &l->lvs, &theirs);
+	facts_add_known(f, &reader_lvm, l);
+	volume_tombstones(a, f, &mine, &list, &n);
+	assert_int_equal(n, 2);
+	assert_string_equal(list[0].lv, theirs.name);
+	assert_false(list[0].ours);
+	assert_true(list[1].ours);
+	assert_int_equal(volume_undelete(a, f, &list[0], &e), -EPERM);
+	assert_non_null(strstr(e.message, "another namespace"));
+	volume_tombstones(a, f, NULL, &list, &n);
+	assert_false(list[0].ours || list[1].ours);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -326,6 +358,7 @@ int main(void)
 		cmocka_unit_test(a_disk_that_bears_or_holds_anything_is_refused),
 		cmocka_unit_test(a_tombstone_is_whose_it_was),
 		cmocka_unit_test(tombstones_are_told_by_name_and_mark),
+		cmocka_unit_test(tombstones_of_others_are_left_alone),
 	};
 
 	return cmocka_run_group_tests_name("storage", tests, NULL, NULL);
