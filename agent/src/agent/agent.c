@@ -21,7 +21,6 @@
 #define BACKOFF_US     (5 * 1000000ull)   /* after a failure, doubling … */
 #define BACKOFF_MAX_US (300 * 1000000ull) /* … to this */
 #define STOP_US        (20 * 1000000ull)  /* steps at hand may take so long to end */
-#define AGENT_DIR      "/etc/manor"
 
 static uint64_t now_us(void)
 {
@@ -178,7 +177,7 @@ static int on_wake(sd_event_source *s, uint64_t usec, void *data)
 	struct converge_options o = {
 		.kinds = a->kinds,
 		.readers = a->readers,
-		.file = a->wanted_file ? AGENT_FILE : NULL,
+		.file = a->wanted_file ? STORE_WATCHED : NULL,
 		.plan = {.allowed = IMPACT_LIVE},
 		.jobs = a->jobs,
 		.fall_back = true,
@@ -199,18 +198,6 @@ static int on_wake(sd_event_source *s, uint64_t usec, void *data)
 	return 0;
 }
 
-/* The digest of the manifest's file, "" where there is none. */
-static char *file_digest(void)
-{
-	_cleanup_(freep) char *text = NULL;
-	char digest[SHA256_TEXT] = "";
-	size_t n;
-
-	if (file_read(AGENT_FILE, NODE_MAX_BYTES, &text, &n, NULL) == 0)
-		sha256_of(text, n, digest);
-	return xstrdup(digest);
-}
-
 static int on_file(sd_event_source *s, const struct inotify_event *event, void *data)
 {
 	struct agent *a = data;
@@ -218,7 +205,7 @@ static int on_file(sd_event_source *s, const struct inotify_event *event, void *
 
 	if (event->len && !streq(event->name, "appliance.yaml"))
 		return 0;
-	digest = file_digest();
+	digest = store_watched_digest();
 	/* Gone or unchanged: the one in force stays. */
 	if (!digest[0] || streq(digest, a->boot_text))
 		return 0;
@@ -232,7 +219,7 @@ static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void
 	struct agent *a = data;
 
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)now_us());
-	agent_wake(a, "SIGHUP", access(AGENT_FILE, F_OK) == 0, true);
+	agent_wake(a, "SIGHUP", access(STORE_WATCHED, F_OK) == 0, true);
 	sd_notify(0, "READY=1");
 	return 0;
 }
@@ -349,13 +336,13 @@ static int start(struct agent *a)
 		log_error("%s", e.message);
 		return r;
 	}
-	if (file_mkdirs(AGENT_DIR, 0755, &e) < 0 ||
-	    sd_event_add_inotify(a->loop, NULL, AGENT_DIR, IN_CLOSE_WRITE | IN_MOVED_TO, on_file,
-				 a) < 0)
-		log_warn("changes of %s are not seen: %s", AGENT_FILE,
+	if (file_mkdirs(STORE_WATCHED_DIR, 0755, &e) < 0 ||
+	    sd_event_add_inotify(a->loop, NULL, STORE_WATCHED_DIR, IN_CLOSE_WRITE | IN_MOVED_TO,
+				 on_file, a) < 0)
+		log_warn("changes of %s are not seen: %s", STORE_WATCHED,
 			 e.message ? e.message : "no inotify");
 	watch_xen(a);
-	a->boot_text = file_digest();
+	a->boot_text = store_watched_digest();
 	seen = store_seen_file();
 	/* A file that was not looked at yet is news; else what was applied last, perhaps from elsewhere,
 	 * is what this host goes by. */

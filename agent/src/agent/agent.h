@@ -10,8 +10,6 @@
 
 #include "engine/converge.h"
 
-#define AGENT_FILE "/etc/manor/appliance.yaml"
-
 struct agent {
 	sd_event *loop;
 	const struct kind *const *kinds;
@@ -36,7 +34,7 @@ struct agent {
 	json_object *current_steps;
 
 	int listener;
-	char *boot_text;            /* digest of AGENT_FILE as last seen */
+	char *boot_text;            /* digest of STORE_WATCHED as last seen */
 };
 
 /* Runs until told to stop; returns an exit code. */

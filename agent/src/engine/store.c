@@ -21,7 +21,7 @@
 #define LOCK_FILE     LOCK_DIR "/executor.lock"
 #define FORCE_BYTES   (32u << 20)
 
-static char *watched_digest(void)
+char *store_watched_digest(void)
 {
 	_cleanup_(freep) char *text = NULL;
 	char digest[SHA256_TEXT] = "";
@@ -64,7 +64,8 @@ int store_save_manifest(const struct manifest *m, struct err *e)
 	}
 	json_object_object_add(o, "files", files);
 	/* The file that was applied may be the watched one, read a moment ago: its own digest then. */
-	watched = streq(m->source.name, STORE_WATCHED) ? xstrdup(m->sha256) : watched_digest();
+	watched =
+		streq(m->source.name, STORE_WATCHED) ? xstrdup(m->sha256) : store_watched_digest();
 	json_put_text(o, "watched", watched);
 	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY);
 	r = file_mkdirs(STORE_DIR, 0700, e);

@@ -9,9 +9,10 @@
 
 #include "model/manifest.h"
 
-#define STORE_DIR      "/var/lib/manor"
-#define STORE_MANIFEST STORE_DIR "/manifest-in-force.json"
-#define STORE_WATCHED  "/etc/manor/appliance.yaml"
+#define STORE_DIR         "/var/lib/manor"
+#define STORE_MANIFEST    STORE_DIR "/manifest-in-force.json"
+#define STORE_WATCHED_DIR "/etc/manor"
+#define STORE_WATCHED     STORE_WATCHED_DIR "/appliance.yaml"
 
 /* Text, folder and `{file: …}` contents of the manifest, so that a bad new file never displaces it. */
 int store_save_manifest(const struct manifest *m, struct err *e);
@@ -19,6 +20,8 @@ int store_save_manifest(const struct manifest *m, struct err *e);
 int store_load_manifest(const struct kind *const *kinds, struct diags *d, struct manifest **ret,
 			struct err *e);
 
+/* The digest of STORE_WATCHED as it is. The caller's; "" where there is none. */
+char *store_watched_digest(void);
 /* The digest that STORE_WATCHED had when a manifest, that or another, was last put in force: a file
  * that has it still is no news at the next start. The caller's; "" when there is none. */
 char *store_seen_file(void);
