@@ -36,6 +36,14 @@ static const char *contents(struct arena *a, const struct bridge *b)
 	return text;
 }
 
+/* The link on the host that a link of the manifest is, or NULL. */
+static const struct net_link *link_of(struct planning *p, const struct resource *link)
+{
+	const struct link *l = link ? link->record : NULL;
+
+	return l ? link_resolve(p->arena, net_facts(p->facts), &l->match, NULL) : NULL;
+}
+
 /* The devices that the manifest's ports are; false when one isn't found (its link's step says
  * why). */
 static bool resolve(struct planning *p, const struct resource *want, struct list *ret)
@@ -45,10 +53,7 @@ static bool resolve(struct planning *p, const struct resource *want, struct list
 
 	for (size_t i = 0; i < b->ports.n; i++) {
 		const struct resource *r = manifest_find(p->manifest, "link", b->ports.items[i]);
-		const struct net_link *l =
-			r ? link_resolve(p->arena, net_facts(p->facts),
-					 &((const struct link *)r->record)->match, NULL)
-			  : NULL;
+		const struct net_link *l = link_of(p, r);
 
 		if (!l)
 			all = false;
@@ -64,9 +69,7 @@ static bool declared(struct planning *p, const struct net_link *l)
 	for (size_t i = 0; i < p->manifest->n_resources; i++) {
 		const struct resource *r = p->manifest->resources[i];
 
-		if (r->kind == &kind_link &&
-		    link_resolve(p->arena, net_facts(p->facts),
-				 &((const struct link *)r->record)->match, NULL) == l)
+		if (r->kind == &kind_link && link_of(p, r) == l)
 			return true;
 	}
 	return false;
@@ -77,10 +80,7 @@ static const char *port_text(struct planning *p, const struct bridge *b, const c
 {
 	for (size_t i = 0; i < b->ports.n; i++) {
 		const struct resource *r = manifest_find(p->manifest, "link", b->ports.items[i]);
-		const struct net_link *l =
-			r ? link_resolve(p->arena, net_facts(p->facts),
-					 &((const struct link *)r->record)->match, NULL)
-			  : NULL;
+		const struct net_link *l = link_of(p, r);
 
 		if (l && streq(l->name, device))
 			return arena_printf(p->arena, "link '%s' (%s)", r->name, device);
