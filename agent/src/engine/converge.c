@@ -119,6 +119,21 @@ static void end(struct converge *c, enum converge_result result, const char *tex
 	free(c);
 }
 
+/* Diagnostics as a person reads them. */
+static void put_printed(json_object *o, const char *key, struct diags *d)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&text, &n);
+
+	if (f) {
+		diags_print(d, f, false);
+		fclose(f);
+	}
+	json_put_text(o, key, text);
+	free(text);
+}
+
 /* The error as the manifest's author sees it: at the line that asked for it. */
 static json_object *error_json(struct converge *c, const struct step *s, const struct err *err)
 {
@@ -126,9 +141,6 @@ static json_object *error_json(struct converge *c, const struct step *s, const s
 	json_object *o = json_object_new_object();
 	struct span span = {0};
 	struct diag *g;
-	char *text = NULL;
-	size_t n = 0;
-	FILE *f;
 
 	if (s->hold_span.source)
 		span = s->hold_span;
@@ -142,11 +154,6 @@ static json_object *error_json(struct converge *c, const struct step *s, const s
 		diag_also(d, g, s->want->span, "declared here");
 	if (err->help)
 		diag_help(d, g, "%s", err->help);
-	f = open_memstream(&text, &n);
-	if (f) {
-		diags_print(d, f, false);
-		fclose(f);
-	}
 	json_put_text(o, "message", err->message);
 	json_put_text(o, "help", err->help);
 	json_put_text(o, "path", err->path);
@@ -155,8 +162,7 @@ static json_object *error_json(struct converge *c, const struct step *s, const s
 		json_object_object_add(o, "line", json_object_new_int64(span.line));
 		json_object_object_add(o, "column", json_object_new_int64(span.column));
 	}
-	json_put_text(o, "rendered", text);
-	free(text);
+	put_printed(o, "rendered", d);
 	return o;
 }
 
@@ -435,9 +441,6 @@ static int load(struct converge *c)
 	struct diags *d = diags_new();
 	_cleanup_err_ struct err err = {0};
 	json_object *e;
-	char *text = NULL;
-	size_t n = 0;
-	FILE *f;
 
 	if (c->file)
 		c->manifest = manifest_load(c->file, c->o.kinds, d);
@@ -446,14 +449,8 @@ static int load(struct converge *c)
 			   err.message);
 	if (!c->manifest || d->n) {
 		e = event_new("diagnostics");
-		f = open_memstream(&text, &n);
-		if (f) {
-			diags_print(d, f, false);
-			fclose(f);
-		}
 		json_object_object_add(e, "list", diags_json(d));
-		json_put_text(e, "text", text);
-		free(text);
+		put_printed(e, "text", d);
 		emit(c, e);
 	}
 	if (!c->manifest) {
