@@ -21,7 +21,8 @@ static void done(struct life *l)
 	l->manifest = NULL;
 }
 
-int life_begin(struct life *l, int argc, char **argv, const char *const *accepts, int *ret_code)
+/* Returns 0, or with *ret_code set to what the process exits with: -1, having said why. */
+static int begin(struct life *l, int argc, char **argv, const char *const *accepts, int *ret_code)
 {
 	const char *name;
 	int rest, r;
@@ -84,18 +85,23 @@ int life_xen(const struct life *l, const struct xen_domain **ret, struct err *e)
 	return 0;
 }
 
-int life_end(struct life *l)
+int life_run(int argc, char **argv, const char *const *accepts,
+	     int (*intend)(const struct life *l, struct err *e))
 {
-	_cleanup_(freep) char *only = xasprintf("domain/%s", l->domain->name);
-	int r = cli_converge(only, &l->o);
+	_cleanup_err_ struct err e = {0};
+	struct life l;
+	int code;
 
-	done(l);
-	return r;
-}
+	if (begin(&l, argc, argv, accepts, &code) < 0)
+		return code;
+	if (intend(&l, &e) < 0) {
+		fprintf(stderr, "manor %s: %s\n", argv[0], e.message ? e.message : "failed");
+		code = EXIT_FAILED;
+	} else {
+		_cleanup_(freep) char *only = xasprintf("domain/%s", l.domain->name);
 
-int life_fail(struct life *l, const char *verb, const struct err *e)
-{
-	fprintf(stderr, "manor %s: %s\n", verb, e->message ? e->message : "failed");
-	done(l);
-	return EXIT_FAILED;
+		code = cli_converge(only, &l.o);
+	}
+	done(&l);
+	return code;
 }

@@ -5,23 +5,22 @@
 #include "cli/life.h"
 #include "kinds/domain.h"
 
+static int intend(const struct life *l, struct err *e)
+{
+	const struct xen_domain *d;
+	int r = life_xen(l, &d, e);
+
+	if (r == 0)
+		r = intent_start(&l->who, e);
+	/* The husk of one that ended by itself would be settled, and stay off. */
+	if (r == 0 && d && d->state == XEN_SHUTDOWN)
+		r = intent_restart(&l->who, d->domid, INTENT_TIMEOUT_LEFT, e);
+	return r;
+}
+
 int verb_start(int argc, char **argv)
 {
 	static const char *const accepts[] = {"file", "format", "operands", NULL};
-	_cleanup_err_ struct err e = {0};
-	const struct xen_domain *d;
-	struct life l;
-	int code, r;
 
-	if (life_begin(&l, argc, argv, accepts, &code) < 0)
-		return code;
-	r = life_xen(&l, &d, &e);
-	if (r == 0)
-		r = intent_start(&l.who, &e);
-	/* The husk of one that ended by itself would be settled, and stay off. */
-	if (r == 0 && d && d->state == XEN_SHUTDOWN)
-		r = intent_restart(&l.who, d->domid, INTENT_TIMEOUT_LEFT, &e);
-	if (r < 0)
-		return life_fail(&l, argv[0], &e);
-	return life_end(&l);
+	return life_run(argc, argv, accepts, intend);
 }
