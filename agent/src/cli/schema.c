@@ -132,20 +132,10 @@ static bool merges(const struct field *f)
 	return false;
 }
 
-static const struct field *short_field(const struct table *t)
-{
-	size_t i;
-
-	for (i = 0; i < t->n; i++)
-		if (t->fields[i].flags & FIELD_SHORT)
-			return &t->fields[i];
-	return NULL;
-}
-
 /* A record, or the scalar that may stand for it. */
 static json_object *record_schema(struct schema *s, const struct table *t, bool partial)
 {
-	const struct field *f = short_field(t);
+	const struct field *f = field_short(t);
 	json_object *o = reference(s, t, partial);
 
 	return f ? any_of(value_schema(s, f, partial), o) : o;

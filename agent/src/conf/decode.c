@@ -491,20 +491,9 @@ static const struct node *read_file(struct task *x, const struct field *f, const
 	return s;
 }
 
-/* The field of a table that a plain scalar stands for; NULL: a mapping is needed. */
-static const struct field *short_field(const struct table *t)
-{
-	size_t i;
-
-	for (i = 0; i < t->n; i++)
-		if (t->fields[i].flags & FIELD_SHORT)
-			return &t->fields[i];
-	return NULL;
-}
-
 static bool can_be_record(const struct table *t, const struct node *n)
 {
-	return n->type == NODE_MAP || (n->type == NODE_SCALAR && short_field(t));
+	return n->type == NODE_MAP || (n->type == NODE_SCALAR && field_short(t));
 }
 
 static void not_a_mapping(struct task *x, const struct table *t, const struct node *n,
@@ -693,7 +682,7 @@ static void decode_record(struct task *x, const struct table *t, const struct no
 	x->bad |= x->c->diags->n_errors > errors;
 	rec->node = node;
 	if (node->type == NODE_SCALAR) {
-		const struct field *f = short_field(t);
+		const struct field *f = field_short(t);
 
 		given = 1ull << (f - t->fields);
 		if (decode_value(x, f, node, what, record))

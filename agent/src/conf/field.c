@@ -25,6 +25,14 @@ const struct field *field_find(const struct table *t, const char *name)
 	return i < t->n ? &t->fields[i] : NULL;
 }
 
+const struct field *field_short(const struct table *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->fields[i].flags & FIELD_SHORT)
+			return &t->fields[i];
+	return NULL;
+}
+
 bool field_is_set(const struct table *t, const void *record, const char *name)
 {
 	size_t i = field_index(t, name);

@@ -140,6 +140,8 @@ bool field_given(const struct table *t, const void *record, const char *name);
  * have been meant for what is missing. */
 bool field_strange(const struct table *t, const void *record);
 const struct field *field_find(const struct table *t, const char *name);
+/* The field that a plain scalar stands for; NULL: a mapping is needed. */
+const struct field *field_short(const struct table *t);
 
 /* The place of a field for diagnostics: its value's span, else the record's own. */
 struct span field_span(const void *record, const char *path);
