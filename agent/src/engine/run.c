@@ -12,6 +12,7 @@ void run_init(struct run *r, const struct plan *plan, size_t jobs)
 {
 	*r = (struct run){.plan = plan, .jobs = jobs ? jobs : 1};
 	r->states = xcalloc(plan->n, sizeof(*r->states));
+	r->at_work = xcalloc(plan->n, sizeof(*r->at_work));
 	for (size_t i = 0; i < plan->n; i++)
 		if (!step_todo(&plan->steps[i]))
 			r->states[i] = RUN_HELD;
@@ -20,13 +21,15 @@ void run_init(struct run *r, const struct plan *plan, size_t jobs)
 void run_done(struct run *r)
 {
 	free(r->states);
+	free(r->at_work);
 	r->states = NULL;
+	r->at_work = NULL;
 }
 
 static bool serial_busy(const struct run *r, const char *serial)
 {
-	for (size_t i = 0; serial && i < r->plan->n; i++)
-		if (r->states[i] == RUN_RUNNING && streq(r->plan->steps[i].serial, serial))
+	for (size_t i = 0; serial && i < r->running; i++)
+		if (streq(r->plan->steps[r->at_work[i]].serial, serial))
 			return true;
 	return false;
 }
@@ -49,30 +52,32 @@ size_t run_pick(struct run *r)
 		if (!ready || serial_busy(r, s->serial))
 			continue;
 		r->states[i] = RUN_RUNNING;
-		r->running++;
+		r->at_work[r->running++] = i;
 		return i;
 	}
 	return SIZE_MAX;
 }
 
+/* What needs a step that failed or is skipped is skipped. A plan is sorted: one pass finds them all. */
 static void skip(struct run *r, size_t failed)
 {
-	for (size_t i = 0; i < r->plan->n; i++) {
+	for (size_t i = failed + 1; i < r->plan->n; i++) {
 		const struct step *s = &r->plan->steps[i];
 
 		for (size_t j = 0; r->states[i] == RUN_WAITING && j < s->n_after; j++) {
-			if (s->after[j].step != failed || !s->after[j].required)
-				continue;
-			r->states[i] = RUN_SKIPPED;
-			skip(r, i);
+			enum run_state other = r->states[s->after[j].step];
+
+			if (s->after[j].required && (other == RUN_FAILED || other == RUN_SKIPPED))
+				r->states[i] = RUN_SKIPPED;
 		}
 	}
 }
 
 void run_finish(struct run *r, size_t i, int result)
 {
-	if (r->states[i] == RUN_RUNNING)
-		r->running--;
+	for (size_t j = 0; j < r->running; j++)
+		if (r->at_work[j] == i)
+			r->at_work[j] = r->at_work[--r->running];
 	r->states[i] = result < 0 ? RUN_FAILED : RUN_DONE;
 	if (result < 0)
 		skip(r, i);

@@ -22,7 +22,8 @@ struct run {
 	const struct plan *plan;
 	enum run_state *states; /* one a step */
 	size_t jobs;            /* at most so many at a time */
-	size_t running;
+	size_t *at_work;        /* those that are running */
+	size_t running;         /* so many */
 	bool stopped;           /* nothing new starts */
 };
 
