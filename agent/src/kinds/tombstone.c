@@ -125,11 +125,14 @@ int volume_undelete(struct arena *a, const struct facts *f, const struct tombsto
 
 	if (!lv || !tombstone_is(lv))
 		return err_set(e, -ENOENT, "no tombstone %s/%s", t->vg, t->lv);
-	if (!t->ours)
-		return err_set(
+	if (!t->ours) {
+		r = err_set(
 			e, -EPERM,
 			"%s/%s isn't ours: its mark is of another namespace than the manifest's",
 			t->vg, t->lv);
+		err_help(e, "name the manifest that it belongs to with -f FILE");
+		return r;
+	}
 	there = lvm_lv(lvm_facts(f), t->vg, t->name);
 	if (there) {
 		r = err_set(e, -EEXIST, "volume %s/%s is there by now", t->vg, t->name);
