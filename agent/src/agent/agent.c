@@ -79,8 +79,7 @@ static void on_event(void *data, json_object *event)
 			json_text(json_member(event, "error", json_type_object), "message");
 
 		log_warn("%s %s: %s", id, state, message ? message : text ? text : "");
-		if (a->current_steps)
-			json_object_array_add(a->current_steps, json_object_get(event));
+		agent_steps_take(a->current_steps, event);
 	} else if (streq(state, "done")) {
 		const char *why = json_text(event, "why");
 
@@ -115,13 +114,14 @@ static void wait_for_held(struct agent *a, const struct plan *p)
 }
 
 void agent_took_note(struct agent *a, enum converge_result result, const struct converge *c,
-		     const char *why)
+		     const char *why, const char *only, json_object *steps)
 {
 	const struct manifest *m = converge_manifest(c);
 
 	a->last_time = time(NULL);
 	a->last_result = result;
 	set(&a->last_why, why);
+	a->last_steps = agent_steps_after(a->last_steps, steps, converge_plan(c), only);
 	if (m) {
 		set(&a->last_file, m->source.name);
 		set(&a->last_sha256, m->sha256);
@@ -138,9 +138,8 @@ static void on_ended(void *data, enum converge_result result, const struct conve
 	struct agent *a = data;
 
 	a->running = NULL;
-	agent_took_note(a, result, c, NULL);
-	json_object_put(a->last_steps);
-	a->last_steps = a->current_steps;
+	agent_took_note(a, result, c, NULL, NULL, a->current_steps);
+	json_object_put(a->current_steps);
 	a->current_steps = NULL;
 	log_info("run ended: %s", converge_result_words[result]);
 	sd_notifyf(0, "STATUS=%s", converge_result_words[result]);

@@ -47,6 +47,14 @@ json_object *agent_status(const struct agent *a);
 
 /* agent/serve.c: the socket. */
 int serve_start(struct agent *a, struct err *e);
-/* A run that a client asked for has ended. */
+/* A run has ended, the agent's own or one that a client asked for (`only`: of one resource, or NULL).
+ * `steps`: its events that agent_steps_take() took. */
 void agent_took_note(struct agent *a, enum converge_result result, const struct converge *c,
-		     const char *why);
+		     const char *why, const char *only, json_object *steps);
+
+/* agent/steps.c: adds the event of a step that failed or is held; of any other none. */
+void agent_steps_take(json_object *steps, json_object *event);
+/* What status is to show after a run: its steps, and those from before that it did not look at. Takes
+ * `before` over. `p` NULL: it came to no plan. */
+json_object *agent_steps_after(json_object *before, json_object *steps, const struct plan *p,
+			       const char *only);

@@ -26,6 +26,8 @@ struct peer {
 	size_t sent;
 	sd_event_source *source;
 	struct converge *converge;
+	json_object *steps; /* of its run: what failed or is held */
+	char *only;
 	bool gone;    /* the other end left; freed when its run has ended */
 	bool finish;  /* close when `out` is written */
 	bool asked;   /* its run waits for a confirmation */
@@ -40,6 +42,8 @@ static void release(struct peer *p)
 	closep(&p->fd);
 	str_done(&p->in);
 	str_done(&p->out);
+	json_object_put(p->steps);
+	free(p->only);
 	free(p);
 	n_peers--;
 }
@@ -107,6 +111,7 @@ static void on_event(void *data, json_object *event)
 		}
 		p->asked = true;
 	}
+	agent_steps_take(p->steps, event);
 	put(p, event);
 }
 
@@ -119,7 +124,7 @@ static void on_ended(void *data, enum converge_result result, const struct conve
 	p->converge = NULL;
 	p->finish = true;
 	if (applied && !p->plan_only)
-		agent_took_note(p->agent, result, c, "apply");
+		agent_took_note(p->agent, result, c, "apply", p->only, p->steps);
 	if (p->gone)
 		release(p);
 }
@@ -144,6 +149,8 @@ static void begin(struct peer *p, json_object *o, bool plan_only)
 	if (allow >= 0)
 		c.plan.allowed = (enum impact)allow;
 	p->plan_only = plan_only;
+	p->steps = json_object_new_array();
+	p->only = c.plan.only ? xstrdup(c.plan.only) : NULL;
 	p->converge = converge_start(p->agent->loop, &c);
 }
 
