@@ -152,6 +152,30 @@ static void wwids_of(struct arena *a, struct udev_device *d, struct blk_disk *b)
 	}
 }
 
+/* Is this word of a sysfs path a PCI function: "0000:00:03.0"? */
+static bool is_pci(const char *s)
+{
+	return strlen(s) == 12 && s[4] == ':' && s[7] == ':' && s[10] == '.' &&
+	       strspn(s, "0123456789abcdef:.") == 12;
+}
+
+/* udev's own, which tells ports of one controller apart; without it the PCI function alone. */
+static const char *pci_of(struct arena *a, struct udev_device *d)
+{
+	const char *path = trimmed(a, udev_device_get_property_value(d, "ID_PATH"));
+	_cleanup_(freep) char *copy = NULL;
+	const char *pci = NULL;
+	char *save = NULL;
+
+	if (path)
+		return startswith(path, "pci-") ? path : NULL;
+	copy = xstrdup(udev_device_get_syspath(d));
+	for (char *w = strtok_r(copy, "/", &save); w; w = strtok_r(NULL, "/", &save))
+		if (is_pci(w))
+			pci = w;
+	return pci ? arena_printf(a, "pci-%s", pci) : NULL;
+}
+
 static struct blk_disk *read_one(struct arena *a, struct udev_device *d, struct blk_uses *uses)
 {
 	static const char *const model_properties[] = {"ID_MODEL", NULL};
@@ -181,6 +205,7 @@ static struct blk_disk *read_one(struct arena *a, struct udev_device *d, struct 
 	if (!partition) {
 		b->model = first_of(a, d, model_properties, model_attributes);
 		b->serial = first_of(a, d, serial_properties, serial_attributes);
+		b->pci = pci_of(a, d);
 		wwids_of(a, d, b);
 	}
 	links_of(a, d, b);

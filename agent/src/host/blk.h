@@ -16,6 +16,7 @@ struct blk_disk {
 	uint64_t size;
 	const char *model;  /* NULL: none given */
 	const char *serial; /* the short one where udev knows both; NULL: none given */
+	const char *pci;    /* as udev's ID_PATH: "pci-0000:00:1f.2-ata-1"; NULL: not behind PCI */
 	struct list wwids;  /* as sysfs and udev spell it: "naa.5002…", "0x5002…", "eui.…" */
 	struct list links;  /* /dev/disk/by-path/…, by-id/…: all udev links */
 	struct list signatures; /* what libblkid found, for people: "ext4 'data'", "gpt partition table" */

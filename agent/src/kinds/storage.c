@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Storage: an LVM volume group with one thin pool. Which disks and how much of them can't be compared
- * field by field (a serial with a PV, a share with bytes), so decide() compares: it adds the step that
- * extends the group, grows the pool or mends it. storage_apply.c does it.
+ * field by field (a serial with a PV, a share with bytes), so storage_plan.c compares; storage_apply.c
+ * does what it finds.
  */
 #include "kinds/storage.h"
 
@@ -14,18 +14,10 @@
 #include "kinds/lvm_facts.h"
 #include "kinds/storage_apply.h"
 #include "kinds/storage_device.h"
+#include "kinds/storage_plan.h"
 #include "kinds/storage_pool.h"
+#include "kinds/storage_room.h"
 #include "kinds/volume.h"
-
-/* Of a percentage, in hundredths: nothing new is put into a pool beyond the first two. */
-#define DATA_FULL     9500
-#define METADATA_FULL 9000
-#define WARN_FULL     8000
-
-#define MAKE_ROOM                                                                                  \
-	"grow it, or remove volumes (tombstones hold their data: manor undelete lists them)"
-
-#define STEP_TIMEOUT_S 1800 /* LVM is waited for, never killed */
 
 TABLE(storage_device_table, storage_device, "device",
       "A disk, by what stays the same when cables and kernels change.",
@@ -36,6 +28,14 @@ TABLE(storage_device_table, storage_device, "device",
       {.name = "path", .type = FIELD_STRING, .offset = FIELD_AT(storage_device, path),
        .parse = parse_path,
        .doc = "a link that stays, such as /dev/disk/by-path/…; for partitions too"},
+      {.name = "pci", .type = FIELD_STRING, .offset = FIELD_AT(storage_device, pci),
+       .parse = parse_pci,
+       .doc = "where it sits, as 'manor facts' shows it: pci-0000:00:1f.2-ata-1; pci-0000:00:1f.2 or "
+	      "0000:00:1f.2 is whatever disk is there"},
+      {.name = "min_size", .type = FIELD_SIZE, .offset = FIELD_AT(storage_device, min_size),
+       .min = 1, .max = INT64_MAX, .doc = "at least so large; any size when not given"},
+      {.name = "max_size", .type = FIELD_SIZE, .offset = FIELD_AT(storage_device, max_size),
+       .min = 1, .max = INT64_MAX, .doc = "at most so large; any size when not given"},
       {.name = "pv", .type = FIELD_STRING, .offset = FIELD_AT(storage_device, pv),
        .flags = FIELD_DERIVED, .doc = "the UUID that LVM's label on it bears"});
 
@@ -84,12 +84,6 @@ static const char *size_text(struct arena *a, uint64_t bytes)
 	char buf[NUM_TEXT];
 
 	return arena_strdup(a, num_size(buf, bytes));
-}
-
-static const char *percent_text(struct arena *a, int64_t hundredths)
-{
-	return arena_printf(a, "%lld.%lld %%", (long long)hundredths / 100,
-			    (long long)hundredths % 100 / 10);
 }
 
 /* --- names: vgcreate(8), lvm(8) "VALID NAMES" --- */
@@ -148,7 +142,8 @@ static void prepare_device(struct manifest *m, struct resource *r, struct storag
 	struct span span = d->rec.node ? d->rec.node->span : r->span;
 	const struct table *t = &storage_device_table;
 	unsigned given = field_given(t, d, "serial") + field_given(t, d, "wwid") +
-			 field_given(t, d, "path");
+			 field_given(t, d, "path") +
+			 field_given(t, d, "pci");
 
 	if (given == 0 && field_strange(t, d))
 		return;
@@ -157,10 +152,10 @@ static void prepare_device(struct manifest *m, struct resource *r, struct storag
 					    given ? "a device of %s is named in more than one way"
 						  : "a device of %s has no name",
 					    resource_title(m->arena, r));
-		diag_help(m->diags, g, "give exactly one of serial, wwid and path");
+		diag_help(m->diags, g, "give exactly one of serial, wwid, path and pci");
 		return;
 	}
-	if (!d->serial && !d->wwid && !d->path)
+	if (!d->serial && !d->wwid && !d->path && !d->pci)
 		return; /* what is wrong with it was said */
 	if (d->path && !startswith(d->path, "/dev/")) {
 		diag_error(m->diags, "bad-device", field_span(d, "path"), "'%s' is no device",
@@ -170,7 +165,13 @@ static void prepare_device(struct manifest *m, struct resource *r, struct storag
 	if (d->path && strchr(d->path + 5, '/') == NULL && strncmp(d->path, "/dev/loop", 9) != 0) {
 		struct diag *g = diag_warn(m->diags, "unstable-name", field_span(d, "path"),
 					   "'%s' may be another disk after the next boot", d->path);
-		diag_help(m->diags, g, "name it by serial, wwid or /dev/disk/by-path/…");
+		diag_help(m->diags, g, "name it by serial, wwid, pci or /dev/disk/by-path/…");
+	}
+	if (d->min_size && d->max_size && d->min_size > d->max_size) {
+		struct diag *g = diag_error(m->diags, "bad-device", field_span(d, "max_size"),
+					    "max_size is less than min_size: no disk fits");
+		diag_also(m->diags, g, field_span(d, "min_size"), "at least so large");
+		return;
 	}
 	device_pv_uuid(m->namespace, r->name, d, uuid);
 	d->pv = arena_strdup(m->arena, uuid);
@@ -192,10 +193,15 @@ static void storage_prepare(struct manifest *m, struct resource *r)
 		prepare_device(m, r, s->devices.items[i]);
 }
 
+/* One disk may fit both: the same name, and sizes that meet. */
 static bool same_device(const struct storage_device *x, const struct storage_device *y)
 {
-	return (x->serial && streq(x->serial, y->serial)) || (x->wwid && streq(x->wwid, y->wwid)) ||
-	       (x->path && streq(x->path, y->path));
+	bool named = (x->serial && streq(x->serial, y->serial)) ||
+		     (x->wwid && streq(x->wwid, y->wwid)) || (x->path && streq(x->path, y->path)) ||
+		     (x->pci && streq(x->pci, y->pci));
+
+	return named && !(x->max_size && y->min_size > x->max_size) &&
+	       !(y->max_size && x->min_size > y->max_size);
 }
 
 /* Whether any device before this one, of this storage or of another, is the same. */
@@ -226,34 +232,6 @@ static void check_twice(struct manifest *m, const struct resource *r, size_t ind
 	}
 }
 
-/* The sum of what volumes are promised out of the pool; sizes that follow from a base are taken from
- * the facts, or left out while it isn't there. */
-static uint64_t promised(const struct manifest *m, const struct lvm_facts *l, const char *storage,
-			 const struct resource **ret_largest)
-{
-	const struct resource *largest = NULL;
-	uint64_t sum = 0, most = 0;
-
-	for (size_t i = 0; i < m->n_resources; i++) {
-		const struct resource *r = m->resources[i];
-		const struct volume *v = r->record;
-		const struct lvm_lv *base;
-		uint64_t size;
-
-		if (r->kind != &kind_volume || !v->thin || !streq(v->storage, storage))
-			continue;
-		base = v->base ? lvm_base(l, storage, v->base) : NULL;
-		size = v->size ? v->size : base ? base->size : 0;
-		sum += size;
-		if (size > most) {
-			most = size;
-			largest = r;
-		}
-	}
-	*ret_largest = largest;
-	return sum;
-}
-
 static void check_promise(struct manifest *m, const struct resource *r)
 {
 	const struct storage_pool *p = &((struct storage *)r->record)->pool;
@@ -264,7 +242,7 @@ static void check_promise(struct manifest *m, const struct resource *r)
 	if (!pool)
 		return; /* a share of a group that only the host knows: decided there */
 	most = pool_promise(p, pool);
-	sum = promised(m, NULL, r->name, &largest);
+	sum = storage_promised(m, NULL, r->name, &largest);
 	if (sum <= most)
 		return;
 	g = diag_error(m->diags, "pool-too-small", field_span(&p->rec, "size"),
@@ -349,7 +327,8 @@ static void storage_actual(struct arena *a, const struct facts *f, const struct 
 		fill(a, l, vg, x->record);
 		if (x->foreign) {
 			r = m ? manifest_find(m, "storage", vg->name) : NULL;
-			if (r)
+			x->note = storage_trouble(a, l, vg->name, NULL);
+			if (r && !x->note)
 				x->note = arena_printf(
 					a,
 					"volume group %s is there and bears no mark of ours; to have it "
@@ -367,283 +346,6 @@ static void storage_actual(struct arena *a, const struct facts *f, const struct 
 			x->note = arena_printf(a, "its thin pool is unwell: %s", pool->health);
 		x->state = vg->partial ? "partial" : x->half_made ? "half-made" : "up";
 	}
-}
-
-/* --- deciding --- */
-
-const char *storage_admit(struct arena *a, const struct facts *f, const char *storage,
-			  uint64_t bytes)
-{
-	const struct lvm_lv *pool = storage_pool_of(lvm_facts(f), storage);
-	uint64_t used, left;
-
-	if (!pool)
-		return NULL;
-	if (streq(pool->health, "out_of_data"))
-		return arena_printf(a, "pool %s/%s is full; " MAKE_ROOM, storage, STORAGE_POOL);
-	if (pool->health)
-		return arena_printf(a, "pool %s/%s is unwell: %s", storage, STORAGE_POOL,
-				    pool->health);
-	if (pool->metadata_percent > METADATA_FULL)
-		return arena_printf(a, "the metadata of pool %s/%s is %s full", storage,
-				    STORAGE_POOL, percent_text(a, pool->metadata_percent));
-	if (pool->data_percent < 0)
-		return NULL;
-	used = pool->size / 10000 * (uint64_t)pool->data_percent;
-	left = pool->size > used ? pool->size - used : 0;
-	if (bytes > left)
-		return arena_printf(a, "pool %s/%s is %s full: needs %s, has %s free; " MAKE_ROOM,
-				    storage, STORAGE_POOL, percent_text(a, pool->data_percent),
-				    size_text(a, bytes), size_text(a, left));
-	if (pool->data_percent > DATA_FULL)
-		return arena_printf(a,
-				    "pool %s/%s is %s full, %s of %s free: above %d %% nothing new "
-				    "is put into it; " MAKE_ROOM,
-				    storage, STORAGE_POOL, percent_text(a, pool->data_percent),
-				    size_text(a, left), size_text(a, pool->size), DATA_FULL / 100);
-	return NULL;
-}
-
-/* As storage_check(), where only the host knows how large the pool is. NULL: fine. */
-const char *storage_overcommitted(struct arena *a, const struct manifest *m, const struct facts *f,
-				  const char *storage)
-{
-	const struct resource *r = manifest_find(m, "storage", storage), *largest;
-	const struct lvm_lv *pool = storage_pool_of(lvm_facts(f), storage);
-	const struct storage *s = r ? r->record : NULL;
-	uint64_t most, sum;
-
-	if (!s || !pool)
-		return NULL;
-	most = pool_promise(&s->pool, pool->size);
-	sum = promised(m, lvm_facts(f), storage, &largest);
-	if (sum <= most)
-		return NULL;
-	return arena_printf(a,
-			    "pool %s/%s is promised to more than it may carry: volumes of %s, "
-			    "limit %s (pool.overcommit: %s)",
-			    storage, STORAGE_POOL, size_text(a, sum), size_text(a, most),
-			    s->pool.overcommit);
-}
-
-struct decision {
-	struct planning *p;
-	const struct resource *want;
-	struct str why;
-	const char *refused; /* a conflict: its first reason */
-	const char *pending; /* what is asked for and never done by itself */
-	struct span span;
-	bool work; /* something is to be done */
-};
-
-static void because(struct decision *d, const char *text)
-{
-	str_addf(&d->why, "%s%s", d->why.n ? ", " : "", text);
-	d->work = true;
-}
-
-/* Which disks come in; which the manifest names no longer. Returns the bytes that come in. */
-static uint64_t decide_devices(struct decision *d, const struct storage *s, bool complete)
-{
-	struct arena *a = d->p->arena;
-	const struct lvm_facts *l = lvm_facts(d->p->facts);
-	_cleanup_(freep) struct device *all = xcalloc(s->devices.n + 1, sizeof(*all));
-	uint64_t bytes = 0;
-
-	for (size_t i = 0; i < s->devices.n; i++) {
-		const struct storage_device *one = s->devices.items[i];
-
-		device_find(a, d->p->facts, d->want->name, one, &all[i]);
-		for (size_t k = 0; k < i && all[i].disk; k++)
-			if (all[k].disk == all[i].disk) {
-				all[i].state = DEVICE_REFUSED;
-				all[i].why = arena_printf(a, "%s and %s are one disk, %s",
-							  device_title(a, all[k].want),
-							  device_title(a, one), all[i].disk->path);
-			}
-		if (all[i].state == DEVICE_REFUSED && !d->refused) {
-			d->refused = all[i].help
-					     ? arena_printf(a, "%s; %s", all[i].why, all[i].help)
-					     : all[i].why;
-			d->span = field_span(one, device_key(one));
-		}
-		if (all[i].state != DEVICE_EMPTY && all[i].state != DEVICE_OURS)
-			continue;
-		bytes += all[i].disk->size > EXTENT ? all[i].disk->size / EXTENT * EXTENT - EXTENT
-						    : 0;
-		because(d, arena_printf(a, "%s %s (%s)", complete ? "add" : "take",
-					all[i].disk->path, size_text(a, all[i].disk->size)));
-	}
-	for (size_t i = 0; complete && i < l->pvs.n && !d->pending; i++) {
-		const struct lvm_pv *pv = l->pvs.items[i];
-		bool named = false, doubt = false;
-
-		for (size_t k = 0; k < s->devices.n; k++) {
-			named |= all[k].disk && streq(all[k].disk->pv_uuid, pv->uuid);
-			named |= streq(all[k].want->pv, pv->uuid);
-			doubt |= !all[k].disk; /* one that isn't found may be this one */
-		}
-		if (streq(pv->vg, d->want->name) && !named && !doubt)
-			d->pending = arena_printf(
-				a,
-				"%s is in the group and no longer in the manifest; what is on it "
-				"isn't moved by itself: name it again, or do 'pvmove %s' and "
-				"'vgreduce %s %s'",
-				pv->name, pv->name, d->want->name, pv->name);
-	}
-	return bytes;
-}
-
-static void decide_pool(struct decision *d, const struct storage *s, uint64_t vg_size,
-			uint64_t vg_free, const struct lvm_lv *pool)
-{
-	struct arena *a = d->p->arena;
-	struct pool_sizes have = {0}, target;
-	uint64_t needed;
-
-	if (pool)
-		have = (struct pool_sizes){pool->size, pool->metadata_size};
-	if (pool && !d->pending && pool_shrinks(&s->pool, vg_size, &have)) {
-		d->pending = arena_printf(a,
-					  "the pool has %s, the manifest asks for %s; a pool is "
-					  "never shrunk",
-					  size_text(a, have.data), s->pool.size);
-		d->span = field_span(&s->pool.rec, "size");
-		return;
-	}
-	if (pool_target(&s->pool, vg_size, vg_free, &have, &target, &needed) < 0) {
-		if (!d->refused) {
-			d->refused = arena_printf(
-				a,
-				"the pool (%s, and twice its metadata) doesn't fit: %s more is "
-				"needed than the group has, %s",
-				s->pool.size ? s->pool.size : "90%VG", size_text(a, needed),
-				size_text(a, vg_free + have.data));
-			d->span = field_span(&s->pool.rec, "size");
-		}
-		return;
-	}
-	if (!pool)
-		because(d, arena_printf(a, "thin pool of %s", size_text(a, target.data)));
-	else if (target.data > have.data)
-		because(d, arena_printf(a, "pool: %s → %s", size_text(a, have.data),
-					size_text(a, target.data)));
-	if (pool && target.metadata > have.metadata)
-		because(d, arena_printf(a, "pool metadata: %s → %s", size_text(a, have.metadata),
-					size_text(a, target.metadata)));
-	if (pool && pool->kernel_transaction_id >= 0 &&
-	    pool->kernel_transaction_id != pool->transaction_id)
-		because(d, arena_printf(a,
-					"mend the pool: it is at transaction %lld, its metadata at "
-					"%lld",
-					(long long)pool->kernel_transaction_id,
-					(long long)pool->transaction_id));
-}
-
-static void note_fullness(struct planning *p, const char *name, const struct lvm_lv *pool)
-{
-	const char *subject = arena_printf(p->arena, "storage/%s", name);
-
-	if (pool->data_percent > WARN_FULL || pool->metadata_percent > WARN_FULL)
-		plan_note(p->plan, NOTE_WARNING, subject,
-			  arena_printf(p->arena, "its pool is %s full, its metadata %s",
-				       percent_text(p->arena, pool->data_percent),
-				       percent_text(p->arena, pool->metadata_percent)));
-	if (!pool->error_when_full)
-		plan_note(p->plan, NOTE_WARNING, subject,
-			  "its pool queues writes when it is full: guests would hang; "
-			  "'lvchange --errorwhenfull y' cures it");
-	if (pool->health)
-		plan_note(p->plan, NOTE_WARNING, subject,
-			  arena_printf(p->arena, "its pool is unwell: %s", pool->health));
-}
-
-static void note_expired(struct planning *p, const char *name)
-{
-	struct tombstone *list;
-	size_t n;
-
-	volume_tombstones(p->arena, p->facts, p->manifest, &list, &n);
-	for (size_t i = 0; i < n; i++) {
-		if (!list[i].ours || !streq(list[i].vg, name) || list[i].expires > p->facts->time)
-			continue;
-		plan_note(p->plan, NOTE_KEPT, arena_printf(p->arena, "volume/%s", list[i].name),
-			  arena_printf(p->arena,
-				       "removed long ago, its tombstone has expired: "
-				       "'lvremove %s/%s' frees its space",
-				       list[i].vg, list[i].lv));
-	}
-}
-
-static struct step *usual(struct planning *p, struct step *s)
-{
-	s->serial = arena_printf(p->arena, "vg/%s", s->name);
-	s->timeout_s = STEP_TIMEOUT_S;
-	return s;
-}
-
-static void storage_decide(struct planning *p, const struct resource *want,
-			   const struct actual *have, struct step *step)
-{
-	struct decision d = {.p = p, .want = want};
-	const struct lvm_facts *l = lvm_facts(p->facts);
-	const struct storage *s = want ? want->record : NULL;
-	const struct lvm_vg *vg;
-	const struct lvm_lv *pool, *any;
-	bool complete = have && !have->half_made;
-	uint64_t more, back = 0;
-
-	if (!want) {
-		usual(p, step)->why = "released: its marks are taken off, nothing is destroyed";
-		return;
-	}
-	if (step && step->hold != HOLD_NO)
-		return; /* something foreign of that name */
-	vg = have ? lvm_vg(l, want->name) : NULL;
-	pool = complete ? storage_pool_of(l, want->name) : NULL;
-	any = vg && !complete ? lvm_lv(l, vg->name, STORAGE_POOL) : NULL;
-	if (any && !lvm_our_id(p->manifest, "storage", vg->name, &any->tags))
-		d.refused = arena_printf(p->arena, POOL_FOREIGN "; " POOL_FOREIGN_HELP, vg->name,
-					 want->uuid, vg->name);
-	else if (any)
-		back = any->size; /* cut short: it is taken away first */
-	more = decide_devices(&d, s, complete);
-	if (!d.refused)
-		decide_pool(&d, s, (vg ? vg->size : 0) + more, (vg ? vg->free : 0) + back + more,
-			    pool);
-	if (complete && pool && vg) {
-		note_fullness(p, want->name, pool);
-		note_expired(p, want->name);
-		if (vg->partial)
-			plan_note(p->plan, NOTE_WARNING,
-				  arena_printf(p->arena, "storage/%s", vg->name),
-				  "a device of its volume group is missing");
-	}
-	if (!step && (d.work || d.refused)) {
-		step = plan_add(p->plan, ACTION_UPDATE, want->kind, want->name, want->uuid);
-		step->impact = IMPACT_LIVE;
-	}
-	if (step) {
-		usual(p, step);
-		if (d.why.n)
-			step->why = arena_strdup(p->arena, d.why.s);
-		if (d.refused) {
-			step_hold(step, HOLD_CONFLICT, d.refused);
-			step->hold_span = d.span;
-		}
-	}
-	/* What is asked for and never done by itself stands beside it, and stops nobody. */
-	if (d.pending && !d.refused) {
-		step = usual(p,
-			     plan_add(p->plan, ACTION_UPDATE, want->kind, want->name, want->uuid));
-		step->id =
-			arena_printf(p->arena, "%s:%s", step->id, impact_words[IMPACT_DATA_LOSS]);
-		step->impact = IMPACT_DATA_LOSS;
-		step->why = "what the manifest asks for can't be done live";
-		step->hold_span = d.span;
-		step_hold(step, HOLD_IMPACT, d.pending);
-	}
-	str_done(&d.why);
 }
 
 static const char *const storage_readers[] = {"lvm", "disks", NULL};

@@ -10,9 +10,10 @@
 
 #define STORAGE_POOL "pool"
 
-struct storage_device { /* exactly one of these */
+struct storage_device {
 	struct record rec;
-	const char *serial, *wwid, *path;
+	const char *serial, *wwid, *path, *pci; /* exactly one of these */
+	uint64_t min_size, max_size;            /* 0: any */
 	const char *pv; /* derived: the UUID that our PV on it bears */
 };
 
@@ -40,6 +41,10 @@ struct storage {
  * admits. For template and volume. Arena memory. */
 const char *storage_admit(struct arena *a, const struct facts *f, const char *storage,
 			  uint64_t bytes);
+/* Why nothing in that volume group can be changed: another of its name, a missing device, exported;
+ * NULL: nothing is wrong, or it isn't there. `s` (may be NULL) names the devices. */
+const char *storage_trouble(struct arena *a, const struct lvm_facts *l, const char *vg,
+			    const struct storage *s);
 /* Whether the manifest's volumes add up to more than the pool that is there may carry: why, else NULL. */
 const char *storage_overcommitted(struct arena *a, const struct manifest *m, const struct facts *f,
 				  const char *storage);

@@ -153,10 +153,16 @@ int storage_apply(struct work *w, struct err *e)
 	const char *id = arena_printf(w->arena, TAG_ID "=%s", w->step->uuid);
 	const struct storage *s = w->step->want_record;
 	const struct lvm_vg *vg = lvm_vg(lvm_facts(w->facts), w->step->name);
+	const char *why;
 	int r;
 
 	if (w->step->action == ACTION_REMOVE)
 		return release(w, id, e);
+	why = storage_trouble(w->arena, lvm_facts(w->facts), w->step->name, s);
+	if (why) {
+		err_at(e, "devices");
+		return err_set(e, -EIO, "%s", why);
+	}
 	if (vg && !list_has(&vg->tags, id))
 		return err_set(e, -EEXIST, "volume group %s is there and bears no mark of ours",
 			       vg->name);

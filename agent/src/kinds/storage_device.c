@@ -4,6 +4,7 @@
  */
 #include "kinds/storage_device.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "base/ident.h"
@@ -11,22 +12,48 @@
 #include "base/str.h"
 #include "kinds/lvm_facts.h"
 
-#define CANDIDATES_MAX 8
+#define CANDIDATES_MAX 64
 #define DEVICE_MIN     (64u << 20)
+
+int parse_pci(struct decode *c, const struct field *f, const char *text, const char **ret,
+	      struct err *e)
+{
+	const char *s = startswith(text, "pci-") ? text + 4 : text;
+	unsigned domain, bus, slot, function;
+	int n = 0;
+
+	if (sscanf(s, "%4x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function, &n) != 4 || n != 12 ||
+	    (s[n] && s[n] != '-'))
+		return err_set(e, -EINVAL,
+			       "a PCI path such as pci-0000:00:1f.2-ata-1 or 0000:00:1f.2");
+	*ret = arena_printf(c->arena, "pci-%04x:%02x:%02x.%x%s", domain, bus, slot, function,
+			    s + n);
+	return 0;
+}
 
 const char *device_key(const struct storage_device *d)
 {
-	return d->serial ? "serial" : d->wwid ? "wwid" : "path";
+	return d->serial ? "serial" : d->wwid ? "wwid" : d->path ? "path" : "pci";
 }
 
 static const char *value_of(const struct storage_device *d)
 {
-	return d->serial ? d->serial : d->wwid ? d->wwid : d->path;
+	return d->serial ? d->serial : d->wwid ? d->wwid : d->path ? d->path : d->pci;
 }
 
 const char *device_title(struct arena *a, const struct storage_device *d)
 {
-	return arena_printf(a, "%s '%s'", device_key(d), value_of(d));
+	const char *name = arena_printf(a, "%s '%s'", device_key(d), value_of(d));
+	char least[NUM_TEXT], most[NUM_TEXT];
+
+	if (d->min_size && d->max_size)
+		return arena_printf(a, "%s of %s to %s", name, num_size(least, d->min_size),
+				    num_size(most, d->max_size));
+	if (d->min_size)
+		return arena_printf(a, "%s of at least %s", name, num_size(least, d->min_size));
+	if (d->max_size)
+		return arena_printf(a, "%s of at most %s", name, num_size(most, d->max_size));
+	return name;
 }
 
 /* The 32 hex digits of a version 5 UUID, in groups as LVM writes its own: 6-4-4-4-4-4-6. Its alphabet
@@ -35,7 +62,13 @@ void device_pv_uuid(const char *namespace, const char *storage, const struct sto
 		    char ret[PV_UUID_TEXT])
 {
 	static const unsigned char groups[] = {6, 4, 4, 4, 4, 4, 6};
-	_cleanup_(freep) char *name = xasprintf("%s/%s/%s", storage, device_key(d), value_of(d));
+	_cleanup_(freep) char *plain = xasprintf("%s/%s/%s", storage, device_key(d), value_of(d));
+	/* Two of one name are told apart by their sizes. */
+	_cleanup_(freep) char *name =
+		d->min_size || d->max_size
+			? xasprintf("%s/%llu-%llu", plain, (unsigned long long)d->min_size,
+				    (unsigned long long)d->max_size)
+			: xstrdup(plain);
 	char uuid[UUID_TEXT];
 	const char *from = uuid;
 	char *to = ret;
@@ -53,13 +86,27 @@ void device_pv_uuid(const char *namespace, const char *storage, const struct sto
 	*to = '\0';
 }
 
-static bool fits(const struct blk_disk *b, const struct storage_device *d)
+static bool behind_pci(const struct blk_disk *b, const char *pci)
 {
-	if (d->serial)
-		return !b->parent && streq(b->serial, d->serial);
-	if (d->wwid)
-		return !b->parent && list_has(&b->wwids, d->wwid);
-	return streq(b->path, d->path) || list_has(&b->links, d->path);
+	size_t n = strlen(pci);
+
+	return b->pci && strncmp(b->pci, pci, n) == 0 && (!b->pci[n] || b->pci[n] == '-');
+}
+
+static bool named(const struct blk_disk *b, const struct storage_device *d)
+{
+	if (d->path)
+		return streq(b->path, d->path) || list_has(&b->links, d->path);
+	if (b->parent)
+		return false; /* the rest names whole disks */
+	return d->serial ? streq(b->serial, d->serial)
+	       : d->wwid ? list_has(&b->wwids, d->wwid)
+			 : behind_pci(b, d->pci);
+}
+
+static bool sized(const struct blk_disk *b, const struct storage_device *d)
+{
+	return b->size >= d->min_size && (!d->max_size || b->size <= d->max_size);
 }
 
 static const struct lvm_pv *pv_of(const struct lvm_facts *l, const struct blk_disk *b)
@@ -95,42 +142,74 @@ static const char *refusal(struct arena *a, const struct lvm_facts *l, const str
 		return arena_printf(a, "it belongs to volume group %s", pv->vg);
 	if (b->unreadable)
 		return arena_printf(a, "it can't be read: %s", b->unreadable);
+	if (b->readonly)
+		return "it is read-only";
 	if (b->signatures.n)
 		return arena_printf(a, "it bears a signature: %s", joined(a, &b->signatures, ""));
 	if (b->partitions.n)
 		return arena_printf(a, "it has partitions: %s", joined(a, &b->partitions, ""));
 	if (b->holders.n)
 		return arena_printf(a, "it is in use by %s", joined(a, &b->holders, ""));
-	if (b->readonly)
-		return "it is read-only";
 	if (b->size < DEVICE_MIN)
 		return "it is smaller than 64 MiB";
 	return NULL;
 }
 
-static const char *describe(struct arena *a, const struct lvm_facts *l, const struct blk_disk *b)
+/* In what that disk is not the one that is meant; NULL: it is. */
+static const char *mismatch(struct arena *a, const struct blk_disk *b,
+			    const struct storage_device *d)
 {
 	char size[NUM_TEXT];
-	const char *why = refusal(a, l, b);
 
-	return arena_printf(a, "%s (%s%s, %s)", b->path, b->serial ? "serial " : "",
-			    b->serial ? b->serial : "no serial",
-			    why ? why : arena_printf(a, "%s, empty", num_size(size, b->size)));
+	if (!named(b, d)) {
+		if (d->wwid)
+			return b->wwids.n
+				       ? arena_printf(a, "its wwid is %s", joined(a, &b->wwids, ""))
+				       : "it has no wwid";
+		if (d->pci)
+			return b->pci ? arena_printf(a, "it is at %s", b->pci)
+				      : "it has no PCI path";
+		return d->serial ? "another serial" : "another path";
+	}
+	if (b->size < d->min_size)
+		return arena_printf(a, "smaller than min_size, %s", num_size(size, d->min_size));
+	if (!sized(b, d))
+		return arena_printf(a, "larger than max_size, %s", num_size(size, d->max_size));
+	return NULL;
 }
 
-static const char *candidates(struct arena *a, const struct lvm_facts *l, const struct blk_facts *k)
+static const char *describe(struct arena *a, const struct lvm_facts *l, const struct blk_disk *b,
+			    const struct storage_device *d)
+{
+	char size[NUM_TEXT];
+	const char *other = mismatch(a, b, d), *why = refusal(a, l, b);
+
+	return arena_printf(a, "%s (%s%s, %s: %s%s%s)", b->path, b->serial ? "serial " : "",
+			    b->serial ? b->serial : "no serial", num_size(size, b->size),
+			    other ? other : "", other && why ? "; " : "",
+			    why     ? why
+			    : other ? ""
+				    : "empty");
+}
+
+/* Every disk that might have been meant and why it isn't, those of the right name first. */
+static const char *candidates(struct arena *a, const struct lvm_facts *l, const struct blk_facts *k,
+			      const struct storage_device *d)
 {
 	_cleanup_str_ struct str b = {0};
 	size_t n = 0;
 
-	for (size_t i = 0; i < k->disks.n; i++) {
-		const struct blk_disk *d = k->disks.items[i];
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < k->disks.n; i++) {
+			const struct blk_disk *disk = k->disks.items[i];
 
-		if (d->parent || startswith(d->name, "loop"))
-			continue;
-		if (n++ < CANDIDATES_MAX)
-			str_addf(&b, "%s%s", b.n ? ", " : "", describe(a, l, d));
-	}
+			if (named(disk, d) != (pass == 0))
+				continue;
+			if (pass && (disk->parent || startswith(disk->name, "loop")))
+				continue;
+			if (n++ < CANDIDATES_MAX)
+				str_addf(&b, "%s%s", b.n ? ", " : "", describe(a, l, disk, d));
+		}
 	if (n > CANDIDATES_MAX)
 		str_addf(&b, " and %zu more", n - CANDIDATES_MAX);
 	return n ? arena_printf(a, "there are: %s", b.s) : "there is no disk at all";
@@ -155,30 +234,39 @@ void device_find(struct arena *a, const struct facts *f, const char *storage,
 	for (size_t i = 0; i < k->disks.n; i++) {
 		const struct blk_disk *b = k->disks.items[i];
 
-		if (!fits(b, d))
+		if (!named(b, d) || !sized(b, d))
 			continue;
 		found = b;
-		str_addf(&all, "%s%s", n++ ? ", " : "", b->path);
+		str_addf(&all, "%s%s", n++ ? ", " : "", describe(a, l, b, d));
 	}
 	if (n == 0) {
 		ret->why = arena_printf(a, "no disk has %s; %s", device_title(a, d),
-					candidates(a, l, k));
+					candidates(a, l, k, d));
 		return;
 	}
 	if (n > 1) {
 		ret->why = arena_printf(a, "%s fits %zu disks: %s", device_title(a, d), n, all.s);
-		ret->help = "name it by what only one of them has: see 'manor facts'";
+		ret->help =
+			"name it by what only one of them has (see 'manor facts'), or narrow it with "
+			"min_size and max_size";
 		return;
 	}
 	ret->disk = found;
 	pv = pv_of(l, found);
 	if (pv && streq(pv->vg, storage)) {
-		ret->state = DEVICE_MEMBER;
+		if (!found->readonly)
+			ret->state = DEVICE_MEMBER;
+		else
+			ret->why = arena_printf(a,
+						"%s, %s, is read-only: nothing in volume group %s "
+						"can be changed",
+						found->path, device_title(a, d), storage);
 		return;
 	}
 	/* Ours if it bears the very UUID that follows from the manifest, and LVM alone is on it. */
 	if (found->pv_uuid && streq(found->pv_uuid, d->pv) && !(pv && pv->vg) &&
-	    found->signatures.n == 1 && !found->mounts.n && !found->holders.n && !found->root) {
+	    found->signatures.n == 1 && !found->readonly && !found->mounts.n && !found->holders.n &&
+	    !found->root) {
 		ret->state = DEVICE_OURS;
 		return;
 	}
@@ -188,7 +276,8 @@ void device_find(struct arena *a, const struct facts *f, const char *storage,
 		return;
 	}
 	ret->why = arena_printf(a, "%s, %s, is refused: %s", found->path, device_title(a, d), why);
-	if (found->signatures.n && !found->root && !found->mounts.n && !(pv && pv->vg))
+	if (found->signatures.n && !found->readonly && !found->root && !found->mounts.n &&
+	    !(pv && pv->vg))
 		ret->help = arena_printf(
 			a, "if nothing on it is needed, 'wipefs --all %s' clears it", found->path);
 }

@@ -21,11 +21,13 @@ struct device {
 	const char *help;            /* what to do about it, or NULL */
 };
 
+field_parse_fn parse_pci; /* "pci-0000:00:1f.2-ata-1", "pci-0000:00:1f.2", "0000:00:1f.2" */
+
 /* LVM's form of the UUID that our PV on that device bears. */
 #define PV_UUID_TEXT 39
 void device_pv_uuid(const char *namespace, const char *storage, const struct storage_device *d,
 		    char ret[PV_UUID_TEXT]);
-/* "serial 'S5GX'" */
+/* "serial 'S5GX'", with its bounds of size where it has some */
 const char *device_title(struct arena *a, const struct storage_device *d);
 /* The key of the field that is given ("serial"). */
 const char *device_key(const struct storage_device *d);

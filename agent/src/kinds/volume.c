@@ -347,6 +347,7 @@ static void volume_decide(struct planning *p, const struct resource *want,
 	struct arena *a = p->arena;
 	char day[32] = "";
 	const struct volume *v;
+	const char *trouble;
 	time_t expires;
 	struct tm tm;
 
@@ -370,6 +371,12 @@ static void volume_decide(struct planning *p, const struct resource *want,
 					 step->name, day);
 		if (have->half_made)
 			step->why = "its making did not end: cleared away";
+		trouble = storage_trouble(a, lvm_facts(p->facts), v->storage, NULL);
+		if (trouble && manifest_find(p->manifest, "storage", v->storage))
+			step_hold(step, HOLD_NEEDS,
+				  arena_printf(a, "needs storage/%s", v->storage));
+		else if (trouble)
+			step_hold(step, HOLD_CONFLICT, trouble);
 		return;
 	}
 	if (step->action == ACTION_CREATE)

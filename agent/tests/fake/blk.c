@@ -25,6 +25,7 @@ static void copy(struct arena *a, const struct blk_facts *from, struct blk_facts
 		c->parent = arena_strdup(a, d->parent);
 		c->model = arena_strdup(a, d->model);
 		c->serial = arena_strdup(a, d->serial);
+		c->pci = arena_strdup(a, d->pci);
 		c->pv_uuid = arena_strdup(a, d->pv_uuid);
 		c->unreadable = arena_strdup(a, d->unreadable);
 		c->wwids = fake_strings(a, &d->wwids);

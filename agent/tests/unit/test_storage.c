@@ -35,6 +35,16 @@ static void bad_manifests_are_told_where(void **state)
 		{"storage:\n  vg0: {devices: [{serial: A}, {serial: A}]}", "device-twice", 4, 41},
 		{"storage:\n  vg0: {devices: [{wwid: A}]}\n  vg1: {devices: [{wwid: A}]}",
 		 "device-twice", 5, 26},
+		{"storage:\n  vg0: {devices: [{pci: '0000:00:1f.2', serial: A}]}", "bad-device", 4, 19},
+		{"storage:\n  vg0: {devices: [{min_size: 1GiB}]}", "bad-device", 4, 19},
+		{"storage:\n  vg0: {devices: [{pci: 00.1}]}", "bad-value", 4, 25},
+		{"storage:\n  vg0: {devices: [{pci: 'pci-0000:00:1f.2x'}]}", "bad-value", 4, 25},
+		{"storage:\n  vg0: {devices: [{serial: A, min_size: 2GiB, max_size: 1GiB}]}",
+		 "bad-device", 4, 57},
+		/* Two ways to write one controller, and sizes that meet. */
+		{"storage:\n  vg0: {devices: [{pci: '0000:00:1f.2', max_size: 2GiB}, "
+		 "{pci: pci-0000:00:1F.2, min_size: 2GiB}]}",
+		 "device-twice", 4, 64},
 		{"storage:\n  mapper: {devices: [{serial: A}]}", "bad-name", 4, 3},
 		{"storage:\n  vg0: {devices: [{serial: A}], pool: 120%VG}", "bad-value", 4, 39},
 		{"storage:\n  vg0: {devices: [{serial: A}], pool: 90}", "missing-unit", 4, 39},
@@ -150,7 +160,8 @@ static void what_a_pool_may_promise(void **state)
 
 static void a_pv_is_known_by_its_uuid(void **state)
 {
-	struct storage_device d = {.serial = "S1"}, other = {.serial = "S2"}, path = {.path = "S1"};
+	struct storage_device d = {.serial = "S1"}, other = {.serial = "S2"}, path = {.path = "S1"},
+			      large = {.serial = "S1", .min_size = GiB};
 	char a[PV_UUID_TEXT], b[PV_UUID_TEXT];
 
 	device_pv_uuid("lab.example.org", "vg0", &d, a);
@@ -165,6 +176,8 @@ static void a_pv_is_known_by_its_uuid(void **state)
 	device_pv_uuid("lab.example.org", "vg0", &other, b);
 	assert_string_not_equal(a, b);
 	device_pv_uuid("lab.example.org", "vg0", &path, b);
+	assert_string_not_equal(a, b);
+	device_pv_uuid("lab.example.org", "vg0", &large, b);
 	assert_string_not_equal(a, b);
 	device_pv_uuid("example.org", "vg0", &d, b);
 	assert_string_not_equal(a, b);
@@ -190,7 +203,7 @@ static void a_disk_that_bears_or_holds_anything_is_refused(void **state)
 	char ext4[] = "ext4", member[] = "LVM2_member", mnt[] = "/srv", part[] = "sdb1",
 	     dm[] = "dm-0";
 
-	for (int i = 0; i < 12; i++) {
+	for (int i = 0; i < 14; i++) {
 		_cleanup_facts_ struct facts *f = facts_new();
 		struct arena *a = f->arena;
 		struct blk_facts *k = arena_alloc(a, sizeof(*k));
@@ -260,6 +273,20 @@ static void a_disk_that_bears_or_holds_anything_is_refused(void **state)
 			list_add(a, &b->signatures, member);
 			list_add(a, &b->signatures, ext4);
 			says = "ext4";
+			break;
+		case 12: /* ours, cut off, and not writable now */
+			b->pv_uuid = want.pv;
+			list_add(a, &b->signatures, member);
+			b->readonly = true;
+			says = "read-only";
+			break;
+		case 13: /* in our group, and not writable now */
+			b->pv_uuid = want.pv;
+			list_add(a, &b->signatures, member);
+			*pv = (struct lvm_pv){.name = "/dev/sdb", .uuid = want.pv, .vg = "vg0"};
+			list_add(a, &l->pvs, pv);
+			b->readonly = true;
+			says = "read-only";
 			break;
 		}
 		facts_add_known(f, &reader_disks, k);
