@@ -242,6 +242,8 @@ static void check_promise(struct manifest *m, const struct resource *r)
 	if (!pool)
 		return; /* a share of a group that only the host knows: decided there */
 	most = pool_promise(p, pool);
+	if (most == UINT64_MAX)
+		return;
 	sum = storage_promised(m, NULL, r->name, &largest);
 	if (sum <= most)
 		return;

@@ -31,18 +31,23 @@ uint64_t storage_promised(const struct manifest *m, const struct lvm_facts *l, c
 			  const struct resource **ret_largest)
 {
 	const struct resource *largest = NULL;
+	const struct lvm_lv *base = NULL;
+	const char *of = NULL; /* whose base that is */
 	uint64_t sum = 0, most = 0;
 
 	for (size_t i = 0; i < m->n_resources; i++) {
 		const struct resource *r = m->resources[i];
 		const struct volume *v = r->record;
-		const struct lvm_lv *base;
 		uint64_t size;
 
 		if (r->kind != &kind_volume || !v->thin || !streq(v->storage, storage))
 			continue;
-		base = v->base ? lvm_base(l, storage, v->base) : NULL;
-		size = v->size ? v->size : base ? base->size : 0;
+		/* Clones of one file come one after the other, and by the thousand. */
+		if (!v->size && v->base && !streq(v->base, of)) {
+			base = lvm_base(l, storage, v->base);
+			of = v->base;
+		}
+		size = v->size ? v->size : v->base && base ? base->size : 0;
 		sum += size;
 		if (size > most) {
 			most = size;
@@ -98,6 +103,8 @@ const char *storage_overcommitted(struct arena *a, const struct manifest *m, con
 	if (!s || !pool)
 		return NULL;
 	most = pool_promise(&s->pool, pool->size);
+	if (most == UINT64_MAX)
+		return NULL;
 	sum = storage_promised(m, lvm_facts(f), storage, &largest);
 	if (sum <= most)
 		return NULL;
