@@ -85,9 +85,11 @@ def main():
     new = sum(name.startswith("other") for name in swapped)
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
-        all_, half, none, full = (os.path.join(folder, n) for n in ("all", "half", "none", "full"))
+        all_, half, newer, none, full = (os.path.join(folder, n)
+                                         for n in ("all", "half", "newer", "none", "full"))
         Path(all_).write_text(manifest(guests))
         Path(half).write_text(manifest(swapped))
+        Path(newer).write_text(manifest(swapped).replace("a1a1a1a1", "b2b2b2b2"))
         Path(none).write_text(json.dumps(facts([])))
         Path(full).write_text(json.dumps(facts(guests)))
         stories = [
@@ -99,6 +101,8 @@ def main():
              f"{2 * new} to add, 0 to change, {2 * new} to remove"),
             ("half of them are replaced, as JSON",
              ["plan", "-f", half, "--facts", full, "--format", "json"], '"domain/other-1:create"'),
+            ("half of them are replaced, by clones of a newer file",
+             ["plan", "-f", newer, "--facts", full], f"{2 * new} to remove"),
         ]
         print(f"1..{len(stories)}")
         for n, (story, words, says) in enumerate(stories, 1):
