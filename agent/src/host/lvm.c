@@ -156,6 +156,15 @@ int lvm_pool_extend(const char *vg, const char *pool, uint64_t bytes, uint64_t m
 	return bytes > now->size ? lvm_extend(vg, pool, bytes, e) : 0;
 }
 
+int lvm_pool_when_full(const char *vg, const char *pool, bool error, struct err *e)
+{
+	_cleanup_lvm_cmd_ struct lvm_cmd c = {0};
+
+	lvm_cmd_add(&c, error ? "lvchange --errorwhenfull y" : "lvchange --errorwhenfull n");
+	lvm_cmd_lv(&c, vg, pool);
+	return lvm_cmd_run(&c, NULL, e);
+}
+
 /* The volume group's metadata as text, through a file, for LVM gives it no other way. */
 static int metadata_text(const char *vg, char **ret, struct err *e)
 {

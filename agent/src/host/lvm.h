@@ -89,6 +89,9 @@ int lvm_pool_create(const char *vg, const char *pool, uint64_t bytes, uint64_t m
 /* To so many bytes of data and of metadata; what is as large already stays. */
 int lvm_pool_extend(const char *vg, const char *pool, uint64_t bytes, uint64_t metadata,
 		    struct err *e);
+/* Whether a full pool fails writes at once (else it queues them, until it has grown or the kernel's
+ * no_space_timeout is over). At once, whatever lvm.conf says. */
+int lvm_pool_when_full(const char *vg, const char *pool, bool error, struct err *e);
 /* Where LVM was killed or the power cut in the middle of lvcreate, the running pool may have made the
  * volume and be one transaction behind the metadata: it then refuses everything. Brings it up to date;
  * no volume is touched. 0 also when nothing was to mend; -EUCLEAN when it is further behind. */

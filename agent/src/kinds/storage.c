@@ -19,6 +19,8 @@
 #include "kinds/storage_room.h"
 #include "kinds/volume.h"
 
+static const char *const when_full_words[] = {"error", "queue", NULL};
+
 TABLE(storage_device_table, storage_device, "device",
       "A disk, by what stays the same when cables and kernels change.",
       {.name = "serial", .type = FIELD_STRING, .offset = FIELD_AT(storage_device, serial),
@@ -47,6 +49,12 @@ TABLE(storage_pool_table, storage_pool, "pool", "The thin pool that volumes are 
        .parse = parse_pool_metadata, .def = "auto",
        .doc = "room for its maps: auto (1/256 of the size, at least 8 MiB) or a size; it is "
 	      "needed twice, for LVM keeps a spare"},
+      {.name = "when_full", .type = FIELD_ENUM, .offset = FIELD_AT(storage_pool, when_full),
+       .words = when_full_words, .def = "error",
+       .doc = "what becomes of a write that a full pool has no room for: error (it fails at once, the "
+	      "guest's file system goes read-only or its program fails) or queue (it waits for the "
+	      "pool to grow, and the guest hangs; after a minute the kernel fails it all the same, "
+	      "see dm_thin_pool.no_space_timeout)"},
       {.name = "overcommit", .type = FIELD_STRING, .offset = FIELD_AT(storage_pool, overcommit),
        .parse = parse_overcommit, .def = "true",
        .doc = "whether its volumes may add up to more than it holds: true, false, or how many "
@@ -61,6 +69,9 @@ TABLE(storage_table, storage, "storage", "A volume group with one thin pool, nam
       {.name = "pool", .type = FIELD_SUB, .offset = FIELD_AT(storage, pool),
        .sub = &storage_pool_table, .flags = FIELD_CONFIG, .impact = IMPACT_LIVE,
        .doc = "the thin pool"},
+      {.name = "when_full", .type = FIELD_ENUM, .offset = FIELD_AT(storage, when_full),
+       .words = when_full_words, .flags = FIELD_DERIVED, .impact = IMPACT_LIVE,
+       .doc = "what a full pool does with writes"},
       {.name = "pvs", .type = FIELD_LIST, .offset = FIELD_AT(storage, pvs), .flags = FIELD_STATUS,
        .doc = "the devices in the group"},
       {.name = "vg_size", .type = FIELD_SIZE, .offset = FIELD_AT(storage, vg_size),
@@ -191,6 +202,8 @@ static void storage_prepare(struct manifest *m, struct resource *r)
 			   "storage '%s' has no devices", r->name);
 	for (size_t i = 0; i < s->devices.n; i++)
 		prepare_device(m, r, s->devices.items[i]);
+	s->when_full = s->pool.when_full;
+	field_mark(&storage_table, s, "when_full");
 }
 
 /* One disk may fit both: the same name, and sizes that meet. */
@@ -277,7 +290,7 @@ static void mark_all(struct storage *s)
 {
 	static const char *const names[] = {
 		"pvs",          "vg_size",      "vg_free",          "pool_size",
-		"pool_virtual", "data_percent", "metadata_percent", "clones"};
+		"pool_virtual", "data_percent", "metadata_percent", "clones",    "when_full"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		field_mark(&storage_table, s, names[i]);
@@ -291,6 +304,7 @@ static void fill(struct arena *a, const struct lvm_facts *l, const struct lvm_vg
 	s->vg_size = vg->size;
 	s->vg_free = vg->free;
 	s->pool_size = pool ? pool->size : 0;
+	s->when_full = pool && !pool->error_when_full ? WHEN_FULL_QUEUE : WHEN_FULL_ERROR;
 	s->data_percent = pool ? pool->data_percent : -1;
 	s->metadata_percent = pool ? pool->metadata_percent : -1;
 	for (size_t i = 0; i < l->pvs.n; i++) {

@@ -17,10 +17,14 @@ struct storage_device {
 	const char *pv; /* derived: the UUID that our PV on it bears */
 };
 
+/* What a full pool does with a write that needs room. */
+enum when_full { WHEN_FULL_ERROR, WHEN_FULL_QUEUE };
+
 struct storage_pool {
 	struct record rec;
 	const char *size;       /* "90%VG", or a size; NULL: 90%VG */
 	const char *metadata;   /* "auto", or a size; NULL: auto */
+	int when_full;          /* enum when_full */
 	const char *overcommit; /* "true", "false" or a ratio ("1.5"); NULL: true */
 };
 
@@ -28,6 +32,7 @@ struct storage {
 	struct record rec;
 	struct list devices; /* of struct storage_device */
 	struct storage_pool pool;
+	int when_full; /* derived: pool.when_full, to be compared with the host */
 	/* What the host says: */
 	struct list pvs; /* of strings: devices */
 	uint64_t vg_size, vg_free, pool_size;

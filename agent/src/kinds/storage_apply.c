@@ -136,6 +136,28 @@ static int apply_pool(struct work *w, const struct storage *s, const char *id, s
 	return r;
 }
 
+static int apply_when_full(struct work *w, const struct storage *s, struct err *e)
+{
+	bool error = s->when_full == WHEN_FULL_ERROR;
+	const struct lvm_lv *pool;
+	struct lvm_facts l = {0};
+	int r;
+
+	/* A new one fails writes. */
+	if (w->step->action == ACTION_CREATE ? error : !changes_has(&w->step->changes, "when_full"))
+		return 0;
+	r = lvm_read(w->arena, &l, e);
+	if (r < 0)
+		return r;
+	pool = storage_pool_of(&l, w->step->name);
+	if (pool && pool->error_when_full == error)
+		return 0;
+	r = lvm_pool_when_full(w->step->name, STORAGE_POOL, error, e);
+	if (r < 0)
+		err_at(e, "pool.when_full");
+	return r;
+}
+
 static int release(struct work *w, const char *id, struct err *e)
 {
 	const char *name = w->step->name;
@@ -167,5 +189,7 @@ int storage_apply(struct work *w, struct err *e)
 		return err_set(e, -EEXIST, "volume group %s is there and bears no mark of ours",
 			       vg->name);
 	r = apply_devices(w, s, id, vg != NULL, e);
-	return r < 0 ? r : apply_pool(w, s, id, e);
+	if (r == 0)
+		r = apply_pool(w, s, id, e);
+	return r < 0 ? r : apply_when_full(w, s, e);
 }

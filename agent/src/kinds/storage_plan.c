@@ -242,10 +242,6 @@ static void note_fullness(struct planning *p, const char *name, const struct lvm
 			  arena_printf(p->arena, "its pool is %s full, its metadata %s",
 				       percent_text(p->arena, pool->data_percent),
 				       percent_text(p->arena, pool->metadata_percent)));
-	if (!pool->error_when_full)
-		plan_note(p->plan, NOTE_WARNING, subject,
-			  "its pool queues writes when it is full: guests would hang; "
-			  "'lvchange --errorwhenfull y' cures it");
 	if (pool->health)
 		plan_note(p->plan, NOTE_WARNING, subject,
 			  arena_printf(p->arena, "its pool is unwell: %s", pool->health));
@@ -318,7 +314,9 @@ void storage_decide(struct planning *p, const struct resource *want, const struc
 	}
 	if (step) {
 		usual(p, step);
-		if (d.why.n)
+		if (d.why.n && step->changes.n)
+			step->why = arena_printf(p->arena, "%s, %s", d.why.s, step->why);
+		else if (d.why.n)
 			step->why = arena_strdup(p->arena, d.why.s);
 		if (d.refused) {
 			step_hold(step, HOLD_CONFLICT, d.refused);

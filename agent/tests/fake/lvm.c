@@ -313,6 +313,16 @@ int lvm_pool_extend(const char *vg, const char *pool, uint64_t bytes, uint64_t m
 	return r == 0 && bytes > l->size ? lvm_extend(vg, pool, bytes, e) : r;
 }
 
+int lvm_pool_when_full(const char *vg, const char *pool, bool error, struct err *e)
+{
+	struct lvm_lv *l;
+	int r = begin(__func__, vg, pool, &l, e);
+
+	if (r == 0)
+		l->error_when_full = error;
+	return r;
+}
+
 int lvm_pool_mend(const char *vg, const char *pool, struct err *e)
 {
 	struct lvm_lv *l;
