@@ -323,8 +323,12 @@ static void apply(struct converge *c)
 	_cleanup_err_ struct err e = {0};
 
 	/* Leave for one resource is no leave for the rest of the file: the agent goes by what is in force. */
-	if (!c->only && !c->fell_back && c->o.file && store_save_manifest(c->manifest, &e) < 0)
-		log_warn("the manifest in force was not stored: %s", e.message);
+	if (!c->only && !c->fell_back && c->o.file && store_save_manifest(c->manifest, &e) < 0) {
+		/* What is made here would be removed again by whoever goes by the old one. */
+		err_wrap(&e, "the manifest can't be put in force, so nothing was changed");
+		end(c, CONVERGE_FAILED, e.message);
+		return;
+	}
 	c->defer = sd_event_source_disable_unref(c->defer);
 	if (sd_event_add_defer(c->loop, &c->defer, on_over, c) < 0)
 		abort();
