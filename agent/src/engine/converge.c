@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "engine/observe.h"
 #include "engine/perform.h"
 #include "engine/run.h"
@@ -18,6 +19,7 @@
 #include "model/step_json.h"
 
 #define LOCK_RETRY_US (500 * 1000)
+#define OTHERS_NAMED  4
 
 const char *const converge_result_words[] = {
 	"converged", "nothing", "changes", "pending", "failed", "refused", "bad", "stopped",
@@ -37,6 +39,7 @@ struct converge {
 	char *file, *only;
 	struct manifest *manifest;
 	bool fell_back;
+	bool part; /* of a manifest that isn't in force: it doesn't come into force either */
 	struct facts *facts;
 	struct plan *plan;
 	struct run run;
@@ -322,8 +325,7 @@ static void apply(struct converge *c)
 {
 	_cleanup_err_ struct err e = {0};
 
-	/* Leave for one resource is no leave for the rest of the file: the agent goes by what is in force. */
-	if (!c->only && !c->fell_back && c->o.file && store_save_manifest(c->manifest, &e) < 0) {
+	if (!c->part && !c->fell_back && c->o.file && store_save_manifest(c->manifest, &e) < 0) {
 		/* What is made here would be removed again by whoever goes by the old one. */
 		err_wrap(&e, "the manifest can't be put in force, so nothing was changed");
 		end(c, CONVERGE_FAILED, e.message);
@@ -365,6 +367,70 @@ static bool take_lock(struct converge *c, sd_event_time_handler_t again)
 	return false;
 }
 
+/* Steps of the whole file beside those of `only`, that the agent would take without being told. */
+static size_t others(struct converge *c, struct plan *whole, char **ret_names)
+{
+	_cleanup_str_ struct str names = {0};
+	size_t n = 0;
+
+	for (size_t i = 0; i < whole->n; i++) {
+		const struct step *s = &whole->steps[i];
+		bool asked = s->impact > IMPACT_LIVE;
+
+		for (size_t j = 0; !asked && j < c->plan->n; j++)
+			asked = streq(c->plan->steps[j].id, s->id);
+		if (asked)
+			continue;
+		if (++n <= OTHERS_NAMED)
+			str_addf(&names, "%s%s/%s", n > 1 ? ", " : "", s->kind->name, s->name);
+		else if (n == OTHERS_NAMED + 1)
+			str_add(&names, ", …");
+	}
+	*ret_names = xstrdup(str_get(&names));
+	return n;
+}
+
+/* Leave for one resource is no leave for the rest of the file, and the agent goes by the whole of what is
+ * in force: it would undo the one, or do the rest. So a file comes into force by one resource only
+ * where that is all that it changes; where nothing is in force yet, nobody undoes anything. */
+static void look_at_only(struct converge *c, const struct plan_options *o)
+{
+	struct diags *d = diags_new();
+	_cleanup_plan_ struct plan *whole = NULL;
+	_cleanup_(freep) char *names = NULL;
+	struct arena *a = c->plan->arena;
+	struct plan_options all = *o;
+	struct manifest *force;
+
+	c->part = true;
+	if (store_load_manifest(c->o.kinds, d, &force, NULL) < 0) {
+		diags_free(d);
+		return;
+	}
+	if (streq(force->digest, c->manifest->digest)) {
+		c->part = false;
+		manifest_free(force);
+		return;
+	}
+	all.only = NULL;
+	whole = plan_make(c->manifest, c->facts, &all);
+	if (others(c, whole, &names) == 0) {
+		c->part = false;
+	} else if (!c->plan->refusal) {
+		c->plan->refusal = arena_printf(
+			a,
+			"%s is not the manifest in force, and %s is not all that it changes: %s "
+			"too; the agent, which goes by %s, would undo it",
+			c->manifest->source.name, c->only, names, force->source.name);
+		c->plan->refusal_help =
+			arena_printf(a,
+				     "apply it as a whole, or make this one change in %s and "
+				     "apply that",
+				     force->source.name);
+	}
+	manifest_free(force);
+}
+
 static void on_facts(void *data, struct facts *facts)
 {
 	struct converge *c = data;
@@ -374,6 +440,8 @@ static void on_facts(void *data, struct facts *facts)
 	c->facts = facts;
 	po.only = c->only;
 	c->plan = plan_make(c->manifest, facts, &po);
+	if (c->only && c->o.file && !c->fell_back)
+		look_at_only(c, &po);
 	e = event_new("plan");
 	json_object_object_add(e, "plan", plan_to_json(c->plan));
 	if (c->fell_back)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/file.h"
+#include "base/str.h"
 #include "model/kind.h"
 
 #define SECTIONS_MAX   16
@@ -428,6 +429,22 @@ static bool load_top(struct manifest *m, struct decode *c)
 	return true;
 }
 
+/* Two that have it in common mean the same, wherever they lie. */
+static void digest_all(struct manifest *m)
+{
+	_cleanup_str_ struct str all = {0};
+
+	str_addf(&all, "%s\n%s\n", m->dir, m->sha256);
+	for (size_t i = 0; i < m->files.n; i++) {
+		const struct manifest_file *f = m->files.items[i];
+		char one[SHA256_TEXT];
+
+		sha256_of(f->text, strlen(f->text), one);
+		str_addf(&all, "%s %s\n", one, f->path);
+	}
+	sha256_of(str_get(&all), all.n, m->digest);
+}
+
 struct manifest *manifest_load_text(const char *name, const char *dir, const char *text, size_t n,
 				    const struct list *files, const struct kind *const *kinds,
 				    struct diags *d)
@@ -478,6 +495,7 @@ struct manifest *manifest_load_text(const char *name, const char *dir, const cha
 		m->namespace = "invalid";
 	load_sections(m, &c);
 	sort(m);
+	digest_all(m);
 	return d->n_errors ? NULL : m;
 }
 

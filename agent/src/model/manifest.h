@@ -51,6 +51,7 @@ struct manifest {
 	struct node *root;
 	const char *dir;    /* absolute folder of the file */
 	char sha256[SHA256_TEXT]; /* of the file's bytes */
+	char digest[SHA256_TEXT]; /* of all that was read: its folder, and the files it names, too */
 
 	int64_t version;
 	const char *namespace;

@@ -166,6 +166,36 @@ def a_question_declined_changes_nothing():
     expect("one" in links(), "what was confirmed isn't done")
 
 
+@story
+def only_one_resource_of_a_new_file_is_not_undone_by_the_agent():
+    put("/etc/manor/a.yaml", manifest("one"))
+    with agent():
+        manor("apply", "--yes", "-f", "/etc/manor/a.yaml")
+        put("/etc/manor/b.yaml", manifest("one", "two", "three"))
+        done = manor("apply", "--yes", "-f", "/etc/manor/b.yaml", "--only", "bridge/two", code=1)
+        expect("refused" in done.all and "bridge/three" in done.all and "/etc/manor/a.yaml" in done.all,
+               "it doesn't say what stands in the way", done.all)
+        expect("two" not in links(), "part of what is not in force was made")
+        manor("plan", "-f", "/etc/manor/b.yaml", "--only", "bridge/two", code=1)
+        # Where it is the only change there is, the file comes into force.
+        put("/etc/manor/b.yaml", manifest("one", "two"))
+        manor("apply", "--yes", "-f", "/etc/manor/b.yaml", "--only", "bridge/two")
+        expect("two" in links() and "two" in in_force(), "it isn't in force")
+        settled()
+        manor("apply", "--yes", "-f", "/etc/manor/b.yaml", "--only", "bridge/one")
+
+
+@story
+def only_one_resource_where_nothing_is_in_force_is_just_made():
+    put("/etc/manor/a.yaml", manifest("one", "two"))
+    manor("apply", "--yes", "-f", "/etc/manor/a.yaml", "--only", "bridge/two")
+    expect(links() >= {"two"} and "one" not in links(), "not just that one is made", links())
+    expect(not IN_FORCE.exists(), "the rest of it is in force")
+    put("/etc/manor/a.yaml", manifest("one", "two", "three"))
+    manor("apply", "--yes", "-f", "/etc/manor/a.yaml", "--only", "bridge/one")
+    expect("one" in links() and "three" not in links(), "not just that one is made", links())
+
+
 def clean():
     for link in links() - {"lo"}:
         subprocess.run(["ip", "link", "del", link], check=False)
