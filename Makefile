@@ -28,6 +28,7 @@ deps: ## install what building and testing need (apt, one list: ci/packages)
 	@ci/deps
 
 include agent/build.mk
+include agent/install.mk
 -include images/build.mk
 -include hv/build.mk
 -include ci/build.mk

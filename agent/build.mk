@@ -10,8 +10,9 @@ PKGS     := yaml-0.1 json-c smartcols uuid gnutls libcurl libarchive liblzma blk
 WARN     := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wformat=2 \
             -Wundef -Wpointer-arith -Wwrite-strings -Wno-unused-parameter \
             -Wno-missing-field-initializers -Werror
+PREFIX   ?= /usr
 VERSION  := $(shell git describe --always --dirty --match 'v*' 2>/dev/null || echo 0)
-CPPFLAGS := -D_GNU_SOURCE -DMANOR_VERSION=\"$(VERSION)\" -Iagent/src -Iagent $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+CPPFLAGS := -D_GNU_SOURCE -DMANOR_VERSION=\"$(VERSION)\" -DMANOR_LIB=\"$(PREFIX)/lib/manor\" -Iagent/src -Iagent $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 CFLAGS   := $(CSTD) -O2 -g -fstack-protector-strong $(WARN)
 LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -llvm2cmd -lm
 OBJ      := $(BUILD)/obj

@@ -13,7 +13,7 @@
 #include "base/str.h"
 
 #define KIB           1024u
-#define HOTPLUG       "/usr/lib/manor/hotplug"
+#define HOTPLUG       MANOR_LIB "/hotplug"
 #define ABOUT_MAX     1900 /* xenstored's default limit for a value is 2048 */
 #define FREE_WAIT_S   15   /* for the memory of domains that are being destroyed */
 #define TARGET_WAIT_S 5    /* for udev to make a volume's link */

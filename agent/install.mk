@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Where things go, laid out as Debian has it. DESTDIR is put in front; another PREFIX is for the whole
+# build (`make PREFIX=/usr/local install` from clean), for the program knows where its helper is.
+#
+#   $(PREFIX)/bin/manor, $(PREFIX)/lib/manor/hotplug     the programs; STRIP=1: without debug sections
+#   $(PREFIX)/share/man/man[15]/                          the pages of `manor help`
+#   $(PREFIX)/share/bash-completion/completions/manor
+#   $(PREFIX)/lib/systemd/system/                         install-units: the dom0's own, of hv/files
+
+DESTDIR  ?=
+STRIP    ?=
+
+PROGRAM  := $(DESTDIR)$(PREFIX)/bin/manor
+HOTPLUG  := $(DESTDIR)$(PREFIX)/lib/manor/hotplug
+SHARE    := $(DESTDIR)$(PREFIX)/share
+UNITDIR  := $(DESTDIR)$(PREFIX)/lib/systemd/system
+PAGES    := $(patsubst agent/man/%.scd,$(BUILD)/man/%,$(sort $(wildcard agent/man/*.scd)))
+
+.PHONY: man install install-programs install-units uninstall
+
+man: $(PAGES) ## the manual's pages for man(1), in build/man
+
+$(BUILD)/man/reference.scd: $(BUILD)/manor
+	@mkdir -p $(@D)
+	$(Q)$(BUILD)/manor schema --reference > $@
+
+$(BUILD)/man/%: agent/man/%.scd $(BUILD)/man/reference.scd ci/pages $(wildcard agent/man/*.scd)
+	$(Q)ci/pages scd $* $(BUILD)/man/reference.scd | scdoc > $@
+
+$(BUILD)/completion: ci/pages $(wildcard agent/man/*.scd) agent/src/conf/field.c
+	$(Q)ci/pages completion > $@
+
+install: all $(PAGES) $(BUILD)/completion ## programs, manual and completion (DESTDIR, PREFIX=/usr)
+	@$(MAKE) --no-print-directory install-programs
+	install -D -m 644 -t $(SHARE)/man/man1 $(filter %.1,$(PAGES))
+	install -D -m 644 -t $(SHARE)/man/man5 $(filter %.5,$(PAGES))
+	install -D -m 644 $(BUILD)/completion $(SHARE)/bash-completion/completions/manor
+
+# Builds nothing: what there is, for who builds the dom0.
+install-programs:
+	@grep -qaF '$(PREFIX)/lib/manor/hotplug' $(BUILD)/manor || \
+		{ echo "$(BUILD)/manor is missing or of another PREFIX: make clean, then make PREFIX=$(PREFIX)" >&2; exit 1; }
+	install -D -m 755 $(BUILD)/manor $(PROGRAM)
+	install -D -m 755 $(BUILD)/manor-hotplug $(HOTPLUG)
+	$(if $(STRIP),strip --strip-debug $(PROGRAM) $(HOTPLUG))
+
+# They take the place of Debian's /etc/init.d/xen, which has to be masked where it is installed.
+install-units: ## systemd units for a dom0 that isn't ours (mask Debian's xen.service)
+	install -d $(UNITDIR)
+	for unit in hv/files/usr/lib/systemd/system/*; do \
+		sed 's:/usr/bin/manor:$(PREFIX)/bin/manor:' "$$unit" > "$(UNITDIR)/$${unit##*/}"; \
+	done
+
+uninstall: ## what install installed
+	rm -f $(PROGRAM) $(HOTPLUG) $(SHARE)/bash-completion/completions/manor \
+		$(patsubst $(BUILD)/man/%.1,$(SHARE)/man/man1/%.1,$(filter %.1,$(PAGES))) \
+		$(patsubst $(BUILD)/man/%.5,$(SHARE)/man/man5/%.5,$(filter %.5,$(PAGES)))
