@@ -25,6 +25,12 @@ static int by_number(const void *a, const void *b)
 	return x->step < y->step ? -1 : x->step > y->step;
 }
 
+/* To end something takes nothing but the thing itself. */
+static bool needs_nothing(const struct step *s)
+{
+	return s->action == ACTION_STOP || s->action == ACTION_SETTLE;
+}
+
 static bool is_met(const struct order *o, const struct step *s, const struct resource *other)
 {
 	return s->kind->met && s->kind->met(o->facts, s->want, s->want_record, other);
@@ -62,7 +68,7 @@ static void link_needs(struct order *o)
 		e = index_first(&steps, want->kind->name, want->name);
 		for (; e && e->item != s; e = index_next(e))
 			step_after(p, s, number(p, e->item), false);
-		for (size_t n = 0; n < want->n_needs; n++) {
+		for (size_t n = 0; n < want->n_needs && !needs_nothing(s); n++) {
 			const struct resource *other = want->needs[n];
 
 			if (is_met(o, s, other))
@@ -151,6 +157,104 @@ static void link_users(struct order *o)
 	}
 }
 
+static bool has_claim(const struct list *claims, const struct claim *c)
+{
+	for (size_t i = 0; i < claims->n; i++) {
+		const struct claim *x = claims->items[i];
+
+		if (streq(x->what, c->what) && x->shared == c->shared)
+			return true;
+	}
+	return false;
+}
+
+/* One who has what this step is to take: it waits until that one lets go, and is held where it won't. */
+static void take_from(struct order *o, struct step *s, const struct claim *claim,
+		      const struct actual *holder, const struct index *steps, struct waiters *w)
+{
+	struct plan *p = o->plan;
+	_cleanup_(freep) bool *waits = xcalloc(p->n, sizeof(*waits));
+	const struct index_entry *e =
+		holder->foreign ? NULL : index_first(steps, holder->kind->name, holder->name);
+	bool found = false;
+
+	waiters_of(w, number(p, s), waits);
+	for (; e; e = index_next(e)) {
+		struct step *other = e->item;
+
+		if (other->action == ACTION_UPDATE)
+			continue;
+		if (waits[number(p, other)]) {
+			step_hold(s, HOLD_CONFLICT,
+				  arena_printf(p->arena,
+					       "%s/%s has %s and waits for this one in turn: "
+					       "stop one of the two first",
+					       holder->kind->name, holder->name, claim->what));
+			return;
+		}
+		step_after(p, s, number(p, other), true);
+		waiters_add(w, number(p, s), number(p, other));
+		found = true;
+	}
+	if (!found)
+		step_hold(s, HOLD_CONFLICT,
+			  arena_printf(p->arena, "%s/%s%s has %s", holder->kind->name, holder->name,
+				       holder->foreign ? ", a foreign one," : "", claim->what));
+}
+
+/* What only one may have, such as a disk that is written to, changes hands: first it is let go of. */
+static void link_claims(struct order *o)
+{
+	struct plan *p = o->plan;
+	_cleanup_arena_ struct arena *a = arena_new();
+	struct index holders = {0}; /* by what they have */
+	struct index steps = {0};   /* by name */
+	struct waiters *w = waiters_new(p);
+
+	for (size_t i = 0; i < p->n; i++)
+		index_add(a, &steps, p->steps[i].kind->name, p->steps[i].name, &p->steps[i]);
+	for (size_t k = 0; o->manifest->kinds[k]; k++) {
+		const struct actuals *l = &o->survey->kinds[k];
+
+		for (size_t i = 0; o->manifest->kinds[k]->claims && i < l->n; i++) {
+			struct list claims = {0};
+
+			o->manifest->kinds[k]->claims(a, l->list[i].record, &claims);
+			for (size_t c = 0; c < claims.n; c++)
+				index_add(a, &holders, ((struct claim *)claims.items[c])->what,
+					  NULL, &l->list[i]);
+		}
+	}
+	for (size_t i = 0; i < p->n; i++) {
+		struct step *s = &p->steps[i];
+		struct list takes = {0}, has = {0};
+
+		if (!s->kind->claims || !s->want_record || needs_nothing(s))
+			continue;
+		s->kind->claims(a, s->want_record, &takes);
+		if (s->have_record)
+			s->kind->claims(a, s->have_record, &has);
+		for (size_t c = 0; c < takes.n; c++) {
+			const struct claim *claim = takes.items[c];
+			const struct index_entry *e = index_first(&holders, claim->what, NULL);
+
+			for (; e && !has_claim(&has, claim); e = index_next(e)) {
+				const struct actual *holder = e->item;
+				struct list its = {0};
+
+				if (!holder->foreign && holder->kind == s->kind &&
+				    streq(holder->name, s->name))
+					continue;
+				holder->kind->claims(a, holder->record, &its);
+				if (!claim->shared ||
+				    !has_claim(&its, &(struct claim){claim->what, true}))
+					take_from(o, s, claim, holder, &steps, w);
+			}
+		}
+	}
+	waiters_free(w);
+}
+
 /* What comes waits for what goes of its kind: memory, names. It doesn't depend on it. */
 static void link_leavers(struct order *o)
 {
@@ -193,5 +297,6 @@ void order_steps(struct plan *plan, const struct manifest *m, const struct facts
 
 	link_needs(&o);
 	link_users(&o);
+	link_claims(&o);
 	link_leavers(&o);
 }

@@ -244,15 +244,50 @@ static void remove_rest(struct planner *p)
 				   "resources that Manor made";
 		p->plan->refusal_help = "if they shall go, remove them in steps, or set "
 					"max_removals: 100 and keep one resource";
-	} else if (removals > REMOVALS_ALWAYS_FINE &&
+	} else if ((removals > REMOVALS_ALWAYS_FINE || m->max_removals_given) &&
 		   removals * 100 > ours * (size_t)m->max_removals) {
 		p->plan->refusal = arena_printf(
 			a,
 			"the manifest would remove %zu of the %zu resources that Manor made here, "
 			"more than %lld %%",
 			removals, ours, (long long)m->max_removals);
-		p->plan->refusal_help = "if that is meant, set max_removals: in the manifest";
+		p->plan->refusal_help =
+			m->max_removals_given
+				? "if that is meant, raise max_removals: in the manifest"
+				: "if that is meant, set max_removals: in the manifest";
 	}
+}
+
+/* With another namespace all that Manor made here is foreign: nothing would work, and the manifest that
+ * does would be displaced. */
+static void refuse_other_namespace(struct planner *p)
+{
+	const struct manifest *m = p->manifest;
+	const struct actual *first = NULL;
+	size_t ours = 0, n = 0;
+
+	for (size_t k = 0; m->kinds[k]; k++) {
+		const struct actuals *l = &p->survey.kinds[k];
+
+		for (size_t i = 0; i < l->n; i++) {
+			const struct actual *x = &l->list[i];
+
+			ours += !x->foreign && !x->common;
+			if (!x->foreign || !x->uuid || !manifest_find(m, x->kind->name, x->name))
+				continue;
+			first = first ? first : x;
+			n++;
+		}
+	}
+	if (ours || n == 0)
+		return;
+	p->plan->refusal = arena_printf(p->plan->arena,
+					"%s/%s%s on this host bears the mark of another namespace "
+					"than %s",
+					first->kind->name, first->name, n > 1 ? " and more" : "",
+					m->namespace);
+	p->plan->refusal_help = "the namespace is written once: put back the one that this host "
+				"was made with";
 }
 
 static void note_unknown(struct planner *p)
@@ -357,6 +392,7 @@ struct plan *plan_make(const struct manifest *m, const struct facts *f,
 	survey_make(plan->arena, m, f, &p.survey);
 	note_unknown(&p);
 	remove_rest(&p);
+	refuse_other_namespace(&p);
 	for (size_t i = 0; i < m->n_resources; i++)
 		want_one(&p, m->resources[i]);
 	take_out_dropped(plan);

@@ -77,6 +77,15 @@ static const char *vdev_of(struct arena *a, int64_t devid)
 	return arena_printf(a, "%s%c%lld", prefix, (char)('a' + disk), (long long)part);
 }
 
+/* dom0's end is told to the kernel by the hotplug program, which says so. A device model's has none. */
+static bool plugged(struct xen_ctx *x, const char *backend)
+{
+	_cleanup_(freep) char *status = xen_get(x, "%s/hotplug-status", backend);
+	_cleanup_(freep) char *script = status ? NULL : xen_get(x, "%s/script", backend);
+
+	return status ? streq(status, "connected") : !script;
+}
+
 static void read_disks(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 {
 	int domid = (int)d->domid;
@@ -104,6 +113,7 @@ static void read_disks(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 		mode = xen_get(x, "%s/mode", b);
 		disk->read_only = startswith(mode, "r");
 		disk->connected = xen_get_int(x, 0, "%s/state", b) == 4;
+		disk->unplugged = !disk->connected && !plugged(x, b);
 		list_add(a, &d->disks, disk);
 	}
 	if (d->disks.n)
@@ -161,6 +171,7 @@ static void read_nics(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 				nic->bridge = keep_full(a, xen_get(x, "%s/bridge", b));
 		}
 		nic->connected = xen_get_int(x, 0, "%s/state", b) == 4;
+		nic->unplugged = !nic->connected && !plugged(x, b);
 		list_add(a, &d->nics, nic);
 	}
 	if (d->nics.n)

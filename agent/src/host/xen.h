@@ -48,6 +48,7 @@ struct xen_disk {
 	const char *target; /* device or file in dom0 */
 	bool read_only;
 	bool connected;     /* the backend is in state 4, which takes both ends */
+	bool unplugged;     /* its adding was cut short before dom0's end was there: no guest can use it */
 	const char *label;  /* asked for: what errors call it ("root"); never read */
 };
 
@@ -58,6 +59,7 @@ struct xen_nic {
 	const char *bridge; /* that the kernel says the vif is a port of; else what libxl was told */
 	const char *vif;    /* "vif3.0"; NULL when the interface isn't there */
 	bool connected;
+	bool unplugged;       /* as a disk's */
 	const char *label;  /* asked for: what errors call it ("lan"); never read */
 };
 
@@ -121,6 +123,9 @@ int xen_create(const struct xen_domain *d, const struct xen_watcher *w, int64_t 
 /* Asks the guest to shut down and waits; one that does not within `timeout_s` is left running and
  * gives -ETIMEDOUT. A paused one is unpaused, so that it can. The husk stays, in XEN_SHUTDOWN. */
 int xen_shutdown(int64_t domid, unsigned timeout_s, const struct xen_watcher *w, struct err *e);
+/* Whether xen_create() would find what it takes, were the domain `instead_of` (0: none) gone: files,
+ * devices, bridges, memory. Asked before that one is stopped. */
+int xen_ready(const struct xen_domain *d, int64_t instead_of, struct err *e);
 /* Ends it at once and sweeps what is left of its devices. No such domain is fine. */
 int xen_destroy(int64_t domid, struct err *e);
 /* Marks it ready and unpauses it: for a domain whose making ended just before that. */

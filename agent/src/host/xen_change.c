@@ -220,6 +220,15 @@ static void forget_device(struct xen_ctx *x, int64_t domid, const char *type, in
 		xs_rm(x->xs, XBT_NULL, paths[i]);
 }
 
+/* Whether dom0's end was made: what the hotplug program says. */
+static bool plugged(struct xen_ctx *x, int64_t domid, const char *type, int devid)
+{
+	_cleanup_(freep) char *status = xen_get(
+		x, "/local/domain/0/backend/%s/%d/%d/hotplug-status", type, (int)domid, devid);
+
+	return streq(status, "connected");
+}
+
 /* xen-vbd-interface(7): what number a name has. The name was checked when it was read. */
 static int devid_of(const char *vdev)
 {
@@ -245,12 +254,16 @@ int xen_disk_add(int64_t domid, const struct xen_disk *want, struct err *e)
 	target = xen_get(&x, "/local/domain/0/backend/vbd/%d/%d/params", (int)domid, devid);
 	if (target && !streq(target, want->target))
 		return err_set(e, -EEXIST, "%s is %s in this domain", want->vdev, target);
-	if (target)
+	if (target && plugged(&x, domid, "vbd", devid))
 		return wait_connected(&x, domid, "vbd", devid, e);
 	r = xen_disk_check(want, e);
 	if (r < 0)
 		return r;
 	xen_disk_config(&disk, want);
+	/* What an add that was cut short left goes first: nothing would ever finish it. */
+	if (target && libxl_device_disk_destroy(x.xl, (uint32_t)domid, &disk, NULL))
+		forget_device(&x, domid, "vbd", devid);
+	x.log.n = 0;
 	rc = libxl_device_disk_add(x.xl, (uint32_t)domid, &disk, NULL);
 	if (rc)
 		r = xen_fail(&x, e, -EIO, rc, "add disk %s", want->vdev);
@@ -305,11 +318,16 @@ int xen_nic_add(int64_t domid, const struct xen_nic *want, struct err *e)
 	if (r < 0)
 		return r;
 	if (find_nic(&x, domid, want->mac, &nic)) {
-		r = wait_connected(&x, domid, "vif", nic.devid, e);
-		libxl_device_nic_dispose(&nic);
-		if (r == 0)
-			r = xen_nic_bridge(domid, want->mac, want->bridge, e);
-		return r;
+		if (plugged(&x, domid, "vif", nic.devid)) {
+			r = wait_connected(&x, domid, "vif", nic.devid, e);
+			libxl_device_nic_dispose(&nic);
+			if (r == 0)
+				r = xen_nic_bridge(domid, want->mac, want->bridge, e);
+			return r;
+		}
+		if (libxl_device_nic_destroy(x.xl, (uint32_t)domid, &nic, NULL))
+			forget_device(&x, domid, "vif", nic.devid);
+		x.log.n = 0;
 	}
 	libxl_device_nic_dispose(&nic);
 	xen_nic_config(&nic, want);

@@ -207,6 +207,14 @@ static uint64_t mib_up(uint64_t kb)
 	return (kb + KIB - 1) / KIB;
 }
 
+static int does_not_fit(uint64_t need_kb, uint64_t free_kb, struct err *e)
+{
+	err_at(e, "memory");
+	err_help(e, "lower its memory, stop a domain, or lower dom0's memory (a host reboot)");
+	return err_set(e, -ENOMEM, "does not fit: needs %llu MiB, Xen has %llu MiB free",
+		       (unsigned long long)mib_up(need_kb), (unsigned long long)free_kb / KIB);
+}
+
 /* Whether it fits, waiting for what destroyed domains still give back. */
 static int admit(struct xen_ctx *x, libxl_domain_config *c, const struct xen_watcher *w,
 		 struct err *e)
@@ -229,10 +237,49 @@ static int admit(struct xen_ctx *x, libxl_domain_config *c, const struct xen_wat
 			 (unsigned long long)mib_up(need), (unsigned long long)free_kb / KIB);
 		usleep(200000);
 	}
-	err_at(e, "memory");
-	err_help(e, "lower its memory, stop a domain, or lower dom0's memory (a host reboot)");
-	return err_set(e, -ENOMEM, "does not fit: needs %llu MiB, Xen has %llu MiB free",
-		       (unsigned long long)mib_up(need), (unsigned long long)free_kb / KIB);
+	return does_not_fit(need, free_kb, e);
+}
+
+static int fits_instead(struct xen_ctx *x, libxl_domain_config *c, int64_t instead_of,
+			struct err *e)
+{
+	uint64_t need, free_kb, back = 0;
+	libxl_dominfo info;
+	bool dying;
+	int rc, r;
+
+	if (instead_of) {
+		r = xen_info(x, instead_of, &info, e);
+		if (r < 0)
+			return r;
+		back = info.current_memkb;
+	}
+	rc = libxl_domain_need_memory(x->xl, c, INVALID_DOMID, &need);
+	if (rc)
+		return xen_fail(x, e, -EIO, rc, "reckon the memory that it needs");
+	r = free_now(x, &free_kb, &dying, e);
+	/* What is being given back is waited for, later. */
+	if (r < 0 || dying || free_kb + back >= need)
+		return r;
+	return does_not_fit(need, free_kb + back, e);
+}
+
+int xen_ready(const struct xen_domain *d, int64_t instead_of, struct err *e)
+{
+	_cleanup_xen_ struct xen_ctx x = {0};
+	libxl_domain_config c;
+	int r = check(d, e);
+
+	if (r == 0)
+		r = xen_ctx_open(&x, e);
+	if (r < 0)
+		return r;
+	libxl_domain_config_init(&c);
+	r = configure(&x, d, &c, e);
+	if (r == 0)
+		r = fits_instead(&x, &c, instead_of, e);
+	libxl_domain_config_dispose(&c);
+	return r;
 }
 
 /* What is left of an earlier try is destroyed; a whole domain of that UUID or name is -EEXIST, for

@@ -586,6 +586,7 @@ const struct kind kind_domain = {
 	.before = before,
 	.prepare = prepare,
 	.check = check,
+	.claims = domain_claims,
 	.wanted = domain_wanted,
 	.met = domain_met,
 	.actual = domain_actual,

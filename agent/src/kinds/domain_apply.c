@@ -167,6 +167,9 @@ static int restart(struct work *w, struct err *e)
 	r = ask(w, &asked, e);
 	if (r < 0)
 		return r;
+	r = xen_ready(&asked, x->domid, e);
+	if (r < 0)
+		return r;
 	if (x->state == XEN_SHUTDOWN && (x->reason == XEN_CRASH || x->reason == XEN_WATCHDOG) &&
 	    d->on_crash == END_RESTART) {
 		const struct intent_domain *i =

@@ -3,11 +3,59 @@
  * Which kernel a domain starts with on this host. A template's disk and its boot files belong together:
  * a guest whose disk was cloned before the template went on keeps the files that came with it.
  */
+#include <stdio.h>
+
 #include "host/cache.h"
 #include "kinds/domain_priv.h"
 #include "kinds/kinds.h"
 #include "kinds/lvm_facts.h"
+#include "kinds/net_facts.h"
 #include "kinds/volume.h"
+
+static void add_unescaped(char **to, const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		*(*to)++ = s[i];
+		i += s[i] == '-';
+	}
+}
+
+/* /dev/mapper/vg0-web--data is /dev/vg0/web-data (lvm(8), "VALID NAMES"): others say it so. */
+static const char *canonical(struct arena *a, const char *target)
+{
+	const char *dm =
+		startswith(target, "/dev/mapper/") ? target + strlen("/dev/mapper/") : NULL;
+	size_t n = 0;
+	char *text, *to;
+
+	for (; dm && dm[n] && !(dm[n] == '-' && dm[n + 1] != '-'); n++)
+		n += dm[n] == '-';
+	if (!dm || !dm[n] || n == 0)
+		return target;
+	text = to = arena_alloc(a, strlen(target) + 2);
+	to += snprintf(text, strlen(target) + 2, "/dev/");
+	add_unescaped(&to, dm, n);
+	*to++ = '/';
+	add_unescaped(&to, dm + n + 1, strlen(dm + n + 1));
+	*to = '\0';
+	return text;
+}
+
+void domain_claims(struct arena *a, const void *record, struct list *ret)
+{
+	const struct domain *d = record;
+
+	for (size_t i = 0; i < d->disks.n; i++) {
+		const struct domain_disk *k = d->disks.entries[i].value;
+		struct claim *c;
+
+		if (!k->target)
+			continue;
+		c = arena_alloc(a, sizeof(*c));
+		*c = (struct claim){.what = canonical(a, k->target), .shared = k->read_only};
+		list_add(a, ret, c);
+	}
+}
 
 const char *domain_volume_of(const char *target)
 {
@@ -77,12 +125,31 @@ static bool is_cached(const struct facts *f, const char *path)
 	return !file || (cache && map_get(&cache->files, file));
 }
 
+static bool bridge_there(const struct facts *f, const struct resource *bridge)
+{
+	const struct net_facts *net = net_facts(f);
+
+	for (size_t i = 0; net && i < net->links.n; i++) {
+		const struct net_link *l = net->links.items[i];
+
+		if (streq(l->name, bridge->name))
+			return streq(l->kind, "bridge") && streq(net_mark(l), bridge->uuid);
+	}
+	return false;
+}
+
 bool domain_met(const struct facts *f, const struct resource *r, const void *wanted,
 		const struct resource *other)
 {
 	const struct domain *d = wanted;
 
-	/* The disks' need of it is the volumes'. */
+	if (other->kind == &kind_bridge)
+		return bridge_there(f, other);
+	if (other->kind == &kind_volume)
+		return volume_there(f, other);
+	/* Its disks are the volumes, and the volumes' needs are their own. */
+	if (other->kind == &kind_storage)
+		return true;
 	return other->kind == &kind_template && d->kernel_path && is_cached(f, d->kernel_path) &&
 	       is_cached(f, d->initrd_path);
 }

@@ -17,6 +17,7 @@
 #define BACKOFF_MAX_S    300
 #define CALM_S           600 /* a domain that ran so long begins its back-off anew */
 #define MIB              (UINT64_C(1) << 20)
+#define MEMORY_WHY       128
 
 const struct intent_domain *domain_intent(const struct facts *f, const char *name, const char *uuid)
 {
@@ -121,6 +122,9 @@ static void fill_devices(struct reading_in *in, struct actual *actual)
 		const struct xen_disk *from = in->x->disks.items[i];
 		struct domain_disk *k = arena_alloc(in->a, sizeof(*k));
 
+		if (from->unplugged)
+			continue;
+
 		*k = (struct domain_disk){
 			.vdev = from->vdev,
 			.target = from->target,
@@ -137,6 +141,9 @@ static void fill_devices(struct reading_in *in, struct actual *actual)
 	for (size_t i = 0; i < in->x->nics.n; i++) {
 		const struct xen_nic *from = in->x->nics.items[i];
 		struct domain_nic *n = arena_alloc(in->a, sizeof(*n));
+
+		if (from->unplugged)
+			continue;
 
 		*n = (struct domain_nic){
 			.bridge = from->bridge,
@@ -282,7 +289,7 @@ static void add_one(struct arena *a, const struct facts *f, const struct manifes
 	r = mine && m ? manifest_find(m, "domain", name) : NULL;
 	actual = actual_add(a, ret, &kind_domain, name);
 	actual->foreign = !mine;
-	actual->uuid = mine ? (made_for ? made_for->uuid : x->mark_uuid) : NULL;
+	actual->uuid = made_for ? made_for->uuid : x->mark_uuid;
 	actual->half_made = half;
 	actual->data = x;
 	in = (struct reading_in){
@@ -353,7 +360,6 @@ static void set_timeout(struct step *s, const struct domain *d)
 		s->timeout_s = CREATE_TIMEOUT_S;
 }
 
-/* What this host's Xen can't run is better said before anything is stopped or made. */
 static void hold_incapable(struct planning *p, const struct domain *d, struct step *s)
 {
 	const struct xen_facts *x = xen_facts(p->facts);
@@ -373,6 +379,63 @@ static void rest(struct planning *p, const struct resource *want, const char *wh
 		  arena_printf(p->arena, "%s; `manor start %s` starts it", why, want->name));
 }
 
+/* What Xen will have for a new domain when what goes in this plan is gone and what comes before it is
+ * there, without what Xen takes for itself: who is held by this could not start. */
+static bool has_memory(struct planning *p, const struct domain *d, const struct step *s,
+		       char why[MEMORY_WHY])
+{
+	const struct xen_facts *x = xen_facts(p->facts);
+	uint64_t room = x->memory_free, taken = 0;
+	const struct domain *have = s->action == ACTION_RESTART ? s->have_record : NULL;
+	uint64_t need = MAX_OF(d->memory, (uint64_t)0);
+	char a[NUM_TEXT], b[NUM_TEXT];
+
+	for (size_t i = 0; i < p->plan->n; i++) {
+		const struct step *o = &p->plan->steps[i];
+		const struct domain *is = o->have_record, *will = o->want_record;
+
+		if (o->kind != &kind_domain || o == s || o->dropped)
+			continue;
+		if (is && (o->action == ACTION_REMOVE || o->action == ACTION_STOP ||
+			   o->action == ACTION_SETTLE || o->action == ACTION_RESTART))
+			room += is->memory_now;
+		if (will && step_todo(o) &&
+		    (o->action == ACTION_CREATE || o->action == ACTION_RESTART))
+			taken += will->memory;
+	}
+	if (have)
+		room += have->memory_now;
+	/* One that goes on by ballooning gives what can't be foretold: Xen has the last word. */
+	for (size_t i = 0; i < x->domains.n; i++) {
+		const struct xen_domain *o = x->domains.items[i];
+
+		if (o->state == XEN_DYING || o->memory_now > o->memory)
+			room += o->memory_now;
+	}
+	if (need + taken <= room)
+		return true;
+	snprintf(why, MEMORY_WHY, "does not fit: needs %s, Xen has %s free for it",
+		 num_size(a, need), num_size(b, room > taken ? room - taken : 0));
+	return false;
+}
+
+static void hold_unfitting(struct planning *p, const struct resource *want, struct step *s)
+{
+	char why[MEMORY_WHY];
+
+	if (!step_todo(s) || has_memory(p, want->record, s, why))
+		return;
+	step_hold(s, HOLD_CONFLICT, arena_strdup(p->arena, why));
+	s->hold_span = field_span(want->record, "memory");
+}
+
+/* What can't be is better said before anything is stopped or made. */
+static void hold_impossible(struct planning *p, const struct resource *want, struct step *s)
+{
+	hold_incapable(p, want->record, s);
+	hold_unfitting(p, want, s);
+}
+
 static void decide_absent(struct planning *p, const struct resource *want, struct step *step)
 {
 	const struct intent_domain *i = domain_intent(p->facts, want->name, want->uuid);
@@ -386,7 +449,7 @@ static void decide_absent(struct planning *p, const struct resource *want, struc
 	if (i && i->stopped == INTENT_INSIDE)
 		step->why = "its manifest changed since it stopped from inside";
 	set_timeout(step, want->record);
-	hold_incapable(p, want->record, step);
+	hold_impossible(p, want, step);
 }
 
 static void decide_half_made(struct planning *p, const struct resource *want, struct step *step)
@@ -399,7 +462,7 @@ static void decide_half_made(struct planning *p, const struct resource *want, st
 		return;
 	}
 	set_timeout(step, want->record);
-	hold_incapable(p, want->record, step);
+	hold_impossible(p, want, step);
 }
 
 static void back_off(struct planning *p, const struct resource *want, const struct xen_domain *x,
@@ -439,7 +502,7 @@ static void decide_ended(struct planning *p, const struct resource *want,
 		s = make_step(p, step, ACTION_RESTART, want, IMPACT_NONE,
 			      "its restart was cut short");
 		set_timeout(s, d);
-		hold_incapable(p, d, s);
+		hold_impossible(p, want, s);
 		return;
 	}
 	switch ((enum xen_reason)x->reason) {
@@ -472,7 +535,7 @@ static void decide_ended(struct planning *p, const struct resource *want,
 	set_timeout(s, d);
 	if (x->reason == XEN_CRASH || x->reason == XEN_WATCHDOG)
 		back_off(p, want, x, s);
-	hold_incapable(p, d, s);
+	hold_impossible(p, want, s);
 }
 
 /* A restart brings what an update would have: one step is enough where both may be done. */
@@ -520,7 +583,7 @@ static void decide_running(struct planning *p, const struct resource *want,
 	if (step) {
 		set_timeout(step, want->record);
 		if (step->action == ACTION_RESTART) {
-			hold_incapable(p, want->record, step);
+			hold_impossible(p, want, step);
 			if (first && first->action == ACTION_UPDATE)
 				absorb(p, first, step);
 		}

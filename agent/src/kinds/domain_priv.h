@@ -13,11 +13,14 @@ extern const struct table *const domain_disk_fields, *const domain_nic_fields;
 /* With the boot files of the clone that it runs on, where that is behind its template. */
 const void *domain_wanted(struct arena *a, const struct facts *f, const struct manifest *m,
 			  const struct resource *r);
-/* The need of a template is met where the boot files are in the cache. */
+/* What is there and can be used is not waited for, whatever else is wrong with it: a guest that reboots
+ * comes back. A template is there where its boot files are in the cache. */
 bool domain_met(const struct facts *f, const struct resource *r, const void *wanted,
 		const struct resource *other);
 /* "web.root" of "/dev/vg0/web.root", else NULL. */
 const char *domain_volume_of(const char *target);
+/* Its disks: one writer, or only readers. */
+void domain_claims(struct arena *a, const void *record, struct list *ret);
 void domain_actual(struct arena *a, const struct facts *f, const struct manifest *m,
 		   struct actuals *ret);
 void domain_decide(struct planning *p, const struct resource *want, const struct actual *have,

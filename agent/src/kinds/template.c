@@ -299,6 +299,7 @@ static void actual_template(struct arena *a, const struct facts *f, const struct
 	field_mark(&template_table, have, "imports");
 	actual = actual_add(a, ret, r->kind, r->name);
 	actual->uuid = r->uuid;
+	actual->common = true;
 	actual->record = have;
 	/* Some are missing: another domain came, or a base that several share is there already. */
 	actual->half_made = have->imports.n < want->imports.n;

@@ -229,6 +229,17 @@ static void volume_actual(struct arena *a, const struct facts *f, const struct m
 	}
 }
 
+bool volume_there(const struct facts *f, const struct resource *volume)
+{
+	const struct volume *v = volume->record;
+	const struct lvm_lv *lv =
+		v->storage ? lvm_lv(lvm_facts(f), v->storage, volume->name) : NULL;
+	char mark[sizeof(TAG_ID "=") + UUID_TEXT];
+
+	snprintf(mark, sizeof(mark), TAG_ID "=%s", volume->uuid);
+	return lv && lv->active && !lvm_filling(lv) && list_has(&lv->tags, mark);
+}
+
 bool volume_behind(const struct facts *f, const struct resource *volume)
 {
 	const struct volume *v = volume->record;
@@ -249,6 +260,8 @@ static bool volume_met(const struct facts *f, const struct resource *r, const vo
 	const struct lvm_lv *there = v->storage ? lvm_lv(l, v->storage, r->name) : NULL;
 	const struct lvm_lv *base = v->base ? lvm_base(l, v->storage, v->base) : NULL;
 
+	if (other->kind == &kind_storage)
+		return there && !lvm_filling(there);
 	return other->kind == &kind_template &&
 	       ((there && !lvm_filling(there)) || (base && !lvm_filling(base)));
 }

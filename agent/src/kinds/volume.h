@@ -34,6 +34,8 @@ const char *volume_path(struct arena *a, const char *storage, const char *name);
 /* Of a clone: the boot files (sha256, or NULL) that belong to it; a domain on it keeps them until the
  * clone is made anew. */
 void volume_boot(struct resource *volume, const char *kernel_sha256, const char *initrd_sha256);
+/* Whether it is there, whole, and can be used. */
+bool volume_there(const struct facts *f, const struct resource *volume);
 /* Whether that clone comes from another digest than wanted ("behind"); false where unknown. */
 bool volume_behind(const struct facts *f, const struct resource *volume);
 

@@ -11,14 +11,16 @@ TABLE(xen_disk_table, xen_disk, "disk", "A disk of a domain.",
       ROW(xen_disk, vdev, FIELD_STRING, .doc = "What the guest calls it."),
       ROW(xen_disk, target, FIELD_STRING, .doc = "Device or file in dom0."),
       ROW(xen_disk, read_only, FIELD_BOOL, .doc = "Whether the guest may only read it."),
-      ROW(xen_disk, connected, FIELD_BOOL, .doc = "Whether both ends are connected."));
+      ROW(xen_disk, connected, FIELD_BOOL, .doc = "Whether both ends are connected."),
+      ROW(xen_disk, unplugged, FIELD_BOOL, .doc = "Whether its adding was cut short."));
 
 TABLE(xen_nic_table, xen_nic, "nic", "A network interface of a domain.",
       ROW(xen_nic, devid, FIELD_INT, .doc = "Its number."),
       ROW(xen_nic, mac, FIELD_STRING, .doc = "MAC address."),
       ROW(xen_nic, bridge, FIELD_STRING, .doc = "Bridge that its vif is a port of."),
       ROW(xen_nic, vif, FIELD_STRING, .doc = "Interface in dom0."),
-      ROW(xen_nic, connected, FIELD_BOOL, .doc = "Whether both ends are connected."));
+      ROW(xen_nic, connected, FIELD_BOOL, .doc = "Whether both ends are connected."),
+      ROW(xen_nic, unplugged, FIELD_BOOL, .doc = "Whether its adding was cut short."));
 
 TABLE(xen_domain_table, xen_domain, "domain", "A domain as Xen has it.",
       ROW(xen_domain, domid, FIELD_INT, .doc = "Xen's number of it, another one at each start."),

@@ -15,6 +15,7 @@ struct actual {
 	const char *name;   /* ours: the resource's name; foreign: what the host calls it */
 	const char *uuid;   /* of the mark, or NULL: foreign */
 	bool foreign;       /* bears no mark of this namespace: shown, never touched */
+	bool common;        /* ours, and any other namespace's: its mark names none (a template's base) */
 	bool half_made;     /* ours, but its making did not end: to be cleared away and made again */
 	void *record;       /* by kind->table; what the host said */
 	const char *state;  /* a word for people: "running", "up"; may be NULL */
@@ -23,6 +24,12 @@ struct actual {
 	const char *const *uses; /* "bridge/xenbr0", "volume/web.root": what must outlive it */
 	size_t n_uses;
 	const void *data;   /* the kind's own, e.g. its entry in the facts */
+};
+
+/* Of claims(): a thing by a name that all who claim it use, and whether it may be had together. */
+struct claim {
+	const char *what; /* "/dev/vg0/web-data" */
+	bool shared;
 };
 
 struct actuals {
@@ -92,6 +99,10 @@ struct kind {
 	 * optional. */
 	bool (*met)(const struct facts *f, const struct resource *r, const void *wanted,
 		    const struct resource *other);
+
+	/* What nobody else may have at the same time as this record has it: list of struct claim. Of records
+	 * wanted and found alike. Pure, optional. */
+	void (*claims)(struct arena *a, const void *record, struct list *ret);
 
 	/* The last word on one resource after the generic comparison. `want` NULL: it is to go. `have` NULL:
 	 * absent. `step` is what the engine found: called once for each of its steps (an update and a

@@ -426,6 +426,7 @@ static bool load_top(struct manifest *m, struct decode *c)
 	m->namespace = top.namespace;
 	m->host = top.host;
 	m->max_removals = top.max_removals;
+	m->max_removals_given = node_get(m->root, "max_removals") != NULL;
 	return true;
 }
 

@@ -57,6 +57,7 @@ struct manifest {
 	const char *namespace;
 	struct host host;
 	int64_t max_removals; /* percent of our resources that one apply may remove */
+	bool max_removals_given; /* else a few are always fine */
 
 	const struct kind *const *kinds; /* NULL-terminated */
 	struct resource **resources;     /* after loading: dependencies first */

@@ -160,6 +160,22 @@ static void plug(struct xen_domain *d)
 	}
 }
 
+int xen_ready(const struct xen_domain *d, int64_t instead_of, struct err *e)
+{
+	uint64_t room = host.memory_free;
+
+	for (size_t i = 0; i < host.domains.n; i++) {
+		const struct xen_domain *x = host.domains.items[i];
+
+		if (x->domid == instead_of)
+			room += x->maxmem;
+	}
+	if (d->maxmem <= room)
+		return 0;
+	err_at(e, "memory");
+	return err_set(e, -ENOMEM, "does not fit");
+}
+
 int xen_create(const struct xen_domain *asked, const struct xen_watcher *w, int64_t *ret_domid,
 	       struct err *e)
 {
@@ -255,6 +271,15 @@ int xen_set_vcpus(int64_t domid, int64_t vcpus, unsigned wait_s, const struct xe
 	return 0;
 }
 
+/* Killed between telling libxl and telling the kernel. */
+static int cut_short(const char *op, bool *unplugged, struct err *e)
+{
+	if (!fake_fails(op))
+		return 0;
+	*unplugged = true;
+	return err_set(e, -EIO, "killed half-way");
+}
+
 int xen_disk_add(int64_t domid, const struct xen_disk *disk, struct err *e)
 {
 	struct xen_domain *d;
@@ -262,12 +287,18 @@ int xen_disk_add(int64_t domid, const struct xen_disk *disk, struct err *e)
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < d->disks.n; i++)
-		if (streq(((struct xen_disk *)d->disks.items[i])->vdev, disk->vdev))
-			return 0;
+	for (size_t i = 0; i < d->disks.n; i++) {
+		struct xen_disk *there = d->disks.items[i];
+
+		if (!streq(there->vdev, disk->vdev))
+			continue;
+		there->unplugged = false;
+		return 0;
+	}
 	list_add(arena, &d->disks, copy_disk(arena, disk));
 	plug(d);
-	return 0;
+	return cut_short("xen_disk_add (half-way)",
+			 &((struct xen_disk *)d->disks.items[d->disks.n - 1])->unplugged, e);
 }
 
 int xen_disk_remove(int64_t domid, const char *vdev, struct err *e)
@@ -292,12 +323,18 @@ int xen_nic_add(int64_t domid, const struct xen_nic *nic, struct err *e)
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < d->nics.n; i++)
-		if (streq(((struct xen_nic *)d->nics.items[i])->mac, nic->mac))
-			return 0;
+	for (size_t i = 0; i < d->nics.n; i++) {
+		struct xen_nic *there = d->nics.items[i];
+
+		if (!streq(there->mac, nic->mac))
+			continue;
+		there->unplugged = false;
+		return 0;
+	}
 	list_add(arena, &d->nics, copy_nic(arena, nic));
 	plug(d);
-	return 0;
+	return cut_short("xen_nic_add (half-way)",
+			 &((struct xen_nic *)d->nics.items[d->nics.n - 1])->unplugged, e);
 }
 
 int xen_nic_remove(int64_t domid, const char *mac, struct err *e)
