@@ -81,6 +81,35 @@ void *xs_read(struct xs_handle *h, xs_transaction_t t, const char *path, unsigne
 	return strdup(v);
 }
 
+char **xs_directory(struct xs_handle *h, xs_transaction_t t, const char *path, unsigned int *num)
+{
+	char absolute[512], names[64][64], **list;
+	size_t n = 0, size;
+	char *to;
+
+	snprintf(absolute, sizeof(absolute), "%s%s/", path[0] == '/' ? "" : OWN, path);
+	for (size_t i = 0; i < 64; i++) {
+		const char *rest;
+		bool known = false;
+
+		if (!keys[i].path || !keys[i].value ||
+		    strncmp(keys[i].path, absolute, strlen(absolute)) != 0)
+			continue;
+		rest = keys[i].path + strlen(absolute);
+		snprintf(names[n], 64, "%.*s", (int)strcspn(rest, "/"), rest);
+		for (size_t k = 0; k < n; k++)
+			known |= strcmp(names[k], names[n]) == 0;
+		n += !known;
+	}
+	size = n * sizeof(*list) + n * 64;
+	list = calloc(1, size + 1);
+	to = (char *)(list + n);
+	for (size_t k = 0; k < n; k++, to += 64)
+		list[k] = strcpy(to, names[k]);
+	*num = (unsigned)n;
+	return list;
+}
+
 bool xs_write(struct xs_handle *h, xs_transaction_t t, const char *path, const void *data,
 	      unsigned int len)
 {
@@ -320,6 +349,45 @@ static void a_disk_is_told_by_its_number(void **state)
 	assert_string_equal(get(VBD "/physical-device-path"), loop);
 }
 
+#define OTHER "/local/domain/0/backend/vbd/8/51728"
+
+static void a_disk_that_another_writes_is_refused(void **state)
+{
+	static const struct {
+		const char *ours, *theirs, *their_state;
+		bool refused;
+	} cases[] = {
+		{"w", "w", "4", true},  {"w", "r", "4", true},  {"r", "w", "4", true},
+		{"r", "r", "4", false}, {"w", "w", "6", false},
+	};
+	char number[32];
+	struct stat st;
+
+	if (!loop[0])
+		skip();
+	stat(loop, &st);
+	snprintf(number, sizeof(number), "%x:%x", major(st.st_rdev), minor(st.st_rdev));
+	setenv("XENBUS_PATH", VBD, 1);
+	put(VBD "/params", loop);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		put(VBD "/physical-device", NULL);
+		put(VBD "/hotplug-error", NULL);
+		put(VBD "/mode", cases[i].ours);
+		put(OTHER "/physical-device", number);
+		put(OTHER "/mode", cases[i].theirs);
+		put(OTHER "/state", cases[i].their_state);
+		assert_int_equal(run("add", NULL) != 0, cases[i].refused);
+		if (cases[i].refused)
+			assert_non_null(strstr(get(VBD "/hotplug-error"), "in use by domain 8"));
+		else
+			assert_string_equal(get(VBD "/physical-device"), number);
+	}
+	put(OTHER "/physical-device", NULL);
+	put(OTHER "/mode", NULL);
+	put(OTHER "/state", NULL);
+	put(VBD "/mode", "w");
+}
+
 static void what_is_no_disk_is_refused(void **state)
 {
 	static const struct {
@@ -375,6 +443,7 @@ int main(void)
 		T(xenstore_may_refuse_for_a_while),
 		T(a_device_that_is_gone_gets_no_keys),
 		T(a_disk_is_told_by_its_number),
+		T(a_disk_that_another_writes_is_refused),
 		T(what_is_no_disk_is_refused),
 		T(a_wrong_call_is_answered),
 	};
