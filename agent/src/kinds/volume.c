@@ -260,8 +260,6 @@ static bool volume_met(const struct facts *f, const struct resource *r, const vo
 	const struct lvm_lv *there = v->storage ? lvm_lv(l, v->storage, r->name) : NULL;
 	const struct lvm_lv *base = v->base ? lvm_base(l, v->storage, v->base) : NULL;
 
-	if (other->kind == &kind_storage)
-		return there && !lvm_filling(there);
 	return other->kind == &kind_template &&
 	       ((there && !lvm_filling(there)) || (base && !lvm_filling(base)));
 }
