@@ -27,7 +27,10 @@ struct worker {
 	size_t sent, request_n;
 	struct str line, tail;
 	sd_event_source *in_source, *out_source, *err_source, *child_source, *timer;
-	bool exited, out_closed, timed_out, gentle, killed;
+	bool exited, out_closed, timed_out, gentle;
+	bool killed;  /* asked to end, by its time limit or by worker_stop() */
+	bool stopped; /* … the latter */
+	bool babbled;
 	int status;
 	unsigned timeout_ms;
 	bool has_result;
@@ -64,7 +67,10 @@ static void say_why(struct worker *w)
 
 	if (w->has_result)
 		return;
-	if (w->timed_out)
+	if (w->babbled)
+		w->result = err_set(&w->error, -EMSGSIZE, "its worker said more than %u MiB at once",
+				    LINE_MAX_BYTES >> 20);
+	else if (w->timed_out)
 		w->result = err_set(&w->error, -ETIMEDOUT, "took longer than %u s",
 				    w->timeout_ms / 1000);
 	else if (WIFSIGNALED(w->status))
@@ -128,6 +134,7 @@ static bool take_output(struct worker *w)
 {
 	char buf[65536];
 	ssize_t n = read(w->out, buf, sizeof(buf));
+	size_t seen;
 	char *nl;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -138,11 +145,19 @@ static bool take_output(struct worker *w)
 		return false;
 	}
 	if (w->line.n + (size_t)n > LINE_MAX_BYTES) {
+		/* Nothing of it is heard any more, or the loop would turn about it alone. */
+		w->babbled = true;
+		w->out_source = sd_event_source_disable_unref(w->out_source);
+		closep(&w->out);
+		w->out = -1;
+		w->out_closed = true;
 		worker_stop(w);
 		return false;
 	}
+	seen = w->line.n;
 	str_addn(&w->line, buf, (size_t)n);
-	while ((nl = memchr(w->line.s, '\n', w->line.n))) {
+	while ((nl = memchr(w->line.s + seen, '\n', w->line.n - seen))) {
+		seen = 0;
 		size_t used = (size_t)(nl - w->line.s) + 1;
 
 		*nl = '\0';
@@ -212,11 +227,28 @@ static int on_child(sd_event_source *s, const siginfo_t *si, void *data)
 	return 0;
 }
 
+static int on_timer(sd_event_source *s, uint64_t usec, void *data);
+
+/* SIGTERM, and after a grace the timer once more, but for one that must end by itself. */
+static void ask_to_end(struct worker *w)
+{
+	sd_event *loop = sd_event_source_get_event(w->child_source);
+
+	w->killed = true;
+	w->timer = sd_event_source_disable_unref(w->timer);
+	if (!w->exited)
+		kill(-w->pid, SIGTERM);
+	if ((w->exited || !w->gentle) &&
+	    sd_event_add_time_relative(loop, &w->timer, CLOCK_MONOTONIC, w->exited ? 0 : GRACE_US,
+				       10000, on_timer, w) < 0)
+		abort();
+}
+
 static int on_timer(sd_event_source *s, uint64_t usec, void *data)
 {
 	struct worker *w = data;
 
-	w->timed_out = true;
+	w->timed_out |= !w->stopped;
 	if (w->exited) { /* a grandchild holds its pipe */
 		w->killed = true;
 		maybe_over(w);
@@ -225,12 +257,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *data)
 	if (!w->killed) {
 		log_warn("%s: over its time limit of %u s, asked to end", w->name,
 			 w->timeout_ms / 1000);
-		kill(-w->pid, SIGTERM);
-		w->killed = true;
-		if (!w->gentle) {
-			sd_event_source_set_time_relative(s, GRACE_US);
-			sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
-		}
+		ask_to_end(w);
 		return 0;
 	}
 	kill(-w->pid, SIGKILL);
@@ -247,9 +274,10 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *data)
 
 void worker_stop(struct worker *w)
 {
-	if (!w->exited)
-		kill(-w->pid, SIGTERM);
-	w->killed = true;
+	if (w->killed)
+		return; /* it was asked already, and its grace runs */
+	w->stopped = true;
+	ask_to_end(w);
 }
 
 void worker_block_signals(void)

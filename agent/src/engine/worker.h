@@ -24,7 +24,8 @@ struct worker_spec {
 	json_object *request;    /* borrowed; NULL: empty input */
 	unsigned timeout_ms;     /* then SIGTERM, and SIGKILL after a grace; 0: none */
 	bool gentle;             /* never SIGKILL: LVM in the middle of metadata must end by itself */
-	int lock_fd;             /* inherited until it ends, or -1 (see engine/lock.h) */
+	int lock_fd;             /* inherited until it ends, or -1 (see engine/store.h): without one it
+				  * is a reading, which is given up when it doesn't die */
 	/* Any may be NULL. `progress` borrows its text. `ended` comes last and exactly once; `value` is
 	 * borrowed; result 0 or a negative errno with `e` filled. */
 	void (*progress)(void *data, const char *what, uint64_t done, uint64_t total);
@@ -37,5 +38,6 @@ struct worker_spec {
 void worker_block_signals(void);
 int worker_start(sd_event *loop, const struct worker_spec *spec, struct worker **ret,
 		 struct err *e);
-/* Asks it to end early (SIGTERM); `ended` still comes. */
+/* Asks it to end early (SIGTERM), and unless it is gentle makes it, after the same grace; `ended` still
+ * comes. */
 void worker_stop(struct worker *w);

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -104,6 +105,41 @@ static void one_that_hangs_is_ended_in_time(void **state)
 	assert_int_equal(s.result, -ETIMEDOUT);
 }
 
+static void one_that_babbles_is_ended(void **state)
+{
+	struct seen s = run("babbles", NULL, 0);
+
+	assert_int_equal(s.result, -EMSGSIZE);
+}
+
+static int on_stop(sd_event_source *s, uint64_t usec, void *data)
+{
+	worker_stop(data);
+	return 0;
+}
+
+/* What has to end by itself isn't killed because its time limit comes after it was asked. */
+static void one_that_was_asked_to_end_gets_its_grace(void **state)
+{
+	const char *args[] = {"deaf", NULL};
+	struct seen s = {0};
+	struct worker_spec spec = {
+		.name = "deaf", .args = args, .timeout_ms = 800, .gentle = true,
+		.lock_fd = -1, .progress = on_progress, .ended = on_end, .data = &s,
+	};
+	_cleanup_err_ struct err e = {0};
+	struct worker *w;
+
+	assert_true(sd_event_new(&s.loop) >= 0);
+	assert_int_equal(worker_start(s.loop, &spec, &w, &e), 0);
+	assert_true(sd_event_add_time_relative(s.loop, NULL, CLOCK_MONOTONIC, 300000, 0, on_stop,
+					       w) >= 0);
+	assert_true(sd_event_loop(s.loop) >= 0);
+	sd_event_unref(s.loop);
+	assert_int_equal(s.result, 0);
+	assert_int_equal(s.value, 7);
+}
+
 static void what_libraries_print_does_not_confuse_it(void **state)
 {
 	struct seen s = run("noisy", NULL, 10000);
@@ -128,6 +164,15 @@ static int work(const char *how)
 		abort();
 	} else if (streq(how, "hangs")) {
 		pause();
+	} else if (streq(how, "babbles")) {
+		memset(buf, 'x', sizeof(buf));
+		while (fwrite(buf, sizeof(buf), 1, stdout) == 1)
+			;
+		pause();
+	} else if (streq(how, "deaf")) {
+		signal(SIGTERM, SIG_IGN);
+		sleep(2);
+		printf("{\"result\":0,\"value\":7}\n");
 	} else if (streq(how, "noisy")) {
 		printf("WARNING: something\n[1, 2]\nnull\n{\"result\":0}\n");
 	}
@@ -142,6 +187,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_crash_is_a_failure_with_the_signal_and_its_last_words),
 		cmocka_unit_test(one_that_says_nothing_is_a_failure),
 		cmocka_unit_test(one_that_hangs_is_ended_in_time),
+		cmocka_unit_test(one_that_babbles_is_ended),
+		cmocka_unit_test(one_that_was_asked_to_end_gets_its_grace),
 		cmocka_unit_test(what_libraries_print_does_not_confuse_it),
 	};
 
