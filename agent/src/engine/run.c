@@ -36,11 +36,13 @@ static bool serial_busy(const struct run *r, const char *serial)
 
 size_t run_pick(struct run *r)
 {
-	if (r->stopped || r->running >= r->jobs)
+	bool room = r->running - r->aside < r->jobs, room_aside = r->aside < r->jobs;
+
+	if (r->stopped || (!room && !room_aside))
 		return SIZE_MAX;
 	for (size_t i = 0; i < r->plan->n; i++) {
 		const struct step *s = &r->plan->steps[i];
-		bool ready = r->states[i] == RUN_WAITING;
+		bool ready = r->states[i] == RUN_WAITING && (s->aside ? room_aside : room);
 
 		for (size_t j = 0; ready && j < s->n_after; j++) {
 			enum run_state other = r->states[s->after[j].step];
@@ -53,6 +55,7 @@ size_t run_pick(struct run *r)
 			continue;
 		r->states[i] = RUN_RUNNING;
 		r->at_work[r->running++] = i;
+		r->aside += s->aside;
 		return i;
 	}
 	return SIZE_MAX;
@@ -73,14 +76,30 @@ static void skip(struct run *r, size_t failed)
 	}
 }
 
+static void leave_work(struct run *r, size_t i)
+{
+	for (size_t j = 0; j < r->running; j++) {
+		if (r->at_work[j] != i)
+			continue;
+		r->at_work[j] = r->at_work[--r->running];
+		r->aside -= r->plan->steps[i].aside;
+		return;
+	}
+}
+
 void run_finish(struct run *r, size_t i, int result)
 {
-	for (size_t j = 0; j < r->running; j++)
-		if (r->at_work[j] == i)
-			r->at_work[j] = r->at_work[--r->running];
+	leave_work(r, i);
 	r->states[i] = result < 0 ? RUN_FAILED : RUN_DONE;
 	if (result < 0)
 		skip(r, i);
+}
+
+void run_drop(struct run *r, size_t i)
+{
+	leave_work(r, i);
+	r->states[i] = RUN_SKIPPED;
+	skip(r, i);
 }
 
 void run_stop(struct run *r)

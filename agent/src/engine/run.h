@@ -21,9 +21,10 @@ extern const char *const run_state_words[];
 struct run {
 	const struct plan *plan;
 	enum run_state *states; /* one a step */
-	size_t jobs;            /* at most so many at a time */
+	size_t jobs;            /* at most so many at a time, and as many aside of them */
 	size_t *at_work;        /* those that are running */
 	size_t running;         /* so many */
+	size_t aside;           /* of them aside (see struct step) */
 	bool stopped;           /* nothing new starts */
 };
 
@@ -33,6 +34,8 @@ void run_done(struct run *r);
 size_t run_pick(struct run *r);
 /* How step `i` ended: 0, or negative. What needs it is skipped. */
 void run_finish(struct run *r, size_t i, int result);
+/* A step under way was cut off on request: neither done nor failed. */
+void run_drop(struct run *r, size_t i);
 /* Nothing new starts; what runs goes on to its end. */
 void run_stop(struct run *r);
 bool run_over(const struct run *r);

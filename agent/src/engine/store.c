@@ -133,24 +133,35 @@ void store_journal(json_object *entry)
 		log_warn("journal: %s", strerror(errno));
 }
 
-int store_lock(struct err *e)
+static int lock(const char *path, const char *taken, struct err *e)
 {
 	int fd, r;
 
 	r = file_mkdirs(LOCK_DIR, 0755, e);
 	if (r < 0)
 		return r;
-	fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return err_errno(e, -errno, "open %s", LOCK_FILE);
+		return err_errno(e, -errno, "open %s", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		r = -errno;
 		close(fd);
 		if (r == -EWOULDBLOCK)
-			return err_set(e, -EAGAIN,
-				       "another apply, or a step of one that was killed, is still "
-				       "under way");
-		return err_errno(e, r, "lock %s", LOCK_FILE);
+			return err_set(e, -EAGAIN, "%s", taken);
+		return err_errno(e, r, "lock %s", path);
 	}
 	return fd;
+}
+
+int store_lock(struct err *e)
+{
+	return lock(LOCK_FILE,
+		    "another apply, or a step of one that was killed, is still under way", e);
+}
+
+int store_lock_aside(const char *kind, const char *name, struct err *e)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/%s.%s.lock", LOCK_DIR, kind, name);
+
+	return lock(path, "another run is still about it", e);
 }

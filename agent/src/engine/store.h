@@ -33,3 +33,5 @@ void store_journal(json_object *entry);
  * executor waits for the steps that are still under way. Returns a descriptor; -EAGAIN with a message
  * when another holds it. */
 int store_lock(struct err *e);
+/* The same for one thing that is done aside (see struct step): its worker alone keeps it. */
+int store_lock_aside(const char *kind, const char *name, struct err *e);

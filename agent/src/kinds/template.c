@@ -451,6 +451,7 @@ static void decide(struct planning *p, const struct resource *want, const struct
 		step->why = arena_strdup(p->arena, str_get(&why));
 	step->impact = IMPACT_NONE; /* nothing that runs notices */
 	step->timeout_s = IMPORT_TIMEOUT_S;
+	step->aside = true; /* half an import is marked as such, and made anew */
 }
 
 /* One import on its way. */

@@ -61,6 +61,9 @@ struct step {
 	const char *serial;     /* steps of one name run one at a time ("vg/vg0"); NULL */
 	unsigned timeout_s;
 	uint64_t bytes;         /* estimate of data to write; 0: none to speak of */
+	/* Takes long and touches nothing that runs (a fetch): it is safe to cut off at any time, and keeps
+	 * neither a job nor the lock from others meanwhile. */
+	bool aside;
 	bool dropped;           /* decide() said that nothing is to be done after all: taken out */
 };
 

@@ -77,6 +77,29 @@ static void steps_of_one_serial_never_overlap(void **state)
 	run_done(&r);
 }
 
+static void what_is_done_aside_takes_no_job_from_others(void **state)
+{
+	_cleanup_plan_ struct plan *p = plan_of(4);
+	struct run r;
+
+	p->steps[0].aside = p->steps[1].aside = true;
+	run_init(&r, p, 1);
+	assert_int_equal(run_pick(&r), 0);
+	assert_int_equal(run_pick(&r), 2);
+	assert_int_equal(run_pick(&r), SIZE_MAX);
+	run_finish(&r, 2, 0);
+	assert_int_equal(run_pick(&r), 3);
+	run_finish(&r, 3, 0);
+	assert_int_equal(run_pick(&r), SIZE_MAX);
+	run_drop(&r, 0);
+	assert_int_equal(r.states[0], RUN_SKIPPED);
+	assert_int_equal(run_pick(&r), 1);
+	assert_false(run_over(&r));
+	run_finish(&r, 1, 0);
+	assert_true(run_over(&r));
+	run_done(&r);
+}
+
 static void held_steps_are_not_done_and_stop_lets_the_running_end(void **state)
 {
 	_cleanup_plan_ struct plan *p = plan_of(3);
@@ -127,6 +150,7 @@ int main(void)
 		cmocka_unit_test(independent_steps_start_together_up_to_the_jobs),
 		cmocka_unit_test(a_failure_stops_what_needs_it_and_nothing_else),
 		cmocka_unit_test(steps_of_one_serial_never_overlap),
+		cmocka_unit_test(what_is_done_aside_takes_no_job_from_others),
 		cmocka_unit_test(held_steps_are_not_done_and_stop_lets_the_running_end),
 		cmocka_unit_test(sorting_keeps_order_where_it_may_and_finds_circles),
 	};
