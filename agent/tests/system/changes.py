@@ -127,3 +127,32 @@ def maxmem_changes_with_leave(host):
     domid = host.domid("web")
     host.apply(other)
     expect(host.domains()["web"][:2] == (domid, 320), "memory can't use the new maximum", host.domains())
+
+
+@test
+def a_volume_goes_to_another_guest_only_when_the_first_has_let_go_of_it(host):
+    host.start_from(standard())
+    host.sh("echo theta > /dev/vg0/web-data; sync")
+    moved = changed(standard(), "domains", "web", "disks", "data")
+    moved["domains"]["lists"]["disks"] = {"data": {"vdev": "xvdb", "volume": "web-data"}}
+    lists = host.domid("lists")
+    host.apply(moved, code=3)
+    expect("xvdb" in host.disks("web") and "xvdb" not in host.disks("lists"), "both have it, or none",
+           host.disks("web"), host.disks("lists"))
+    host.apply(moved, "--allow", "guest-restart")
+    expect("xvdb" not in host.disks("web") and host.domid("lists") == lists, "it didn't go over as planned")
+    host.guest_up("lists")
+    expect(host.in_guest("lists", "head -n1 /dev/xvdb") == "theta", "lists reads something else")
+    host.settled()
+
+
+@test
+def nobody_else_gets_a_disk_that_a_guest_writes(host):
+    host.put("/run/thief.cfg",
+             'name = "thief"\nmemory = 96\nvcpus = 1\ntype = "pv"\nkernel = "/run/thief.kernel"\n'
+             'disk = ["format=raw, vdev=xvda, access=w, script=/usr/lib/manor/hotplug, target=/dev/vg0/web.root"]\n')
+    host.sh("ln -sf $(ls /var/lib/manor/cache/*.vmlinux | head -n1) /run/thief.kernel")
+    done = host.run("xl create -p /run/thief.cfg")
+    expect(done.code != 0 and "in use by domain" in done.all, "it got the disk, or not for that reason", done)
+    expect("thief" not in host.domains(), "it is there", host.domains())
+    host.guest_up("web")
