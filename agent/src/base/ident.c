@@ -37,8 +37,9 @@ void ident_mac(const char *namespace, const char *domain, const char *nic, char 
 	snprintf(ret, MAC_TEXT, "00:16:3e:%02x:%02x:%02x", id[0], id[1], id[2]);
 }
 
-struct sha256 {
+struct hash {
 	gnutls_hash_hd_t hd;
+	gnutls_digest_algorithm_t type;
 };
 
 static void hex(const unsigned char *d, size_t n, char *ret)
@@ -47,34 +48,37 @@ static void hex(const unsigned char *d, size_t n, char *ret)
 		snprintf(ret + 2 * i, 3, "%02x", d[i]);
 }
 
-struct sha256 *sha256_new(void)
+struct hash *hash_new(enum hash_type type)
 {
-	struct sha256 *h = xcalloc(1, sizeof(*h));
+	struct hash *h = xcalloc(1, sizeof(*h));
 
-	if (gnutls_hash_init(&h->hd, GNUTLS_DIG_SHA256) < 0)
-		abort(); /* memory, or a crypto policy without SHA-256: nothing can go on */
+	h->type = type == HASH_SHA512 ? GNUTLS_DIG_SHA512 : GNUTLS_DIG_SHA256;
+	if (gnutls_hash_init(&h->hd, h->type) < 0)
+		abort(); /* memory, or a crypto policy without SHA-2: nothing can go on */
 	return h;
 }
 
-void sha256_add(struct sha256 *h, const void *data, size_t n)
+void hash_add(struct hash *h, const void *data, size_t n)
 {
 	if (gnutls_hash(h->hd, data, n) < 0)
 		abort();
 }
 
-void sha256_end(struct sha256 *h, char ret[SHA256_TEXT])
+void hash_end(struct hash *h, char ret[HASH_TEXT])
 {
-	unsigned char d[32];
+	unsigned char d[64];
 
 	gnutls_hash_deinit(h->hd, d);
-	hex(d, sizeof(d), ret);
+	hex(d, h->type == GNUTLS_DIG_SHA512 ? 64 : 32, ret);
 	free(h);
 }
 
 void sha256_of(const void *data, size_t n, char ret[SHA256_TEXT])
 {
-	struct sha256 *h = sha256_new();
+	struct hash *h = hash_new(HASH_SHA256);
+	char text[HASH_TEXT];
 
-	sha256_add(h, data, n);
-	sha256_end(h, ret);
+	hash_add(h, data, n);
+	hash_end(h, text);
+	memcpy(ret, text, SHA256_TEXT);
 }

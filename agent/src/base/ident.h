@@ -11,13 +11,16 @@
 #define UUID_TEXT 37
 #define MAC_TEXT  18
 #define SHA256_TEXT 65
+#define SHA512_TEXT 129
 
 void ident_uuid(const char *namespace, const char *kind, const char *name, char ret[UUID_TEXT]);
 void ident_mac(const char *namespace, const char *domain, const char *nic, char ret[MAC_TEXT]);
 
-/* SHA-256 as a stream and of a whole buffer; hex is lower case. */
-struct sha256;
-struct sha256 *sha256_new(void);
-void sha256_add(struct sha256 *h, const void *data, size_t n);
-void sha256_end(struct sha256 *h, char ret[SHA256_TEXT]); /* frees h */
+/* SHA-2 as a stream and of a whole buffer; hex is lower case. */
+enum hash_type { HASH_SHA256, HASH_SHA512 };
+#define HASH_TEXT SHA512_TEXT /* room for either */
+struct hash;
+struct hash *hash_new(enum hash_type type);
+void hash_add(struct hash *h, const void *data, size_t n);
+void hash_end(struct hash *h, char ret[HASH_TEXT]); /* frees h */
 void sha256_of(const void *data, size_t n, char ret[SHA256_TEXT]);

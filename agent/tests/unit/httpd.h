@@ -21,8 +21,10 @@ struct httpd_file {
 	const char *type;      /* Content-Type, or NULL */
 	const char *etag;      /* with its quotes, or NULL */
 	const char *etag_then; /* what it becomes after the first request, or NULL */
+	const char *then;      /* what `data` becomes then, as long; or NULL */
 	int status;            /* instead of 200, for … */
 	unsigned status_times; /* … so many requests */
+	int then_status;       /* instead of 200 for every request but the first; 0: none */
 	size_t drop;           /* close the connection after so many bytes of a body; 0: never */
 	unsigned drop_times;   /* at most so often; 0: each time */
 	bool ranges;           /* honour Range */
@@ -60,7 +62,12 @@ static void httpd_answer(int fd, struct httpd_file *f, const char *request)
 	char head[1024];
 	int l;
 
-	f->requests++;
+	const char *body = f->requests > 0 && f->then ? f->then : f->data;
+
+	if (f->requests++ > 0 && f->then_status) {
+		f->status = f->then_status;
+		f->status_times = 1;
+	}
 	f->ranged += range != NULL;
 	f->if_range[0] = '\0';
 	if (if_range)
@@ -103,7 +110,7 @@ static void httpd_answer(int fd, struct httpd_file *f, const char *request)
 		if (f->drop_times > 0 && --f->drop_times == 0)
 			f->drop = 0;
 	}
-	httpd_put(fd, f->data + from, n);
+	httpd_put(fd, body + from, n);
 }
 
 static void *httpd_loop(void *unused)

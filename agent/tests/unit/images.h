@@ -23,7 +23,7 @@ static char url[64];
 
 /* A disk of 5 MiB and a bit: noise, a hole of 3 MiB, a little noise in a chunk of zeros, a ragged end. */
 #define DISK      (5 * MIB + 700)
-#define DISK_DATA (1 * MIB + 64 * KIB + 64 * KIB + 700)
+#define DISK_DATA (1 * MIB + 4 * KIB + 64 * KIB + 700)
 static char disk[DISK];
 
 static inline void noise(char *p, size_t n)
@@ -104,6 +104,30 @@ static inline const char *target(void)
 	assert_true(fd >= 0);
 	close(fd);
 	return target_path();
+}
+
+static inline void target_is(const char *data, size_t n)
+{
+	_cleanup_(freep) char *is = NULL;
+	size_t n_is;
+
+	assert_int_equal(file_read(target_path(), 64 * MIB, &is, &n_is, NULL), 0);
+	assert_int_equal(n_is, n);
+	assert_memory_equal(is, data, n);
+}
+
+/* The disk as a file whose holes are holes. */
+static inline void write_sparse(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, disk, MIB, 0), MIB);
+	assert_int_equal(pwrite(fd, disk + 4 * MIB, 4 * KIB, 4 * MIB), 4 * KIB);
+	assert_int_equal(pwrite(fd, disk + DISK - 700 - 64 * KIB, 64 * KIB + 700,
+				DISK - 700 - 64 * KIB),
+			 64 * KIB + 700);
+	close(fd);
 }
 
 static inline struct image_request request(struct httpd_file *f, const char *data, size_t n)

@@ -4,25 +4,17 @@
  * said and left behind when it goes wrong.
  */
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <cmocka.h>
 
 #include "tests/unit/images.h"
-
-static void target_is(const char *data, size_t n)
-{
-	_cleanup_(freep) char *is = NULL;
-	size_t n_is;
-
-	assert_int_equal(file_read(target_path(), 64 * MIB, &is, &n_is, NULL), 0);
-	assert_int_equal(n_is, n);
-	assert_memory_equal(is, data, n);
-}
 
 static void every_compression_gives_the_same_sparse_disk(void **state)
 {
@@ -45,6 +37,24 @@ static void every_compression_gives_the_same_sparse_disk(void **state)
 		target_is(disk, DISK);
 		assert_int_equal(stat(target_path(), &st), 0);
 		assert_true((uint64_t)st.st_blocks * 512 <= DISK_DATA + 64 * KIB);
+	}
+}
+
+static void zeros_behind_it_are_padding(void **state)
+{
+	static const int filters[] = {ARCHIVE_FILTER_GZIP, ARCHIVE_FILTER_XZ, ARCHIVE_FILTER_BZIP2};
+	static const char zeros[4096];
+
+	for (size_t i = 0; i < ARRAY_SIZE(filters); i++) {
+		_cleanup_(blob_freep) struct blob b = pack(disk, DISK, filters[i]);
+		struct httpd_file f = {0};
+		struct image_request q;
+		struct image_result r;
+
+		blob_write(NULL, &b, zeros, sizeof(zeros));
+		q = request(&f, b.data, b.n);
+		assert_int_equal(image_write(&q, &r, NULL), 0);
+		target_is(disk, DISK);
 	}
 }
 
@@ -92,6 +102,24 @@ static struct blob pack_zstd(const char *data, size_t n, bool says_size)
 	assert_int_equal(system(command), 0);
 	assert_int_equal(file_read(out, 64 * MIB, &b.data, &b.n, NULL), 0);
 	b.cap = b.n;
+	return b;
+}
+
+static struct blob pack_zeros(size_t n, int filter)
+{
+	_cleanup_(freep) char *data = xcalloc(1, n);
+
+	return pack(data, n, filter);
+}
+
+/* The disk, so many zeros, and something else. */
+static struct blob pack_behind(int filter, size_t n)
+{
+	_cleanup_(freep) char *zeros = xcalloc(1, n + 1);
+	struct blob b = pack(disk, DISK, filter);
+
+	blob_write(NULL, &b, zeros, n);
+	blob_write(NULL, &b, "something", 9);
 	return b;
 }
 
@@ -189,6 +217,161 @@ static void a_broken_connection_is_taken_up_again(void **state)
 	}
 }
 
+static int once_more(void *data, struct err *e)
+{
+	(*(int *)data)++;
+	return truncate(target_path(), 0);
+}
+
+static void what_changes_meanwhile_is_begun_anew(void **state)
+{
+	static char other[DISK];
+	struct httpd_file f = {.drop = MIB,
+			       .drop_times = 1,
+			       .ranges = true,
+			       .etag = "\"v1\"",
+			       .etag_then = "\"v2\"",
+			       .then = disk};
+	struct image_request q;
+	struct image_result r;
+	int again = 0;
+
+	memset(other, 'x', sizeof(other));
+	q = request(&f, other, DISK);
+	q.sha256 = digest_of(disk, DISK);
+	q.again = once_more;
+	q.data = &again;
+	assert_int_equal(image_write(&q, &r, NULL), 0);
+	assert_int_equal(again, 1);
+	assert_int_equal(r.written, DISK_DATA);
+	target_is(disk, DISK);
+}
+
+static void mirrors_are_tried_in_order(void **state)
+{
+	static const char *const mirrors[] = {"file:///nonexistent/x", NULL,
+					      "file:///nonexistent/y"};
+	_cleanup_(freep) char *path = xasprintf("%s/mirror.img", dir);
+	_cleanup_(freep) char *mirror = xasprintf("file://%s", path);
+	static char other[DISK];
+	const char *list[3] = {mirrors[0], mirror, mirrors[2]};
+	struct {
+		const char *story;
+		struct httpd_file f;
+		const char *data;
+		size_t n_mirrors;
+		int code;
+		const char *says, *help;
+	} cases[] = {
+		{"the url is gone", {.status = 404, .status_times = 99}, disk, 2, 0, NULL, NULL},
+		{"the url breaks off for good: the mirror goes on where it was",
+		 {.drop = 2 * MIB, .drop_times = 1, .status = 404, .then_status = 404},
+		 disk,
+		 2,
+		 0,
+		 NULL,
+		 NULL},
+		{"the url gives another file", {0}, other, 2, 0, NULL, NULL},
+		{"nothing helps",
+		 {.status = 404, .status_times = 99},
+		 disk,
+		 1,
+		 -ENOENT,
+		 "disk.img: not found",
+		 "no mirror helped; of the last: open /nonexistent/x"},
+		{"another file, and no mirror is there",
+		 {0},
+		 other,
+		 1,
+		 -EBADMSG,
+		 "is not the file asked for",
+		 "no mirror helped"},
+	};
+
+	memset(other, 'x', sizeof(other));
+	assert_int_equal(file_write(path, disk, DISK, 0600, NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct image_request q = request(&cases[i].f, cases[i].data, DISK);
+		_cleanup_err_ struct err e = {0};
+		struct image_result r;
+
+		print_message("  %s\n", cases[i].story);
+		q.sha256 = digest_of(disk, DISK);
+		q.mirrors = list;
+		q.n_mirrors = cases[i].n_mirrors;
+		assert_int_equal(image_write(&q, &r, &e), cases[i].code);
+		if (cases[i].code == 0) {
+			assert_int_equal(r.written, DISK_DATA);
+			assert_int_equal(r.downloaded, DISK);
+			target_is(disk, DISK);
+			continue;
+		}
+		print_message("    %s (%s)\n", e.message, e.help);
+		assert_non_null(strstr(e.message, cases[i].says));
+		assert_non_null(strstr(e.help, cases[i].help));
+	}
+}
+
+static void sha512_is_as_good(void **state)
+{
+	struct httpd_file f = {0};
+	struct image_request q = request(&f, disk, DISK);
+	struct hash *h = hash_new(HASH_SHA512);
+	_cleanup_err_ struct err e = {0};
+	struct image_result r;
+	char digest[HASH_TEXT];
+
+	hash_add(h, disk, DISK);
+	hash_end(h, digest);
+	q.sha256 = NULL;
+	q.sha512 = digest;
+	assert_int_equal(image_write(&q, &r, NULL), 0);
+	digest[0] = digest[0] == 'a' ? 'b' : 'a';
+	target();
+	assert_int_equal(image_write(&q, &r, &e), -EBADMSG);
+	assert_non_null(strstr(e.message, "its sha512 is"));
+}
+
+static void a_sparse_file_keeps_its_holes(void **state)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/sparse.img", dir);
+	_cleanup_(freep) char *file = xasprintf("file://%s", path);
+	struct httpd_file f = {0};
+	struct image_request q = request(&f, disk, DISK);
+	struct image_result r;
+
+	write_sparse(path);
+	q.url = file;
+	assert_int_equal(image_write(&q, &r, NULL), 0);
+	assert_int_equal(r.downloaded, DISK);
+	assert_int_equal(r.written, DISK_DATA);
+	target_is(disk, DISK);
+}
+
+static void a_file_system_that_is_full_is_told(void **state)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/small", dir);
+	_cleanup_(freep) char *file = xasprintf("%s/target", path);
+	struct httpd_file f = {0};
+	struct image_request q = request(&f, disk, DISK);
+	_cleanup_err_ struct err e = {0};
+	struct image_result r;
+	int fd;
+
+	mkdir(path, 0700);
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("small", path, "tmpfs", 0, "size=512k") < 0)
+		skip();
+	fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	q.target = file;
+	assert_int_equal(image_write(&q, &r, &e), -ENOSPC);
+	print_message("    %s\n", e.message);
+	umount(path);
+}
+
 static int count_ready(void *data, uint64_t size, struct err *e)
 {
 	(*(int *)data)++;
@@ -207,14 +390,18 @@ static void what_goes_wrong_is_one_clear_error(void **state)
 	_cleanup_(blob_freep) struct blob zst = pack(disk, DISK, ARCHIVE_FILTER_ZSTD);
 	_cleanup_(blob_freep) struct blob bz2 = pack(disk, DISK, ARCHIVE_FILTER_BZIP2);
 	_cleanup_(blob_freep) struct blob lz4 = pack(disk, DISK, ARCHIVE_FILTER_LZ4);
+	_cleanup_(blob_freep) struct blob zeros = pack_zeros(64 * MIB, ARCHIVE_FILTER_ZSTD);
+	_cleanup_(blob_freep) struct blob none = pack("", 0, ARCHIVE_FILTER_GZIP);
+	_cleanup_(blob_freep) struct blob behind = pack_behind(ARCHIVE_FILTER_ZSTD, 0);
+	_cleanup_(blob_freep) struct blob far_behind = pack_behind(ARCHIVE_FILTER_GZIP, MIB);
 	static const char html[] = "\n<!DOCTYPE HTML><html><body>Please log in</body></html>";
-	static const char qcow2[] = "QFI\xfb\0\0\0\3 and so on";
+	static const char qcow2[] = "QFI\xfb\0\0\0\3 and so on", zip[] = "PK\x03\x04 and so on";
 	const struct {
 		const char *story;
 		struct httpd_file f;
 		const char *data;
 		size_t n;
-		struct image_request q; /* of it: url, sha256, max_size, room, ready */
+		struct image_request q; /* of it: url, sha256, format, max_size, room, ready */
 		int code;
 		const char *says;
 		bool untouched; /* the target wasn't even opened */
@@ -291,7 +478,49 @@ static void what_goes_wrong_is_one_clear_error(void **state)
 		 -EILSEQ,
 		 "web page",
 		 true},
-		{"a qcow2 image", {0}, qcow2, sizeof(qcow2), {0}, -EILSEQ, "qcow2", false},
+		{"a qcow2 image", {0}, qcow2, sizeof(qcow2), {0}, -EILSEQ, "qcow2", true},
+		{"a zip archive", {0}, zip, sizeof(zip), {0}, -EILSEQ, "a zip archive", true},
+		{"a tar archive that isn't one",
+		 {0},
+		 disk,
+		 DISK,
+		 {.format = IMAGE_TAR},
+		 -EMEDIUMTYPE,
+		 "`format` says tar, but it is a raw image",
+		 true},
+		{"a raw image that isn't one",
+		 {0},
+		 qcow2,
+		 sizeof(qcow2),
+		 {.format = IMAGE_RAW},
+		 -EMEDIUMTYPE,
+		 "`format` says raw, but it is a qcow2 image",
+		 true},
+		{"zeros, as long as allowed and one more",
+		 {0},
+		 zeros.data,
+		 zeros.n,
+		 {.max_size = 64 * MIB - 1},
+		 -EFBIG,
+		 "larger than it may be",
+		 false},
+		{"nothing, packed", {0}, none.data, none.n, {0}, -EILSEQ, "is empty", true},
+		{"zstd with something behind it",
+		 {0},
+		 behind.data,
+		 behind.n,
+		 {0},
+		 -EILSEQ,
+		 "can't be decompressed",
+		 false},
+		{"gzip with something far behind it",
+		 {0},
+		 far_behind.data,
+		 far_behind.n,
+		 {0},
+		 -EILSEQ,
+		 "something else stands behind its end",
+		 false},
 		{"nothing", {0}, "", 0, {0}, -EILSEQ, "is empty", true},
 		{"not there",
 		 {.status = 404, .status_times = 99},
@@ -317,14 +546,6 @@ static void what_goes_wrong_is_one_clear_error(void **state)
 		 -EIO,
 		 "503",
 		 true},
-		{"changed meanwhile",
-		 {.drop = MIB, .ranges = true, .etag = "\"v1\"", .etag_then = "\"v2\""},
-		 disk,
-		 DISK,
-		 {0},
-		 -ESTALE,
-		 "changed while it was fetched",
-		 false},
 		{"always cut at the start",
 		 {.drop = 1},
 		 disk,
@@ -402,6 +623,7 @@ static void what_goes_wrong_is_one_clear_error(void **state)
 
 		print_message("  %s\n", cases[i].story);
 		q.max_size = cases[i].q.max_size;
+		q.format = cases[i].q.format;
 		q.room = cases[i].q.room;
 		q.ready = cases[i].q.ready ? cases[i].q.ready : count_ready;
 		q.data = &ready;
@@ -474,10 +696,16 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_compression_gives_the_same_sparse_disk),
+		cmocka_unit_test(zeros_behind_it_are_padding),
 		cmocka_unit_test(two_members_are_one_disk),
 		cmocka_unit_test(the_place_is_made_as_large_as_it_is_known_to_be),
 		cmocka_unit_test(a_file_url_and_a_path_with_spaces),
 		cmocka_unit_test(a_broken_connection_is_taken_up_again),
+		cmocka_unit_test(what_changes_meanwhile_is_begun_anew),
+		cmocka_unit_test(mirrors_are_tried_in_order),
+		cmocka_unit_test(sha512_is_as_good),
+		cmocka_unit_test(a_sparse_file_keeps_its_holes),
+		cmocka_unit_test(a_file_system_that_is_full_is_told),
 		cmocka_unit_test(what_goes_wrong_is_one_clear_error),
 		cmocka_unit_test(a_target_that_is_full_already_is_refused),
 		cmocka_unit_test(nobody_listens),

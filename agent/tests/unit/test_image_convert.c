@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Images that qemu-img converts: what arrives, what of them is refused, and what is said without it.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "host/image_convert.h"
+#include "host/image_sparse.h"
+#include "tests/unit/images.h"
+
+static void shell(const char *words)
+{
+	_cleanup_(freep) char *command = xasprintf("cd %s && %s", dir, words);
+
+	assert_int_equal(system(command), 0);
+}
+
+static struct blob made(const char *words)
+{
+	_cleanup_(freep) char *out = xasprintf("%s/out", dir);
+	struct blob b = {0};
+
+	shell(words);
+	assert_int_equal(file_read(out, 64 * MIB, &b.data, &b.n, NULL), 0);
+	b.cap = b.n;
+	return b;
+}
+
+static int begin(void **state)
+{
+	_cleanup_(freep) char *path = NULL;
+
+	if (images_begin(state) < 0)
+		return -1;
+	image_scratch_dir = dir;
+	path = xasprintf("%s/root.img", dir);
+	write_sparse(path);
+	return 0;
+}
+
+static unsigned files_in_dir(void)
+{
+	DIR *d = opendir(dir);
+	unsigned n = 0;
+
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+static void every_format_gives_the_same_sparse_disk(void **state)
+{
+	static const struct {
+		const char *story, *words;
+		enum image_format format;
+	} cases[] = {
+		{"qcow2", "qemu-img convert -O qcow2 root.img out", IMAGE_AUTO},
+		{"qcow2, compressed", "qemu-img convert -c -O qcow2 root.img out", IMAGE_QCOW2},
+		{"qcow2 in zstd", "qemu-img convert -O qcow2 root.img o.q && zstd -q -f o.q -o out",
+		 IMAGE_AUTO},
+		{"vmdk", "qemu-img convert -O vmdk root.img out", IMAGE_VMDK},
+		{"vmdk, as a stream",
+		 "qemu-img convert -O vmdk -o subformat=streamOptimized root.img out", IMAGE_AUTO},
+		{"vhd", "qemu-img convert -O vpc -o force_size=on root.img out", IMAGE_AUTO},
+		{"vhd of fixed size, which says so at its end only",
+		 "qemu-img convert -O vpc -o subformat=fixed,force_size=on root.img out", IMAGE_VHD},
+		{"vhdx", "qemu-img convert -O vhdx root.img out", IMAGE_AUTO},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(blob_freep) struct blob b = made(cases[i].words);
+		_cleanup_(freep) char *is = NULL;
+		unsigned before = files_in_dir();
+		struct httpd_file f = {0};
+		struct image_request q = request(&f, b.data, b.n);
+		_cleanup_err_ struct err e = {0};
+		struct image_result r;
+		struct stat st;
+		size_t n;
+		int code;
+
+		print_message("  %s\n", cases[i].story);
+		q.format = cases[i].format;
+		code = image_write(&q, &r, &e);
+		if (code < 0)
+			print_message("    %s\n", e.message);
+		assert_int_equal(code, 0);
+		assert_int_equal(file_read(target_path(), 64 * MIB, &is, &n, NULL), 0);
+		assert_true(n >= DISK && n < DISK + MIB);
+		assert_int_equal(n, r.size);
+		assert_memory_equal(is, disk, DISK);
+		assert_true(sparse_zeros(is + DISK, n - DISK));
+		assert_int_equal(stat(target_path(), &st), 0);
+		assert_true((uint64_t)st.st_blocks * 512 <= DISK_DATA + 192 * KIB);
+		assert_true(files_in_dir() <= before + 1); /* the target; no scratch file */
+	}
+}
+
+static int never(void *data, uint64_t size, struct err *e)
+{
+	*(bool *)data = true;
+	return 0;
+}
+
+static void what_must_not_be_read_is_one_clear_error(void **state)
+{
+	static const struct {
+		const char *story, *words;
+		enum image_format format;
+		uint64_t max;
+		int code;
+		const char *says;
+	} cases[] = {
+		{"a backing file", "qemu-img create -q -f qcow2 -F raw -b root.img out", IMAGE_AUTO, 0,
+		 -EILSEQ, "with a backing file"},
+		{"an external data file",
+		 "qemu-img create -q -f qcow2 -o data_file=root.data out 5M", IMAGE_AUTO, 0, -EILSEQ,
+		 "with an external data file"},
+		{"a vmdk of several files",
+		 "qemu-img create -q -f vmdk -o subformat=twoGbMaxExtentSparse out 5M", IMAGE_AUTO, 0,
+		 -EILSEQ, "a VMDK description"},
+		{"a vmdk whose own description names files",
+		 "{ printf 'KDMV\\001'; head -c 507 /dev/zero; } >out", IMAGE_AUTO, 0, -EILSEQ,
+		 "made of several files"},
+		{"larger than it may be", "qemu-img create -q -f qcow2 out 1T", IMAGE_AUTO, 1 << 30,
+		 -EFBIG, "larger than it may be"},
+		{"another format than the manifest says", "qemu-img create -q -f qcow2 out 1M",
+		 IMAGE_VMDK, 0, -EMEDIUMTYPE, "`format` says vmdk, but it is a qcow2 image"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(blob_freep) struct blob b = made(cases[i].words);
+		struct httpd_file f = {0};
+		struct image_request q = request(&f, b.data, b.n);
+		_cleanup_err_ struct err e = {0};
+		struct image_result r;
+		bool ready = false;
+
+		print_message("  %s\n", cases[i].story);
+		q.format = cases[i].format;
+		q.max_size = cases[i].max;
+		q.ready = never;
+		q.data = &ready;
+		assert_int_equal(image_write(&q, &r, &e), cases[i].code);
+		print_message("    %s\n", e.message);
+		assert_non_null(strstr(e.message, cases[i].says));
+		assert_false(ready);
+	}
+}
+
+static void a_truncated_image_is_never_an_image(void **state)
+{
+	static const char *const words[] = {
+		"qemu-img convert -O qcow2 root.img out", "qemu-img convert -c -O qcow2 root.img out",
+		"qemu-img convert -O vmdk root.img out",
+		"qemu-img convert -O vmdk -o subformat=streamOptimized root.img out",
+		"qemu-img convert -O vpc -o force_size=on root.img out",
+		"qemu-img convert -O vhdx root.img out"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		_cleanup_(blob_freep) struct blob b = made(words[i]);
+		/* In the header, in tables, in the data, before the end, but of a VHDX image: QEMU takes
+		 * its last block for whole when that has begun. */
+		const size_t at[] = {20, 600, 70 * KIB, 300 * KIB, b.n / 2,
+				     i < 5 ? b.n - 64 * KIB : b.n / 2 - MIB};
+
+		for (size_t j = 0; j < ARRAY_SIZE(at); j++) {
+			struct httpd_file f = {0};
+			struct image_request q = request(&f, b.data, at[j]);
+			_cleanup_err_ struct err e = {0};
+			struct image_result r;
+			bool ready = false;
+
+			q.ready = never;
+			q.data = &ready;
+			q.format = i < 2 ? IMAGE_QCOW2 : i < 4 ? IMAGE_VMDK : i < 5 ? IMAGE_VHD : IMAGE_VHDX;
+			assert_int_equal(image_write(&q, &r, &e), -EILSEQ);
+			print_message("  %s, %zu of %zu: %s\n", words[i], at[j], b.n, e.message);
+		}
+	}
+}
+
+static void another_file_is_never_converted(void **state)
+{
+	_cleanup_(blob_freep) struct blob b = made("qemu-img convert -O qcow2 root.img out");
+	struct httpd_file f = {0};
+	struct image_request q = request(&f, b.data, b.n);
+	_cleanup_err_ struct err e = {0};
+	struct image_result r;
+	bool ready = false;
+
+	q.sha256 = digest_of("x", 1);
+	q.ready = never;
+	q.data = &ready;
+	assert_int_equal(image_write(&q, &r, &e), -EBADMSG);
+	assert_false(ready);
+}
+
+static void without_qemu_img_its_package_is_named(void **state)
+{
+	_cleanup_(blob_freep) struct blob b = made("qemu-img convert -O qcow2 root.img out");
+	struct httpd_file f = {0};
+	struct image_request q = request(&f, b.data, b.n);
+	_cleanup_err_ struct err e = {0};
+	struct image_result r;
+
+	convert_program = "qemu-img-that-is-not-there";
+	assert_int_equal(image_write(&q, &r, &e), -ENOPKG);
+	convert_program = "qemu-img";
+	print_message("    %s (%s)\n", e.message, e.help);
+	assert_non_null(strstr(e.help, "qemu-utils"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_format_gives_the_same_sparse_disk),
+		cmocka_unit_test(what_must_not_be_read_is_one_clear_error),
+		cmocka_unit_test(a_truncated_image_is_never_an_image),
+		cmocka_unit_test(another_file_is_never_converted),
+		cmocka_unit_test(without_qemu_img_its_package_is_named),
+	};
+
+	return cmocka_run_group_tests(tests, begin, images_end);
+}
