@@ -74,6 +74,23 @@ int num_parse_size(const char *s, uint64_t *ret_bytes)
 	return parse_unit(s, size_units, ARRAY_SIZE(size_units), ret_bytes);
 }
 
+const char *num_guess_size(char buf[NUM_TEXT], const char *s)
+{
+	size_t n = strspn(s, "0123456789.,");
+	const char *unit = s + n + (s[n] == ' ');
+	const char *letter = *unit ? strchr("KMGTP", toupper((unsigned char)*unit)) : "M";
+	uint64_t bytes;
+
+	if (n == 0 || n > NUM_TEXT - 8 || !letter ||
+	    (*unit && unit[1] && strcasecmp(unit + 1, "b") != 0 && strcasecmp(unit + 1, "ib") != 0))
+		return NULL;
+	snprintf(buf, NUM_TEXT, "%.*s%ciB", (int)n, s, *letter);
+	for (char *p = buf; *p; p++)
+		if (*p == ',')
+			*p = '.';
+	return num_parse_size(buf, &bytes) == 0 && bytes > 0 && !streq(buf, s) ? buf : NULL;
+}
+
 int num_parse_duration(const char *s, uint64_t *ret_seconds)
 {
 	return parse_unit(s, time_units, ARRAY_SIZE(time_units), ret_seconds);

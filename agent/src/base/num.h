@@ -20,3 +20,6 @@ const char *num_size(char buf[NUM_TEXT], uint64_t bytes);
 const char *num_size_exact(char buf[NUM_TEXT], uint64_t bytes);
 /* "16s", "3m", "5h", "42d". */
 const char *num_age(char buf[NUM_TEXT], uint64_t seconds);
+/* What a text that is no size was to be: "512", "512M", "512mb" and "1,5 GB" → "512MiB", "1.5GiB".
+ * NULL: nothing that is one. */
+const char *num_guess_size(char buf[NUM_TEXT], const char *s);

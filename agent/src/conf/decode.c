@@ -57,8 +57,9 @@ static const char *wanted(struct decode *c, const struct field *f)
 		return arena_strdup(c->arena, str_get(&b));
 	case FIELD_LIST:
 		return f->sub ? "a list" : "a list of texts";
-	case FIELD_SUB:
 	case FIELD_MAP:
+		return arena_printf(c->arena, "a mapping from names to %ss", f->sub->name);
+	case FIELD_SUB:
 		return "a mapping";
 	}
 	return "something else";
@@ -238,36 +239,28 @@ static bool decode_int(struct task *x, const struct field *f, const struct node 
 	return true;
 }
 
-/* "512", "512M" and "512mb" are all but right. */
+/* "512", "512M", "30sec" are all but right. */
 static void suggest_unit(struct task *x, struct diag *g, const struct field *f, const char *text)
 {
+	static const struct {
+		const char *said, *meant;
+	} words[] = {{"", "s"},      {"sec", "s"},    {"second", "s"},  {"seconds", "s"},
+		     {"min", "m"},   {"minute", "m"}, {"minutes", "m"}, {"hour", "h"},
+		     {"hours", "h"}, {"day", "d"},    {"days", "d"},    {"S", "s"},
+		     {"M", "m"},     {"H", "h"},      {"D", "d"}};
 	size_t digits = strspn(text, "0123456789.");
-	const char *unit = text + digits;
-	const char *p;
+	const char *unit = text + digits + (text[digits] == ' ');
+	char buf[NUM_TEXT];
 
-	if (digits == 0 || digits > 20)
-		return;
-	unit += *unit == ' ';
-	if (f->type == FIELD_DURATION) {
-		static const struct {
-			const char *said, *meant;
-		} words[] = {{"", "s"},  {"sec", "s"}, {"min", "m"}, {"hours", "h"}, {"days", "d"},
-			     {"S", "s"}, {"M", "m"},   {"H", "h"},   {"D", "d"}};
-
-		for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-			if (streq(unit, words[i].said))
-				diag_label(x->c->diags, g, "did you mean '%.*s%s'?", (int)digits,
-					   text, words[i].meant);
+	if (f->type == FIELD_SIZE) {
+		if (num_guess_size(buf, text))
+			diag_label(x->c->diags, g, "did you mean '%s'?", buf);
 		return;
 	}
-	if (*unit == '\0') {
-		diag_label(x->c->diags, g, "did you mean '%sMiB'?", text);
-		return;
-	}
-	p = strchr("KMGTP", toupper((unsigned char)*unit));
-	if (p &&
-	    (unit[1] == '\0' || strcasecmp(unit + 1, "b") == 0 || strcasecmp(unit + 1, "ib") == 0))
-		diag_label(x->c->diags, g, "did you mean '%.*s%ciB'?", (int)digits, text, *p);
+	for (size_t i = 0; digits > 0 && digits <= 20 && i < ARRAY_SIZE(words); i++)
+		if (streq(unit, words[i].said))
+			diag_label(x->c->diags, g, "did you mean '%.*s%s'?", (int)digits, text,
+				   words[i].meant);
 }
 
 static bool decode_measure(struct task *x, const struct field *f, const struct node *n,

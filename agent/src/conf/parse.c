@@ -37,6 +37,24 @@ int parse_name(struct decode *c, const struct field *f, const char *text, const 
 	return 0;
 }
 
+/* 52-54-00-12-34-56, 5254.0012.3456 and 525400123456 are the same with other marks. */
+static void mac_digits(const char *text, struct err *e)
+{
+	char hex[12];
+	size_t n = 0;
+
+	for (; *text; text++) {
+		if (strchr("-.: ", *text))
+			continue;
+		if (!isxdigit((unsigned char)*text) || n == sizeof(hex))
+			return;
+		hex[n++] = *text;
+	}
+	if (n == sizeof(hex))
+		err_help(e, "write %.2s:%.2s:%.2s:%.2s:%.2s:%.2s", hex, hex + 2, hex + 4, hex + 6,
+			 hex + 8, hex + 10);
+}
+
 int parse_mac(struct decode *c, const struct field *f, const char *text, const char **ret,
 	      struct err *e)
 {
@@ -50,10 +68,14 @@ int parse_mac(struct decode *c, const struct field *f, const char *text, const c
 		if (i % 3 == 2 ? ch != ':' : !isxdigit(ch))
 			break;
 	}
-	if (i < sizeof(none) - 1 || text[i] != '\0')
-		return err_set(e, -EINVAL,
-			       "a MAC address: six pairs of hex digits, "
-			       "such as 52:54:00:12:34:56");
+	if (i < sizeof(none) - 1 || text[i] != '\0') {
+		int r = err_set(e, -EINVAL,
+				"a MAC address: six pairs of hex digits, "
+				"such as 52:54:00:12:34:56");
+
+		mac_digits(text, e);
+		return r;
+	}
 	mac = arena_strdup(c->arena, text);
 	for (i = 0; mac[i]; i++)
 		mac[i] = (char)tolower((unsigned char)mac[i]);

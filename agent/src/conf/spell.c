@@ -8,7 +8,8 @@
 #include "base/str.h"
 #include "conf/field.h"
 
-#define SHOWN_MAX 60 /* bytes of a text that a suggestion repeats */
+#define SHOWN_MAX      60 /* bytes of a text that a suggestion repeats */
+#define NO_BREAK_SPACE "\xc2\xa0"
 
 /* Whether the value could be that field's. */
 static bool fits(const struct field *f, const struct node *value)
@@ -66,7 +67,7 @@ static void help_keys(struct decode *c, struct diag *g, const char *const *words
 const char *field_colon(struct arena *a, const struct table *t, const char *text)
 {
 	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_");
-	const char *rest = text + n + strspn(text + n, " :=");
+	const char *rest = text + n + strspn(text + n, " :=" NO_BREAK_SPACE);
 	const struct field *f;
 
 	if (rest == text + n || *rest == '\0' || strlen(rest) > SHOWN_MAX)
@@ -110,6 +111,7 @@ uint64_t field_keys(struct decode *c, const struct table *t, const struct node *
 {
 	const char *words[64];
 	uint64_t meant = 0;
+	bool told = false;
 	size_t n;
 
 	if (node->type != NODE_MAP)
@@ -123,8 +125,8 @@ uint64_t field_keys(struct decode *c, const struct table *t, const struct node *
 		unsigned distance = 0;
 		struct diag *g;
 
-		if (f && field_in_manifest(f))
-			continue;
+		if ((f && field_in_manifest(f)) || !*key->text)
+			continue; /* an empty one was refused already */
 		within = sub_with(t, key->text);
 		colon = field_colon(c->arena, t, key->text);
 		word = colon ? arena_strndup(c->arena, colon, strcspn(colon, ":"))
@@ -136,8 +138,11 @@ uint64_t field_keys(struct decode *c, const struct table *t, const struct node *
 				diag_label(c->diags, g, "it belongs under '%s'", within->name);
 			else if (word)
 				diag_label(c->diags, g, "did you mean '%s'?", colon ? colon : word);
-			else
-				help_keys(c, g, words, n);
+			else if (!told)
+				help_keys(c, g, words, n), told = true;
+			if (strstr(key->text, NO_BREAK_SPACE))
+				diag_help(c->diags, g,
+					  "it holds a no-break space (U+00A0): write a plain one");
 		}
 		if (within)
 			meant |= 1ull << (within - t->fields);
@@ -168,6 +173,8 @@ bool field_name(struct decode *c, const struct node *key)
 
 	if (field_name_ok(key->text))
 		return true;
+	if (!*key->text && diags_has(c->diags, "empty-key", key->span))
+		return false;
 	if (diags_has(c->diags, "bad-name", key->span))
 		return false;
 	g = diag_error(c->diags, "bad-name", key->span,

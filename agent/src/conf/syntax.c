@@ -10,8 +10,9 @@
 
 #include "diag/text.h"
 
-#define SHOWN_MAX 60 /* bytes of a line that a message repeats */
-#define NONE      SIZE_MAX
+#define SHOWN_MAX      60 /* bytes of a line that a message repeats */
+#define NO_BREAK_SPACE "\xc2\xa0"
+#define NONE           SIZE_MAX
 
 struct line {
 	const char *s;
@@ -196,9 +197,12 @@ static struct diag *no_colon(struct doc *x, const struct look *k)
 	struct span span = part(x, k->number, k->content, k->end);
 	struct diag *g;
 
-	for (rest = s + word; rest < s + n && (blank(*rest) || *rest == ':' || *rest == '=');)
+	for (rest = s + word; rest < s + n && (blank(*rest) || strchr(":=" NO_BREAK_SPACE, *rest));)
 		rest++;
-	if (word > 0 && word < n && s[word] == ':')
+	if (word > 0 && word + 2 < n && memcmp(s + word, ":" NO_BREAK_SPACE, 3) == 0)
+		g = diag_error(x->d, "syntax", span,
+			       "the space behind '%s:' is a no-break space (U+00A0)", name);
+	else if (word > 0 && word < n && s[word] == ':')
 		g = diag_error(x->d, "syntax", span, "there is no space behind the ':' of '%s'",
 			       name);
 	else

@@ -227,8 +227,10 @@ const char *diag_nearest(const char *word, const char *const *words, size_t n,
 		if (m == 0 || m > WORD_MAX || streq(word, words[i]))
 			continue;
 		dist = edit_distance(word, len, words[i], m);
-		/* A third of the word may differ, but never the whole of a short one. */
-		if (dist > MAX_OF(len, m) / 3 + (MAX_OF(len, m) < 3 ? 0 : 1) || dist >= m)
+		/* A third of the word may differ; or it is a part of the other: "mem" for "memory". */
+		if ((dist > MAX_OF(len, m) / 3 || dist >= m) &&
+		    !(len >= 3 && strcasestr(words[i], word)) &&
+		    !(m >= 3 && strcasestr(word, words[i])))
 			continue;
 		if (!best || dist < least) {
 			best = words[i];

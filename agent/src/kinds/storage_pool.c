@@ -50,8 +50,16 @@ int parse_pool_size(struct decode *c, const struct field *f, const char *text, c
 	r = num_parse_size(text, &bytes);
 	if (r == -ENODATA)
 		return err_set(e, -ENODATA, "a size: it lacks a unit, such as 20GiB or 90%%VG");
-	if (r < 0)
-		return err_set(e, -EINVAL, "a size such as 200GiB, or a share such as 90%%VG");
+	if (r < 0) {
+		size_t digits = strspn(text, "0123456789");
+
+		r = err_set(e, -EINVAL, "a size such as 200GiB, or a share such as 90%%VG");
+		if (num_guess_size(buf, text))
+			err_help(e, "write %s", buf);
+		else if (digits > 0 && text[digits] == '%')
+			err_help(e, "a share of the volume group is 1%%VG to 100%%VG");
+		return r;
+	}
 	if (bytes < DATA_MIN || bytes > UINT64_C(16) << 50)
 		return err_set(e, -EINVAL, "a pool's size: 64MiB to 16PiB");
 	*ret = arena_strdup(c->arena, num_size_exact(buf, bytes));
@@ -72,8 +80,12 @@ int parse_pool_metadata(struct decode *c, const struct field *f, const char *tex
 	r = num_parse_size(text, &bytes);
 	if (r == -ENODATA)
 		return err_set(e, r, "a size: it lacks a unit, such as 256MiB");
-	if (r < 0)
-		return err_set(e, r, "'auto' or a size such as 256MiB");
+	if (r < 0) {
+		err_set(e, r, "'auto' or a size such as 256MiB");
+		if (num_guess_size(buf, text))
+			err_help(e, "write %s", buf);
+		return r;
+	}
 	if (bytes < METADATA_MIN || bytes > METADATA_MAX)
 		return err_set(e, -EINVAL, "a size for a pool's metadata: 8MiB to 15GiB");
 	*ret = arena_strdup(c->arena, num_size_exact(buf, bytes));

@@ -402,7 +402,7 @@ static bool load_top(struct manifest *m, struct decode *c)
 	struct top top = {0};
 	struct node *version = node_get(m->root, "manor");
 
-	if (version && version->type == NODE_SCALAR && version->plain &&
+	if (version && version->type == NODE_SCALAR && version->plain && !node_is_null(version) &&
 	    !streq(version->text, "1")) {
 		struct diag *g =
 			diag_error(m->diags, "unknown-version", version->span,
@@ -486,7 +486,7 @@ struct manifest *manifest_load_text(const char *name, const char *dir, const cha
 		if (m->root->type == NODE_SCALAR && m->root->span.line != m->root->span.end_line)
 			diag_help(d, g, "a key ends with ': '");
 		else
-			field_suggest_keys(&c, g, &top_scalars, m->root);
+			field_suggest_keys(&c, g, manifest_table(m->arena, kinds), m->root);
 		return NULL;
 	}
 	if (!load_top(m, &c))
