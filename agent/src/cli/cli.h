@@ -32,6 +32,7 @@ int verb_start(int argc, char **argv);
 int verb_stop(int argc, char **argv);
 int verb_restart(int argc, char **argv);
 int verb_undelete(int argc, char **argv);
+int verb_trash(int argc, char **argv);
 int verb_schema(int argc, char **argv);
 int verb_version(int argc, char **argv);
 int verb_agent(int argc, char **argv);
@@ -52,6 +53,8 @@ struct options {
 	int64_t jobs;        /* --jobs N; 0: as many as there are processors */
 	int64_t timeout;     /* --timeout DURATION in seconds; -1: not given */
 	bool noheadings;     /* --noheadings */
+	int64_t older_than;  /* --older-than AGE in seconds; -1: not given */
+	bool expired;        /* --expired */
 };
 
 /* Reads argv by `accepts`, a list of long option names ("file", "format", "yes" …), NULL-terminated.

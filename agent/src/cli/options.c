@@ -10,7 +10,16 @@
 #include "cli/cli.h"
 #include "kinds/kinds.h"
 
-enum { OPT_FORMAT = 256, OPT_FACTS, OPT_ALLOW, OPT_ONLY, OPT_TIMEOUT, OPT_NOHEADINGS };
+enum {
+	OPT_FORMAT = 256,
+	OPT_FACTS,
+	OPT_ALLOW,
+	OPT_ONLY,
+	OPT_TIMEOUT,
+	OPT_NOHEADINGS,
+	OPT_OLDER_THAN,
+	OPT_EXPIRED
+};
 
 static const struct option all[] = {
 	{"file", required_argument, NULL, 'f'},
@@ -22,6 +31,8 @@ static const struct option all[] = {
 	{"jobs", required_argument, NULL, 'j'},
 	{"timeout", required_argument, NULL, OPT_TIMEOUT},
 	{"noheadings", no_argument, NULL, OPT_NOHEADINGS},
+	{"older-than", required_argument, NULL, OPT_OLDER_THAN},
+	{"expired", no_argument, NULL, OPT_EXPIRED},
 	{"help", no_argument, NULL, 'h'},
 };
 
@@ -77,6 +88,14 @@ static int take(const char *verb, int c, struct options *o)
 			return bad(verb, "--timeout takes a time such as 90s, not ", optarg);
 		o->timeout = (int64_t)seconds;
 		return 0;
+	case OPT_OLDER_THAN:
+		if (num_parse_duration(optarg, &seconds) < 0 || seconds > INT64_MAX / 2)
+			return bad(verb, "--older-than takes an age such as 7d, not ", optarg);
+		o->older_than = (int64_t)seconds;
+		return 0;
+	case OPT_EXPIRED:
+		o->expired = true;
+		return 0;
 	case OPT_NOHEADINGS:
 		o->noheadings = true;
 		return 0;
@@ -89,7 +108,7 @@ int options_read(int argc, char **argv, const char *const *accepts, struct optio
 		 int *ret_rest)
 {
 	struct option some[ARRAY_SIZE(all) + 1] = {0};
-	struct options o = {.timeout = -1};
+	struct options o = {.timeout = -1, .older_than = -1};
 	char shorts[32] = "h";
 	size_t n = 0;
 	int c, r;

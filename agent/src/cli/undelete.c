@@ -5,72 +5,8 @@
  * from an apply.
  */
 #include <stdio.h>
-#include <time.h>
 
-#include "base/num.h"
-#include "cli/session.h"
-#include "cli/table.h"
-#include "kinds/kinds.h"
-#include "kinds/volume.h"
-
-static const char *day(struct arena *a, int64_t when)
-{
-	char text[32] = "";
-	time_t t = (time_t)when;
-	struct tm tm;
-
-	if (localtime_r(&t, &tm))
-		strftime(text, sizeof(text), "%Y-%m-%d %H:%M", &tm);
-	return arena_strdup(a, text);
-}
-
-static void list(struct arena *a, const struct options *o, const struct tombstone *t, size_t n)
-{
-	static const struct table_column columns[] = {
-		{"VOLUME", false}, {"STORAGE", false}, {"SIZE", true}, {"REMOVED", false},
-		{"EXPIRES", false},
-	};
-	json_object *all = o->json ? json_object_new_array() : NULL;
-	size_t foreign = 0;
-	struct libscols_table *table =
-		o->json ? NULL : table_new(columns, ARRAY_SIZE(columns), o->noheadings);
-
-	for (size_t i = 0; i < n; i++) {
-		char size[NUM_TEXT];
-		const char *cells[] = {t[i].name, t[i].vg, num_size(size, t[i].size),
-				       day(a, t[i].removed), day(a, t[i].expires)};
-		json_object *x;
-
-		if (!all) {
-			foreign += !t[i].ours;
-			if (t[i].ours)
-				table_row(table, ARRAY_SIZE(cells), cells);
-			continue;
-		}
-		x = json_object_new_object();
-		json_put_text(x, "volume", t[i].name);
-		json_put_text(x, "storage", t[i].vg);
-		json_put_text(x, "lv", t[i].lv);
-		json_object_object_add(x, "size", json_object_new_int64((int64_t)t[i].size));
-		json_object_object_add(x, "removed", json_object_new_int64(t[i].removed));
-		json_object_object_add(x, "expires", json_object_new_int64(t[i].expires));
-		json_object_object_add(x, "foreign", json_object_new_boolean(!t[i].ours));
-		json_object_array_add(all, x);
-	}
-	if (all)
-		print_json(all);
-	else
-		table_print(table);
-	if (!all && foreign == n)
-		printf("No removed volumes of ours are kept.\n");
-	if (!all && foreign) {
-		printf("Of another namespace, left alone:");
-		for (size_t i = 0; i < n; i++)
-			if (!t[i].ours)
-				printf(" %s/%s", t[i].vg, t[i].lv);
-		printf("\n");
-	}
-}
+#include "cli/trash.h"
 
 /* Whether a newer tombstone of that volume stands before it. One of another's counts only where there
  * is none of ours. */
@@ -120,14 +56,9 @@ static int bring_back(struct arena *a, const struct facts *f, const char *what,
 int verb_undelete(int argc, char **argv)
 {
 	static const char *const accepts[] = {"file", "format", "noheadings", "operands", NULL};
-	_cleanup_manifest_ struct manifest *m = NULL;
-	_cleanup_facts_ struct facts *f = NULL;
-	_cleanup_err_ struct err e = {0};
-	struct tombstone *tombstones;
+	_cleanup_(trash_done) struct trash t = {0};
 	struct options o;
-	void *record;
 	int rest;
-	size_t n;
 	int r = options_read(argc, argv, accepts, &o, &rest);
 
 	if (r)
@@ -136,25 +67,12 @@ int verb_undelete(int argc, char **argv)
 		fprintf(stderr, "manor undelete: one volume or domain at a time\n");
 		return EXIT_BAD;
 	}
-	m = session_manifest(&o);
-	if (!m) {
-		fprintf(stderr,
-			"manor undelete: without a sound manifest nobody knows which removed "
-			"volumes are its own: its namespace says that\n");
-		return EXIT_BAD;
-	}
-	f = facts_new();
-	f->time = time(NULL);
-	record = arena_alloc(f->arena, reader_lvm.table->size);
-	if (reader_lvm.read(f->arena, record, &e) < 0) {
-		fprintf(stderr, "manor undelete: %s\n", e.message);
-		return EXIT_FAILED;
-	}
-	facts_add_known(f, &reader_lvm, record);
-	volume_tombstones(f->arena, f, m, &tombstones, &n);
+	r = trash_open(&t, &o, argv[0]);
+	if (r)
+		return r;
 	if (rest >= argc) {
-		list(f->arena, &o, tombstones, n);
+		trash_print(&t, &o);
 		return EXIT_FINE;
 	}
-	return bring_back(f->arena, f, argv[rest], tombstones, n);
+	return bring_back(t.facts->arena, t.facts, argv[rest], t.list, t.n);
 }

@@ -8,14 +8,16 @@
 #include "model/facts.h"
 #include "model/manifest.h"
 
-#define TAG_ID    "manor.id"    /* whose: the resource's UUID */
-#define TAG_NAME  "manor.name"  /* a volume's name, its LV's may be a tombstone's */
-#define TAG_BASE  "manor.base"  /* sha256 of the file that a base holds, or that a clone came from */
+#define TAG_ID     "manor.id"   /* whose: the resource's UUID */
+#define TAG_NAME   "manor.name" /* a volume's name, its LV's may be a tombstone's */
+#define TAG_BASE   "manor.base" /* sha256 of the file that a base holds, or that a clone came from */
 #define TAG_KERNEL "manor.kernel" /* of a clone: sha256 of the kernel that came with it */
 #define TAG_INITRD "manor.initrd" /* and of the initrd */
-#define TAG_STATE "manor.state" /* "filling" */
-#define TAG_TRASH "manor.trash" /* a tombstone's expiry, seconds since the epoch */
-#define TAG_KEPT  "manor.kept"  /* "1": undeleted */
+#define TAG_STATE  "manor.state"  /* "filling" */
+#define TAG_TRASH  "manor.trash"  /* a tombstone's expiry, seconds since the epoch */
+#define TAG_MAPPED                                                                                 \
+	"manor.mapped" /* a tombstone's bytes mapped when it was removed: inactive, it tells no more */
+#define TAG_KEPT "manor.kept" /* "1": undeleted */
 
 /* NULL when the reading is unknown. */
 const struct lvm_facts *lvm_facts(const struct facts *f);

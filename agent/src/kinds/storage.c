@@ -19,6 +19,8 @@
 #include "kinds/storage_room.h"
 #include "kinds/volume.h"
 
+#define PURGE_KEEP_MIN_S 3600
+
 static const char *const when_full_words[] = {"error", "queue", NULL};
 
 TABLE(storage_device_table, storage_device, "device",
@@ -60,6 +62,17 @@ TABLE(storage_pool_table, storage_pool, "pool", "The thin pool that volumes are 
        .doc = "whether its volumes may add up to more than it holds: true, false, or how many "
 	      "times, such as 1.5"});
 
+TABLE(storage_tombstones_table, storage_tombstones, "tombstones",
+      "What becomes of a volume that leaves the manifest: renamed, inactive, kept for a time.",
+      {.name = "keep", .type = FIELD_DURATION, .offset = FIELD_AT(storage_tombstones, keep),
+       .max = TOMBSTONES_KEEP_MAX, .flags = FIELD_SHORT, .def = TOMBSTONES_KEEP,
+       .doc = "how long, at most 3650d; what is removed from now on goes by it. 0s: expired at once, "
+	      "yet there until it is emptied"},
+      {.name = "purge", .type = FIELD_BOOL, .offset = FIELD_AT(storage_tombstones, purge),
+       .def = "false",
+       .doc = "whether an apply, the agent's too, DESTROYS those that have expired; else that "
+	      "is done by hand alone, with manor trash empty"});
+
 TABLE(storage_table, storage, "storage", "A volume group with one thin pool, named like it.",
       {.name = "devices", .type = FIELD_LIST, .offset = FIELD_AT(storage, devices),
        .sub = &storage_device_table, .flags = FIELD_REQUIRED | FIELD_CONFIG,
@@ -69,6 +82,11 @@ TABLE(storage_table, storage, "storage", "A volume group with one thin pool, nam
       {.name = "pool", .type = FIELD_SUB, .offset = FIELD_AT(storage, pool),
        .sub = &storage_pool_table, .flags = FIELD_CONFIG, .impact = IMPACT_LIVE,
        .doc = "the thin pool"},
+      {.name = "tombstones", .type = FIELD_SUB, .offset = FIELD_AT(storage, tombstones),
+       .sub = &storage_tombstones_table, .flags = FIELD_CONFIG, .impact = IMPACT_LIVE,
+       .doc = "how long its removed volumes are kept"},
+      {.name = "purges", .type = FIELD_LIST, .offset = FIELD_AT(storage, purges),
+       .flags = FIELD_STATUS, .doc = "expired tombstones that a step destroys"},
       {.name = "when_full", .type = FIELD_ENUM, .offset = FIELD_AT(storage, when_full),
        .words = when_full_words, .flags = FIELD_DERIVED, .impact = IMPACT_LIVE,
        .doc = "what a full pool does with writes"},
@@ -189,6 +207,33 @@ static void prepare_device(struct manifest *m, struct resource *r, struct storag
 	field_mark(&storage_device_table, d, "pv");
 }
 
+uint64_t storage_keeps(const struct manifest *m, const char *storage)
+{
+	const struct resource *r = m ? manifest_find(m, "storage", storage) : NULL;
+	const struct storage *s = r ? r->record : NULL;
+
+	return s ? s->tombstones.keep : TOMBSTONES_KEEP_S;
+}
+
+static void prepare_tombstones(struct manifest *m, struct resource *r)
+{
+	struct storage_tombstones *t = &((struct storage *)r->record)->tombstones;
+	const struct table *table = &storage_tombstones_table;
+
+	if (!field_is_set(table, t, "keep"))
+		t->keep = TOMBSTONES_KEEP_S; /* none of it is said, or it could not be understood */
+	if (t->purge && t->keep < PURGE_KEEP_MIN_S && field_is_set(table, t, "keep")) {
+		struct diag *g =
+			diag_error(m->diags, "bad-value", field_span(t, "purge"),
+				   "with purge: true, a volume that leaves the manifest by "
+				   "mistake would be lost at once");
+		diag_also(m->diags, g, field_span(t, "keep"), "kept no longer than this");
+		diag_help(m->diags, g,
+			  "keep them for at least 1h, or leave purge out and empty "
+			  "the trash by hand");
+	}
+}
+
 static void storage_prepare(struct manifest *m, struct resource *r)
 {
 	struct storage *s = r->record;
@@ -202,6 +247,7 @@ static void storage_prepare(struct manifest *m, struct resource *r)
 			   "storage '%s' has no devices", r->name);
 	for (size_t i = 0; i < s->devices.n; i++)
 		prepare_device(m, r, s->devices.items[i]);
+	prepare_tombstones(m, r);
 	s->when_full = s->pool.when_full;
 	field_mark(&storage_table, s, "when_full");
 }

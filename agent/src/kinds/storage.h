@@ -28,10 +28,22 @@ struct storage_pool {
 	const char *overcommit; /* "true", "false" or a ratio ("1.5"); NULL: true */
 };
 
+/* What becomes of a volume that leaves the manifest. */
+struct storage_tombstones {
+	struct record rec;
+	uint64_t keep; /* seconds */
+	bool purge;    /* an expired one is destroyed by the next apply; else by hand only */
+};
+#define TOMBSTONES_KEEP     "14d"
+#define TOMBSTONES_KEEP_S   (UINT64_C(14) * 86400)
+#define TOMBSTONES_KEEP_MAX (INT64_C(3650) * 86400)
+
 struct storage {
 	struct record rec;
 	struct list devices; /* of struct storage_device */
 	struct storage_pool pool;
+	struct storage_tombstones tombstones;
+	struct list purges; /* of strings: the expired tombstones that a step destroys */
 	int when_full; /* derived: pool.when_full, to be compared with the host */
 	/* What the host says: */
 	struct list pvs; /* of strings: devices */
@@ -40,6 +52,8 @@ struct storage {
 	int64_t data_percent, metadata_percent; /* hundredths */
 	int64_t clones;
 };
+
+extern const struct table storage_table;
 
 /* Whether `bytes` more of data may go to the pool of that storage, as far as the facts know: NULL, or
  * why not ("pool vg0/pool is 96.2 % full: needs 1.5 GiB, 800 MiB free"). A storage yet to be made
@@ -53,6 +67,8 @@ const char *storage_trouble(struct arena *a, const struct lvm_facts *l, const ch
 /* Whether the manifest's volumes add up to more than the pool that is there may carry: why, else NULL. */
 const char *storage_overcommitted(struct arena *a, const struct manifest *m, const struct facts *f,
 				  const char *storage);
+/* How long a volume of that storage is kept once removed, in seconds. */
+uint64_t storage_keeps(const struct manifest *m, const char *storage);
 /* A storage's name, or a volume's within it, that LVM or device-mapper would refuse: why, else NULL. */
 const char *storage_name_bad(struct arena *a, const char *storage);
 const char *storage_volume_bad(struct arena *a, const char *storage, const char *volume);

@@ -11,6 +11,7 @@
 #include "kinds/lvm_facts.h"
 #include "kinds/storage_device.h"
 #include "kinds/storage_pool.h"
+#include "kinds/tombstone.h"
 
 const struct lvm_lv *storage_pool_of(const struct lvm_facts *l, const char *vg)
 {
@@ -158,6 +159,30 @@ static int apply_when_full(struct work *w, const struct storage *s, struct err *
 	return r;
 }
 
+/* What the plan found expired and ours, if it still is. */
+static int purge(struct work *w, const struct storage *s, struct err *e)
+{
+	const struct lvm_facts *l = lvm_facts(w->facts);
+	int r = 0;
+
+	for (size_t i = 0; i < s->purges.n && r == 0; i++) {
+		const struct lvm_lv *lv = lvm_lv(l, w->step->name, s->purges.items[i]);
+		const char *tag = lv ? lvm_tag_value(&lv->tags, TAG_TRASH) : NULL;
+		int64_t expires;
+
+		if (!tag || num_parse_int(tag, 0, INT64_MAX, &expires) < 0 ||
+		    expires > w->facts->time)
+			continue;
+		w->progress(w, "destroying an expired tombstone", 0, 0);
+		r = tombstone_purge(lv, e);
+		if (r == -ENOENT) {
+			err_done(e);
+			r = 0;
+		}
+	}
+	return r;
+}
+
 static int release(struct work *w, const char *id, struct err *e)
 {
 	const char *name = w->step->name;
@@ -189,6 +214,8 @@ int storage_apply(struct work *w, struct err *e)
 		return err_set(e, -EEXIST, "volume group %s is there and bears no mark of ours",
 			       vg->name);
 	r = apply_devices(w, s, id, vg != NULL, e);
+	if (r == 0)
+		r = purge(w, s, e);
 	if (r == 0)
 		r = apply_pool(w, s, id, e);
 	return r < 0 ? r : apply_when_full(w, s, e);

@@ -96,6 +96,8 @@ struct decision {
 	struct str why;
 	const char *refused; /* a conflict: its first reason */
 	const char *pending; /* what is asked for and never done by itself */
+	struct list purges;  /* of strings: tombstones' LVs */
+	const char *loses;   /* what goes with them */
 	struct span span;
 	bool work; /* something is to be done */
 };
@@ -247,21 +249,40 @@ static void note_fullness(struct planning *p, const char *name, const struct lvm
 			  arena_printf(p->arena, "its pool is unwell: %s", pool->health));
 }
 
-static void note_expired(struct planning *p, const char *name)
+/* Expired tombstones go where the manifest says so, in so many words; else they are named. One whose
+ * burial was cut off before its day was written on it goes by hand alone. */
+static void decide_expired(struct decision *d, const struct storage *s)
 {
+	struct planning *p = d->p;
+	const struct lvm_facts *l = lvm_facts(p->facts);
+	_cleanup_str_ struct str names = {0};
 	struct tombstone *list;
 	size_t n;
 
 	volume_tombstones(p->arena, p->facts, p->manifest, &list, &n);
 	for (size_t i = 0; i < n; i++) {
-		if (!list[i].ours || !streq(list[i].vg, name) || list[i].expires > p->facts->time)
+		const struct lvm_lv *lv = lvm_lv(l, list[i].vg, list[i].lv);
+
+		if (!list[i].ours || !streq(list[i].vg, d->want->name) ||
+		    list[i].expires > p->facts->time)
 			continue;
+		if (s->tombstones.purge && lvm_tag_value(&lv->tags, TAG_TRASH)) {
+			list_add(p->arena, &d->purges, (void *)list[i].lv);
+			str_addf(&names, "%s%s (%s)", names.n ? ", " : "", list[i].name,
+				 size_text(p->arena, list[i].size));
+			continue;
+		}
 		plan_note(p->plan, NOTE_KEPT, arena_printf(p->arena, "volume/%s", list[i].name),
 			  arena_printf(p->arena,
 				       "removed long ago, its tombstone has expired: "
-				       "'lvremove %s/%s' frees its space",
+				       "'manor trash empty %s/%s' frees its space",
 				       list[i].vg, list[i].lv));
 	}
+	if (!d->purges.n)
+		return;
+	because(d, arena_printf(p->arena, "destroy %zu expired tombstone%s", d->purges.n,
+				d->purges.n > 1 ? "s" : ""));
+	d->loses = arena_strdup(p->arena, names.s);
 }
 
 static struct step *usual(struct planning *p, struct step *s)
@@ -306,7 +327,8 @@ void storage_decide(struct planning *p, const struct resource *want, const struc
 			    pool);
 	if (complete && pool && vg) {
 		note_fullness(p, want->name, pool);
-		note_expired(p, want->name);
+		if (!d.refused)
+			decide_expired(&d, s);
 	}
 	if (!step && (d.work || d.refused)) {
 		step = plan_add(p->plan, ACTION_UPDATE, want->kind, want->name, want->uuid);
@@ -314,6 +336,16 @@ void storage_decide(struct planning *p, const struct resource *want, const struc
 	}
 	if (step) {
 		usual(p, step);
+		if (d.purges.n) {
+			struct storage *purging = arena_alloc(p->arena, sizeof(*purging));
+
+			*purging = *s;
+			purging->purges = d.purges;
+			field_mark(&storage_table, purging, "purges");
+			step->want = want;
+			step->want_record = purging;
+			step->loses = d.loses;
+		}
 		if (d.why.n && step->changes.n)
 			step->why = arena_printf(p->arena, "%s, %s", d.why.s, step->why);
 		else if (d.why.n)

@@ -12,7 +12,7 @@
 #include "kinds/volume.h"
 
 #define MAKE_ROOM                                                                                  \
-	"grow it, or remove volumes (tombstones hold their data: manor undelete lists them)"
+	"grow it, or remove volumes (tombstones hold their data: manor trash ls lists them)"
 
 static const char *size_text(struct arena *a, uint64_t bytes)
 {

@@ -11,6 +11,7 @@
 #include "base/num.h"
 #include "host/blk.h"
 #include "kinds/lvm_facts.h"
+#include "kinds/storage.h"
 
 /* "trash.1700000000.web.root" → when and whose; false for any other name. */
 static bool parse(const char *lv, int64_t *ret_time, const char **ret_name)
@@ -39,11 +40,29 @@ bool tombstone_is(const struct lvm_lv *lv)
 	return lvm_tag_value(&lv->tags, TAG_ID) && parse(lv->name, &when, &name);
 }
 
-int tombstone_bury(struct arena *a, const struct lvm_lv *lv, int64_t now, struct err *e)
+static int64_t mapped(const struct lvm_lv *lv)
+{
+	const char *tag = lvm_tag_value(&lv->tags, TAG_MAPPED);
+	int64_t bytes;
+
+	if (!lv->pool)
+		return (int64_t)lv->size;
+	if (lv->data_percent >= 0)
+		return (int64_t)(lv->size / 10000 * (uint64_t)lv->data_percent);
+	return tag && num_parse_int(tag, 0, INT64_MAX, &bytes) == 0 ? bytes : -1;
+}
+
+int tombstone_bury(struct arena *a, const struct lvm_lv *lv, int64_t now, uint64_t keep,
+		   struct err *e)
 {
 	const char *to = arena_printf(a, TOMBSTONE_PREFIX "%" PRId64 ".%s", now, lv->name);
-	const char *expires = arena_printf(a, TAG_TRASH "=%" PRId64, now + TOMBSTONE_KEPT_S);
+	const char *tags[2] = {arena_printf(a, TAG_TRASH "=%" PRId64, now + (int64_t)keep)};
+	size_t n = 1;
 	int r;
+
+	/* While it is active it can be asked. */
+	if (lv->pool && lv->data_percent >= 0)
+		tags[n++] = arena_printf(a, TAG_MAPPED "=%" PRId64, mapped(lv));
 
 	r = lvm_activate(lv->vg, lv->name, false, e);
 	if (r == -EBUSY) {
@@ -55,8 +74,16 @@ int tombstone_bury(struct arena *a, const struct lvm_lv *lv, int64_t now, struct
 	if (r == 0)
 		r = lvm_rename(lv->vg, lv->name, to, e);
 	if (r == 0)
-		r = lvm_tag(lv->vg, to, &expires, 1, NULL, 0, e);
+		r = lvm_tag(lv->vg, to, tags, n, NULL, 0, e);
 	return r < 0 ? r : lvm_autoactivate(lv->vg, to, false, e);
+}
+
+int tombstone_purge(const struct lvm_lv *lv, struct err *e)
+{
+	/* The one rule that keeps this from ever destroying what is in use or wanted. */
+	if (!tombstone_is(lv))
+		return err_set(e, -EINVAL, "%s/%s is no tombstone", lv->vg, lv->name);
+	return lvm_remove(lv->vg, lv->name, e);
 }
 
 static int newest_first(const void *x, const void *y)
@@ -81,7 +108,7 @@ void volume_tombstones(struct arena *a, const struct facts *f, const struct mani
 		if (!tombstone_is(lv) || !parse(lv->name, &removed, &name))
 			continue;
 		if (!tag || num_parse_int(tag, 0, INT64_MAX, &expires) < 0)
-			expires = removed + TOMBSTONE_KEPT_S; /* cut off before its tag */
+			expires = removed + (int64_t)TOMBSTONES_KEEP_S; /* cut off before its tag */
 		list = arena_grow(a, list, n, sizeof(*list));
 		list[n++] = (struct tombstone){
 			.name = name,
@@ -91,6 +118,8 @@ void volume_tombstones(struct arena *a, const struct facts *f, const struct mani
 			.uuid = lvm_tag_value(&lv->tags, TAG_ID),
 			.removed = removed,
 			.expires = expires,
+			.held = mapped(lv),
+			.cloned = lvm_tag_value(&lv->tags, TAG_BASE) != NULL,
 			.ours = m && lvm_our_id(m, "volume", name, &lv->tags),
 		};
 	}
@@ -114,25 +143,42 @@ bool volume_meant(const struct tombstone *t, const char *what)
 	return n && !strchr(what, '.') && strncmp(t->name, what, n) == 0 && t->name[n] == '.';
 }
 
+static int not_ours(const struct tombstone *t, struct err *e)
+{
+	int r = err_set(e, -EPERM,
+			"%s/%s isn't ours: its mark is of another namespace than the manifest's",
+			t->vg, t->lv);
+
+	err_help(e, "name the manifest that it belongs to with -f FILE");
+	return r;
+}
+
+int volume_purge(const struct facts *f, const struct tombstone *t, struct err *e)
+{
+	const struct lvm_lv *lv = lvm_lv(lvm_facts(f), t->vg, t->lv);
+
+	if (!t->ours)
+		return not_ours(t, e);
+	if (!lv)
+		return 0; /* gone by now, or brought back */
+	return tombstone_purge(lv, e);
+}
+
 int volume_undelete(struct arena *a, const struct facts *f, const struct tombstone *t,
 		    struct err *e)
 {
 	const struct lvm_lv *lv = lvm_lv(lvm_facts(f), t->vg, t->lv), *there;
 	const char *tag = lv ? lvm_tag_value(&lv->tags, TAG_TRASH) : NULL;
 	const char *kept = TAG_KEPT "=1";
-	const char *trash = tag ? arena_printf(a, TAG_TRASH "=%s", tag) : NULL;
+	const char *size = lv ? lvm_tag_value(&lv->tags, TAG_MAPPED) : NULL;
+	const char *gone[2];
+	size_t n = 0;
 	int r;
 
 	if (!lv || !tombstone_is(lv))
 		return err_set(e, -ENOENT, "no tombstone %s/%s", t->vg, t->lv);
-	if (!t->ours) {
-		r = err_set(
-			e, -EPERM,
-			"%s/%s isn't ours: its mark is of another namespace than the manifest's",
-			t->vg, t->lv);
-		err_help(e, "name the manifest that it belongs to with -f FILE");
-		return r;
-	}
+	if (!t->ours)
+		return not_ours(t, e);
 	there = lvm_lv(lvm_facts(f), t->vg, t->name);
 	if (there) {
 		r = err_set(e, -EEXIST, "volume %s/%s is there by now", t->vg, t->name);
@@ -140,7 +186,11 @@ int volume_undelete(struct arena *a, const struct facts *f, const struct tombsto
 		return r;
 	}
 	/* Marked to be kept before it has its name again: no apply in between may bury it anew. */
-	r = lvm_tag(t->vg, t->lv, &kept, 1, &trash, trash ? 1 : 0, e);
+	if (tag)
+		gone[n++] = arena_printf(a, TAG_TRASH "=%s", tag);
+	if (size)
+		gone[n++] = arena_printf(a, TAG_MAPPED "=%s", size);
+	r = lvm_tag(t->vg, t->lv, &kept, 1, gone, n, e);
 	if (r == 0)
 		r = lvm_autoactivate(t->vg, t->lv, true, e);
 	if (r == 0)

@@ -9,9 +9,12 @@
 #include "kinds/volume.h"
 
 #define TOMBSTONE_PREFIX "trash."
-#define TOMBSTONE_KEPT_S (14 * 86400)
 
 /* A volume of ours under a tombstone's name. */
 bool tombstone_is(const struct lvm_lv *lv);
-/* Deactivates, renames and tags it. -EBUSY when somebody has it open, saying who. */
-int tombstone_bury(struct arena *a, const struct lvm_lv *lv, int64_t now, struct err *e);
+/* Deactivates, renames and tags it, to be kept for so many seconds. -EBUSY when somebody has it open,
+ * saying who. */
+int tombstone_bury(struct arena *a, const struct lvm_lv *lv, int64_t now, uint64_t keep,
+		   struct err *e);
+/* Destroys it. Refuses (-EINVAL) what is no tombstone. */
+int tombstone_purge(const struct lvm_lv *lv, struct err *e);

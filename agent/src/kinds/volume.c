@@ -52,6 +52,8 @@ TABLE(volume_table, volume, "volume", "A volume: a disk for a domain that outliv
       {.name = "kept", .type = FIELD_BOOL, .offset = FIELD_AT(volume, kept),
        .flags = FIELD_DERIVED, .impact = IMPACT_LIVE,
        .doc = "whether it stays though no manifest names it: undeleted"},
+      {.name = "keep", .type = FIELD_DURATION, .offset = FIELD_AT(volume, keep),
+       .flags = FIELD_STATUS, .doc = "how long it is kept once removed"},
       {.name = "data_percent", .type = FIELD_INT, .offset = FIELD_AT(volume, data_percent),
        .flags = FIELD_STATUS, .doc = "of its size, mapped, in hundredths; -1: not known"},
       {.name = "origin", .type = FIELD_STRING, .offset = FIELD_AT(volume, origin),
@@ -358,6 +360,7 @@ static void volume_decide(struct planning *p, const struct resource *want,
 	struct arena *a = p->arena;
 	char day[32] = "";
 	const struct volume *v;
+	struct volume *going;
 	const char *trouble;
 	time_t expires;
 	struct tm tm;
@@ -375,11 +378,20 @@ static void volume_decide(struct planning *p, const struct resource *want,
 	step->serial = arena_printf(a, "vg/%s", v->storage);
 	step->timeout_s = STEP_TIMEOUT_S;
 	if (!want) {
-		expires = (time_t)(p->facts->time + TOMBSTONE_KEPT_S);
+		going = arena_alloc(a, sizeof(*going));
+		*going = *v;
+		going->keep = storage_keeps(p->manifest, v->storage);
+		field_mark(&volume_table, going, "keep");
+		step->have_record = going;
+		expires = (time_t)(p->facts->time + (int64_t)going->keep);
 		if (gmtime_r(&expires, &tm))
 			strftime(day, sizeof(day), "%Y-%m-%d", &tm);
 		step->why = arena_printf(a, "%s/%s becomes a tombstone until %s", v->storage,
 					 step->name, day);
+		if (!going->keep)
+			step->why = arena_printf(
+				a, "%s/%s becomes a tombstone, kept until it is emptied",
+				v->storage, step->name);
 		if (have->half_made)
 			step->why = "its making did not end: cleared away";
 		trouble = storage_trouble(a, lvm_facts(p->facts), v->storage, NULL);
@@ -472,14 +484,17 @@ static int update(struct work *w, struct err *e)
 static int volume_apply(struct work *w, struct err *e)
 {
 	const struct volume *v;
+	uint64_t keep;
 	int r;
 
 	if (w->step->action == ACTION_CREATE) {
 		r = create(w, e);
 	} else if (w->step->action == ACTION_REMOVE) {
+		v = w->step->have_record;
+		keep = v && field_is_set(&volume_table, v, "keep") ? v->keep : TOMBSTONES_KEEP_S;
 		v = w->now->record;
 		r = w->now->half_made ? lvm_remove(v->storage, w->step->name, e)
-				      : tombstone_bury(w->arena, w->now->data, time(NULL), e);
+				      : tombstone_bury(w->arena, w->now->data, time(NULL), keep, e);
 		return r == -ENOENT ? 0 : r;
 	} else {
 		r = update(w, e);

@@ -17,6 +17,7 @@ struct volume {
 	const char *path; /* /dev/STORAGE/NAME */
 	bool active;
 	bool kept; /* undeleted: stays though no manifest names it */
+	uint64_t keep;    /* of one that goes: how long it is to be kept, in seconds */
 	/* What the host says: */
 	int64_t data_percent; /* of the size, in hundredths */
 	const char *origin;
@@ -46,6 +47,8 @@ struct tombstone {
 	const char *uuid;
 	uint64_t size;
 	int64_t removed, expires; /* seconds since the epoch */
+	int64_t held; /* bytes that it had mapped; -1: not known */
+	bool cloned;  /* of those some may be its base's: it holds at most so much */
 	bool ours; /* its mark is of the manifest's namespace */
 };
 /* All tombstones among the facts, newest first. Without a manifest none is known to be ours. */
@@ -54,6 +57,8 @@ void volume_tombstones(struct arena *a, const struct facts *f, const struct mani
 /* Whether that tombstone is meant by WHAT: "volume/web.root", "web.root", and all of a domain's by
  * "domain/web" or "web". */
 bool volume_meant(const struct tombstone *t, const char *what);
+/* Destroys it, and what is in it: safe to run again. Only ours, and only what still is a tombstone. */
+int volume_purge(const struct facts *f, const struct tombstone *t, struct err *e);
 /* Brings the volume back under its name, active, and tagged so that the next apply leaves it. Safe to
  * run again. -EEXIST when the name is taken meanwhile, -EPERM when it isn't ours. */
 int volume_undelete(struct arena *a, const struct facts *f, const struct tombstone *t,

@@ -45,6 +45,11 @@ static void bad_manifests_are_told_where(void **state)
 		{"storage:\n  vg0: {devices: [{pci: '0000:00:1f.2', max_size: 2GiB}, "
 		 "{pci: pci-0000:00:1F.2, min_size: 2GiB}]}",
 		 "device-twice", 4, 64},
+		{"storage:\n  vg0: {devices: [{serial: A}], tombstones: 14}", "missing-unit", 4, 45},
+		{"storage:\n  vg0: {devices: [{serial: A}], tombstones: 4000d}", "out-of-range", 4, 45},
+		{"storage:\n  vg0: {devices: [{serial: A}], tombstones: {keep: 0s, purge: true}}",
+		 "bad-value", 4, 63},
+		{"storage:\n  vg0: {devices: [{serial: A}], pool: {when_full: wait}}", "unknown-word", 4, 51},
 		{"storage:\n  mapper: {devices: [{serial: A}]}", "bad-name", 4, 3},
 		{"storage:\n  vg0: {devices: [{serial: A}], pool: 120%VG}", "bad-value", 4, 39},
 		{"storage:\n  vg0: {devices: [{serial: A}], pool: 90}", "missing-unit", 4, 39},
