@@ -50,6 +50,11 @@ static void arm(struct agent *a, uint64_t at)
 	sd_event_source_set_enabled(a->wake_timer, SD_EVENT_ONESHOT);
 }
 
+static bool busy(const struct agent *a)
+{
+	return a->running && !converge_is_aside(a->running->converge);
+}
+
 void agent_wake(struct agent *a, const char *why, bool file, bool now)
 {
 	log_debug("woken: %s", why);
@@ -60,13 +65,13 @@ void agent_wake(struct agent *a, const char *why, bool file, bool now)
 		a->failures = 0;
 		a->not_before = 0;
 	}
-	if (!a->running && !a->stopping)
+	if (!busy(a) && !a->stopping)
 		arm(a, MAX_OF(now_us() + SETTLE_US, a->not_before));
 }
 
 static void on_event(void *data, json_object *event)
 {
-	struct agent *a = data;
+	struct own *run = data;
 	const char *word = json_text(event, "event"), *text = json_text(event, "text");
 	const char *id = json_text(event, "id"), *state = json_text(event, "state");
 
@@ -79,7 +84,7 @@ static void on_event(void *data, json_object *event)
 			json_text(json_member(event, "error", json_type_object), "message");
 
 		log_warn("%s %s: %s", id, state, message ? message : text ? text : "");
-		agent_steps_take(a->current_steps, event);
+		agent_steps_take(run->steps, event);
 	} else if (streq(state, "done")) {
 		const char *why = json_text(event, "why");
 
@@ -109,7 +114,7 @@ static void wait_for_held(struct agent *a, const struct plan *p)
 
 		a->due = now_us() + (uint64_t)wait * 1000000;
 	}
-	if (a->due && !a->running && !a->wanted && !a->stopping)
+	if (a->due && !busy(a) && !a->wanted && !a->stopping)
 		arm(a, MAX_OF(a->due, a->not_before));
 }
 
@@ -133,18 +138,56 @@ void agent_took_note(struct agent *a, enum converge_result result, const struct 
 	wait_for_held(a, converge_plan(c));
 }
 
+static void release(struct own *run)
+{
+	json_object_put(run->steps);
+	free(run->complaint);
+	free(run);
+}
+
+static int on_none_left(sd_event_source *s, void *data)
+{
+	sd_event_exit(((struct agent *)data)->loop, 0);
+	return 0;
+}
+
+void agent_maybe_stop(struct agent *a)
+{
+	sd_event_source *last;
+
+	if (!a->stopping || converge_any())
+		return;
+	/* After all else: clients are still told how their runs ended. */
+	if (sd_event_add_defer(a->loop, &last, on_none_left, a) < 0)
+		abort();
+	sd_event_source_set_priority(last, SD_EVENT_PRIORITY_IDLE);
+	sd_event_source_set_floating(last, true);
+	sd_event_source_unref(last);
+}
+
+/* What waited while the run could not be left alone. */
+static void on_aside(void *data)
+{
+	struct own *run = data;
+	struct agent *a = run->agent;
+
+	if (a->wanted && a->running == run && !a->stopping)
+		arm(a, MAX_OF(now_us() + SETTLE_US, a->not_before));
+}
+
 static void on_ended(void *data, enum converge_result result, const struct converge *c)
 {
-	struct agent *a = data;
+	struct own *run = data;
+	struct agent *a = run->agent;
 
-	a->running = NULL;
-	agent_took_note(a, result, c, NULL, NULL, a->current_steps);
-	json_object_put(a->current_steps);
-	a->current_steps = NULL;
+	if (a->running == run)
+		a->running = NULL;
+	agent_took_note(a, result, c, NULL, NULL, run->steps);
 	log_info("run ended: %s", converge_result_words[result]);
 	sd_notifyf(0, "STATUS=%s", converge_result_words[result]);
 	if (a->stopping) {
-		sd_event_exit(a->loop, 0);
+		release(run);
+		agent_maybe_stop(a);
 		return;
 	}
 	if (result == CONVERGE_FAILED || result == CONVERGE_REFUSED || result == CONVERGE_BAD) {
@@ -157,13 +200,16 @@ static void on_ended(void *data, enum converge_result result, const struct conve
 		if (result == CONVERGE_FAILED)
 			a->wanted = true;
 		/* The file is refused: what was in force before goes on being kept. */
-		if (result == CONVERGE_REFUSED && a->ran_file &&
+		if (result == CONVERGE_REFUSED && run->file &&
 		    access(STORE_MANIFEST, F_OK) == 0) {
 			a->wanted = true;
 			a->not_before = 0;
 			set(&a->wanted_why, "the new manifest is refused: the one in force");
 		}
 	}
+	release(run);
+	if (busy(a))
+		return;
 	if (a->wanted)
 		arm(a, MAX_OF(now_us() + SETTLE_US, a->not_before));
 	else if (a->due)
@@ -182,18 +228,24 @@ static int on_wake(sd_event_source *s, uint64_t usec, void *data)
 		.fall_back = true,
 		.event = on_event,
 		.ended = on_ended,
-		.data = a,
+		.aside = on_aside,
 	};
+	struct own *run;
 
-	if (a->running || a->stopping)
+	if (busy(a) || a->stopping)
 		return 0;
 	if (!a->wanted_file && access(STORE_MANIFEST, F_OK) < 0)
 		return 0; /* nothing is in force yet: there is nothing to keep */
 	log_info("observing: %s", a->wanted_why ? a->wanted_why : "asked");
-	a->ran_file = a->wanted_file;
+	o.data = run = xcalloc(1, sizeof(*run));
+	*run = (struct own){
+		.agent = a,
+		.file = a->wanted_file,
+		.steps = json_object_new_array(),
+	};
 	a->wanted = a->wanted_file = false;
-	a->current_steps = json_object_new_array();
-	a->running = converge_start(a->loop, &o);
+	a->running = run;
+	run->converge = converge_start(a->loop, &o);
 	return 0;
 }
 
@@ -235,13 +287,10 @@ static int on_stop(sd_event_source *s, const struct signalfd_siginfo *si, void *
 
 	sd_notify(0, "STOPPING=1");
 	a->stopping = true;
-	if (!a->running) {
-		sd_event_exit(a->loop, 0);
-		return 0;
-	}
-	/* Steps at hand end by themselves; if that takes too long they go on without us, and hold the
-	 * lock meanwhile. */
-	converge_stop(a->running);
+	/* Steps at hand end by themselves, clients' too, and imports are cut off; if that takes too long
+	 * they go on without us, and hold the lock meanwhile. */
+	converge_stop_all();
+	agent_maybe_stop(a);
 	sd_event_add_time_relative(a->loop, NULL, CLOCK_MONOTONIC, STOP_US, 0, on_give_up, a);
 	return 0;
 }
@@ -304,7 +353,13 @@ json_object *agent_status(const struct agent *a)
 {
 	json_object *o = json_object_new_object();
 
+	json_object *under_way = converge_under_way();
+
 	json_object_object_add(o, "running", json_object_new_boolean(a->running != NULL));
+	if (json_length(under_way))
+		json_object_object_add(o, "under_way", under_way);
+	else
+		json_object_put(under_way);
 	if (a->last_time) {
 		json_object_object_add(o, "time", json_object_new_int64(a->last_time));
 		json_put_text(o, "result", converge_result_words[a->last_result]);

@@ -10,20 +10,28 @@
 
 #include "engine/converge.h"
 
+/* One run of the agent's own. While an import goes on aside another may begin beside it. */
+struct own {
+	struct agent *agent;
+	struct converge *converge;
+	bool file;           /* of the watched file */
+	char *complaint;     /* the first line of what is wrong with that */
+	json_object *steps;  /* what failed or is held */
+};
+
 struct agent {
 	sd_event *loop;
 	const struct kind *const *kinds;
 	const struct reader *const *readers;
 	size_t jobs;
 
-	struct converge *running;   /* the agent's own run */
+	struct own *running;        /* the agent's own run that may act, or waits for its turn */
 	bool wanted;                /* something woke it while it ran */
 	bool wanted_file;           /* … and it is the file that has to be read */
 	char *wanted_why;
 	unsigned failures;          /* in a row: the back-off */
 	uint64_t not_before;        /* monotonic µs: after a failure, tries wait until then */
 	uint64_t due;               /* monotonic µs: some restart's back-off ends; 0: none does */
-	bool ran_file;              /* the run is, or was, of the manifest's file */
 	sd_event_source *wake_timer, *watch_restart;
 	bool stopping;
 
@@ -31,7 +39,6 @@ struct agent {
 	enum converge_result last_result;
 	char *last_file, *last_sha256, *last_why;
 	json_object *last_steps;    /* steps that failed or are held, for status */
-	json_object *current_steps;
 
 	int listener;
 	char *boot_text;            /* digest of STORE_WATCHED as last seen */
@@ -44,6 +51,9 @@ int agent_main(const struct kind *const *kinds, const struct reader *const *read
  * one in force is gone by. `now`: don't wait for the back-off. */
 void agent_wake(struct agent *a, const char *why, bool file, bool now);
 json_object *agent_status(const struct agent *a);
+
+/* Some run has ended: an agent that is to stop may be done. */
+void agent_maybe_stop(struct agent *a);
 
 /* agent/serve.c: the socket. */
 int serve_start(struct agent *a, struct err *e);

@@ -125,6 +125,7 @@ static void on_ended(void *data, enum converge_result result, const struct conve
 	p->finish = true;
 	if (applied && !p->plan_only)
 		agent_took_note(p->agent, result, c, "apply", p->only, p->steps);
+	agent_maybe_stop(p->agent);
 	if (p->gone)
 		release(p);
 }
@@ -152,6 +153,8 @@ static void begin(struct peer *p, json_object *o, bool plan_only)
 	p->steps = json_object_new_array();
 	p->only = c.plan.only ? xstrdup(c.plan.only) : NULL;
 	p->converge = converge_start(p->agent->loop, &c);
+	if (p->agent->stopping)
+		converge_stop(p->converge);
 }
 
 static void take_request(struct peer *p, const char *line)

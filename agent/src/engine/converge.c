@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/aside.h"
 #include "engine/observe.h"
 #include "engine/perform.h"
 #include "engine/run.h"
@@ -20,6 +21,7 @@
 
 #define LOCK_RETRY_US (500 * 1000)
 #define OTHERS_NAMED  4
+#define OVERTAKEN     "another manifest came into force meanwhile; the rest is left to that"
 
 const char *const converge_result_words[] = {
 	"converged", "nothing", "changes", "pending", "failed", "refused", "bad", "stopped",
@@ -30,7 +32,9 @@ struct slot {
 	struct converge *c;
 	size_t step;
 	double started;
-	struct worker *worker;
+	struct worker *worker; /* NULL: not under way */
+	char *what;            /* its progress, as last told */
+	uint64_t done, total;
 };
 
 struct converge {
@@ -44,11 +48,17 @@ struct converge {
 	struct plan *plan;
 	struct run run;
 	struct slot *slots; /* one a step */
-	bool running, stopped, waiting_told;
-	int lock;
+	bool running, stopped, waiting_told, asking;
+	char *force; /* digest of what was in force when the steps began */
+	char *cut;   /* why the rest of the steps was given up, or NULL */
+	int lock;    /* -1: not had, or given back while all that goes on is aside */
 	double started;
 	sd_event_source *defer, *timer;
+	struct converge *other; /* the next of this process's */
 };
+
+/* All of this process. */
+static struct converge *runs;
 
 static double now_s(void)
 {
@@ -91,6 +101,7 @@ const struct manifest *converge_manifest(const struct converge *c)
 static void end(struct converge *c, enum converge_result result, const char *text)
 {
 	json_object *e = event_new("end");
+	size_t n = c->plan ? c->plan->n : 0;
 
 	json_put_text(e, "result", converge_result_words[result]);
 	json_put_text(e, "text", text);
@@ -106,6 +117,12 @@ static void end(struct converge *c, enum converge_result result, const char *tex
 				json_object_new_uint64(run_count(&c->run, (enum run_state)s)));
 	}
 	json_object_object_add(e, "seconds", json_object_new_double(now_s() - c->started));
+	for (struct converge **p = &runs; *p; p = &(*p)->other) {
+		if (*p != c)
+			continue;
+		*p = c->other;
+		break;
+	}
 	emit(c, e);
 	if (c->o.ended)
 		c->o.ended(c->o.data, result, c);
@@ -116,7 +133,11 @@ static void end(struct converge *c, enum converge_result result, const char *tex
 	plan_free(c->plan);
 	facts_free(c->facts);
 	manifest_free(c->manifest);
+	for (size_t i = 0; c->slots && i < n; i++)
+		free(c->slots[i].what);
 	free(c->slots);
+	free(c->force);
+	free(c->cut);
 	free(c->file);
 	free(c->only);
 	free(c);
@@ -201,6 +222,11 @@ static void on_progress(void *data, const char *what, uint64_t done, uint64_t to
 	struct slot *slot = data;
 	json_object *e = step_event(&slot->c->plan->steps[slot->step], "running", what);
 
+	free(slot->what);
+	slot->what = xstrdup(what);
+	slot->done = done;
+	slot->total = total;
+
 	if (total)
 		json_object_object_add(e, "total", json_object_new_uint64(total));
 	if (done)
@@ -220,6 +246,12 @@ static void on_step_end(void *data, int result, const char *text, json_object *v
 	json_object *e = step_event(s, result < 0 ? "failed" : "done", text ? text : s->why);
 
 	slot->worker = NULL;
+	if (result < 0 && c->stopped && s->aside) {
+		json_object_put(e);
+		run_drop(&c->run, slot->step);
+		next(c);
+		return;
+	}
 	json_object_object_add(e, "seconds", json_object_new_double(now_s() - slot->started));
 	if (result < 0)
 		json_object_object_add(e, "error", error_json(c, s, err));
@@ -234,6 +266,7 @@ static void start_step(struct converge *c, size_t i)
 	static const char *const args[] = {"step", NULL};
 	const struct step *s = &c->plan->steps[i];
 	_cleanup_(freep) char *name = xasprintf("step %s", s->id);
+	_cleanup_(closep) int own = -1;
 	_cleanup_err_ struct err e = {0};
 	struct worker_spec spec = {
 		.name = name,
@@ -246,11 +279,14 @@ static void start_step(struct converge *c, size_t i)
 		.ended = on_step_end,
 		.data = &c->slots[i],
 	};
-	int r;
+	int r = 0;
 
 	c->slots[i] = (struct slot){.c = c, .step = i, .started = now_s()};
 	emit(c, step_event(s, "running", NULL));
-	r = worker_start(c->loop, &spec, &c->slots[i].worker, &e);
+	if (s->aside)
+		spec.lock_fd = own = r = store_lock_aside(s->kind->name, s->name, &e);
+	if (r >= 0)
+		r = worker_start(c->loop, &spec, &c->slots[i].worker, &e);
 	json_object_put(spec.request);
 	if (r < 0)
 		on_step_end(&c->slots[i], r, NULL, NULL, &e);
@@ -295,14 +331,54 @@ static void tell_held(struct converge *c)
 	}
 }
 
+static void stop_aside(struct converge *c)
+{
+	for (size_t i = 0; i < c->plan->n; i++)
+		if (c->slots[i].worker && c->plan->steps[i].aside)
+			worker_stop(c->slots[i].worker);
+}
+
+/* What goes on comes to its end, or is stopped where it may be; nothing new starts. */
+static void cease(struct converge *c)
+{
+	run_stop(&c->run);
+	stop_aside(c);
+	if (run_over(&c->run))
+		sd_event_source_set_enabled(c->defer, SD_EVENT_ONESHOT);
+}
+
+/* The rest isn't done, for a reason of its own. */
+static void cut_off(struct converge *c, const char *why)
+{
+	if (c->stopped)
+		return;
+	c->stopped = true;
+	c->cut = xstrdup(why);
+	cease(c);
+}
+
+static int on_resume(sd_event_source *s, uint64_t usec, void *data);
+
 static void next(struct converge *c)
 {
 	size_t i;
 
+	if (c->lock < 0 && run_count(&c->run, RUN_WAITING)) {
+		on_resume(NULL, 0, c);
+		return;
+	}
 	while ((i = run_pick(&c->run)) != SIZE_MAX)
 		start_step(c, i);
-	if (!run_over(&c->run))
+	if (!run_over(&c->run)) {
+		/* While all that goes on is aside, others may act. */
+		if (c->run.running == c->run.aside && c->lock >= 0) {
+			closep(&c->lock);
+			c->lock = -1;
+			if (c->o.aside)
+				c->o.aside(c->o.data);
+		}
 		return;
+	}
 	/* The last failure to start a step may come here while an outer next() still loops: it ends
 	 * once, from the loop. */
 	sd_event_source_set_enabled(c->defer, SD_EVENT_ONESHOT);
@@ -315,10 +391,21 @@ static int on_over(sd_event_source *s, void *data)
 	for (size_t i = 0; i < c->plan->n; i++)
 		if (c->run.states[i] == RUN_SKIPPED)
 			emit(c, step_event(&c->plan->steps[i], "skipped",
-					   c->stopped ? "stopped" : "what it needs failed"));
+					   c->cut       ? c->cut
+					   : c->stopped ? "stopped"
+							: "what it needs failed"));
 	tell_held(c);
-	end(c, outcome(c), NULL);
+	end(c, c->cut ? CONVERGE_FAILED : outcome(c), c->cut);
 	return 0;
+}
+
+/* A fetch for what is no longer wanted would hold back the one that is. */
+static void cut_off_others(struct converge *c)
+{
+	for (struct converge *p = runs; p; p = p->other)
+		if (p != c && p->running && p->lock < 0 && !p->part &&
+		    !streq(p->manifest->digest, c->manifest->digest))
+			cut_off(p, OVERTAKEN);
 }
 
 static void apply(struct converge *c)
@@ -331,6 +418,9 @@ static void apply(struct converge *c)
 		end(c, CONVERGE_FAILED, e.message);
 		return;
 	}
+	if (!c->part)
+		cut_off_others(c);
+	c->force = store_digest();
 	c->defer = sd_event_source_disable_unref(c->defer);
 	if (sd_event_add_defer(c->loop, &c->defer, on_over, c) < 0)
 		abort();
@@ -341,17 +431,17 @@ static void apply(struct converge *c)
 	next(c);
 }
 
-/* The executor's lock; false when it isn't had: then `again` is called later, or the run has ended. */
-static bool take_lock(struct converge *c, sd_event_time_handler_t again)
+/* The executor's lock: 1 when it is had; 0 when it isn't yet, and `again` is called later. */
+static int try_lock(struct converge *c, sd_event_time_handler_t again, struct err *ret)
 {
 	_cleanup_err_ struct err e = {0};
 
 	c->lock = store_lock(&e);
 	if (c->lock >= 0)
-		return true;
+		return 1;
 	if (c->lock != -EAGAIN) {
-		end(c, CONVERGE_FAILED, e.message);
-		return false;
+		err_move(ret, &e);
+		return c->lock;
 	}
 	if (!c->waiting_told) {
 		json_object *w = event_new("waiting");
@@ -364,7 +454,41 @@ static bool take_lock(struct converge *c, sd_event_time_handler_t again)
 	if (sd_event_add_time_relative(c->loop, &c->timer, CLOCK_MONOTONIC, LOCK_RETRY_US, 0, again,
 				       c) < 0)
 		abort();
-	return false;
+	return 0;
+}
+
+/* The same; false too where the run has ended for want of it. */
+static bool take_lock(struct converge *c, sd_event_time_handler_t again)
+{
+	_cleanup_err_ struct err e = {0};
+	int r = try_lock(c, again, &e);
+
+	if (r < 0)
+		end(c, CONVERGE_FAILED, e.message);
+	return r > 0;
+}
+
+/* What was done aside has ended, and more is to be done. */
+static int on_resume(sd_event_source *s, uint64_t usec, void *data)
+{
+	_cleanup_(freep) char *force = NULL;
+	_cleanup_err_ struct err e = {0};
+	struct converge *c = data;
+	int r;
+
+	if (c->stopped)
+		return 0;
+	r = try_lock(c, on_resume, &e);
+	if (r == 0)
+		return 0;
+	force = store_digest();
+	if (r < 0)
+		cut_off(c, e.message);
+	else if (!streq(force, c->force))
+		cut_off(c, OVERTAKEN);
+	else
+		next(c);
+	return 0;
 }
 
 /* Steps of the whole file beside those of `only`, that the agent would take without being told. */
@@ -442,6 +566,7 @@ static void on_facts(void *data, struct facts *facts)
 	c->plan = plan_make(c->manifest, facts, &po);
 	if (c->only && c->o.file && !c->fell_back)
 		look_at_only(c, &po);
+	aside_hold(c->plan, facts->time);
 	e = event_new("plan");
 	json_object_object_add(e, "plan", plan_to_json(c->plan));
 	if (c->fell_back)
@@ -469,6 +594,7 @@ static void on_facts(void *data, struct facts *facts)
 		 * whether what the plan saw still holds. */
 		closep(&c->lock);
 		c->lock = -1;
+		c->asking = true;
 		emit(c, event_new("confirm"));
 	} else {
 		apply(c);
@@ -490,22 +616,75 @@ static int on_confirmed(sd_event_source *s, uint64_t usec, void *data)
 
 void converge_confirm(struct converge *c, bool yes)
 {
-	if (c->running || !c->plan)
+	if (!c->asking)
 		return;
+	c->asking = false;
 	if (yes)
 		on_confirmed(NULL, 0, c);
 	else
 		end(c, CONVERGE_DECLINED, NULL);
 }
 
+static int on_not_confirmed(sd_event_source *s, void *data)
+{
+	end(data, CONVERGE_STOPPED, NULL);
+	return 0;
+}
+
 void converge_stop(struct converge *c)
 {
 	c->stopped = true;
-	if (c->running) {
-		run_stop(&c->run);
-		if (run_over(&c->run))
-			sd_event_source_set_enabled(c->defer, SD_EVENT_ONESHOT);
+	if (c->running)
+		cease(c);
+	if (c->asking) {
+		c->asking = false;
+		c->defer = sd_event_source_disable_unref(c->defer);
+		if (sd_event_add_defer(c->loop, &c->defer, on_not_confirmed, c) < 0)
+			abort();
 	}
+}
+
+void converge_stop_all(void)
+{
+	for (struct converge *c = runs; c; c = c->other)
+		converge_stop(c);
+}
+
+bool converge_any(void)
+{
+	return runs != NULL;
+}
+
+bool converge_is_aside(const struct converge *c)
+{
+	return c->running && c->lock < 0;
+}
+
+json_object *converge_under_way(void)
+{
+	json_object *list = json_object_new_array();
+
+	for (const struct converge *c = runs; c; c = c->other) {
+		for (size_t i = 0; c->running && i < c->plan->n; i++) {
+			const struct slot *slot = &c->slots[i];
+			json_object *o;
+
+			if (!slot->worker)
+				continue;
+			o = step_event(&c->plan->steps[i], "running", slot->what);
+			json_object_object_del(o, "event");
+			if (slot->total)
+				json_object_object_add(o, "total",
+						       json_object_new_uint64(slot->total));
+			if (slot->done)
+				json_object_object_add(o, "done",
+						       json_object_new_uint64(slot->done));
+			json_object_object_add(o, "seconds",
+					       json_object_new_double(now_s() - slot->started));
+			json_object_array_add(list, o);
+		}
+	}
+	return list;
 }
 
 static int load(struct converge *c)
@@ -574,6 +753,8 @@ struct converge *converge_start(sd_event *loop, const struct converge_options *o
 	c->only = o->plan.only ? xstrdup(o->plan.only) : NULL;
 	c->lock = -1;
 	c->started = now_s();
+	c->other = runs;
+	runs = c;
 	if (sd_event_add_defer(loop, &c->defer, on_start, c) < 0)
 		abort();
 	return c;

@@ -48,13 +48,23 @@ struct converge_options {
 	/* Last, once, from the loop. The converge is freed after it; plan, facts and manifest (any may be
 	 * NULL) are valid during the call. */
 	void (*ended)(void *data, enum converge_result result, const struct converge *c);
+	/* All that goes on now is aside: others may act (converge_is_aside). May be NULL. */
+	void (*aside)(void *data);
 	void *data;
 };
 
 struct converge *converge_start(sd_event *loop, const struct converge_options *o);
 void converge_confirm(struct converge *c, bool yes);
-/* Lets running steps end, starts no more. */
+/* Lets running steps end, cuts off those aside, starts no more. */
 void converge_stop(struct converge *c);
+/* While nothing but what is aside goes on, the lock is free: another run may plan and act. */
+bool converge_is_aside(const struct converge *c);
+
+/* Of all runs in this process. */
+void converge_stop_all(void);
+bool converge_any(void);
+/* The steps under way, as in "step" events; the caller's. */
+json_object *converge_under_way(void);
 
 const struct plan *converge_plan(const struct converge *c);
 const struct facts *converge_facts(const struct converge *c);

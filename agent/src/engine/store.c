@@ -32,17 +32,28 @@ char *store_watched_digest(void)
 	return xstrdup(digest);
 }
 
-char *store_seen_file(void)
+/* One word of what is kept of the manifest in force; "" where there is none. */
+static char *word_of(const char *key)
 {
 	_cleanup_(freep) char *text = NULL;
 	_cleanup_json_ json_object *o = NULL;
-	const char *digest;
+	const char *word;
 	size_t n;
 
 	if (file_read(STORE_MANIFEST, FORCE_BYTES, &text, &n, NULL) == 0)
 		o = json_parse(text, n, NULL);
-	digest = json_text(o, "watched");
-	return xstrdup(digest ? digest : "");
+	word = json_text(o, key);
+	return xstrdup(word ? word : "");
+}
+
+char *store_seen_file(void)
+{
+	return word_of("watched");
+}
+
+char *store_digest(void)
+{
+	return word_of("digest");
 }
 
 int store_save_manifest(const struct manifest *m, struct err *e)
@@ -55,6 +66,7 @@ int store_save_manifest(const struct manifest *m, struct err *e)
 	json_object_object_add(o, "manor-manifest", json_object_new_int(1));
 	json_put_text(o, "name", m->source.name);
 	json_put_text(o, "dir", m->dir);
+	json_put_text(o, "digest", m->digest);
 	json_object_object_add(o, "text",
 			       json_object_new_string_len(m->source.text, (int)m->source.size));
 	for (size_t i = 0; i < m->files.n; i++) {

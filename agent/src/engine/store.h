@@ -25,6 +25,8 @@ char *store_watched_digest(void);
 /* The digest that STORE_WATCHED had when a manifest, that or another, was last put in force: a file
  * that has it still is no news at the next start. The caller's; "" when there is none. */
 char *store_seen_file(void);
+/* The digest of the manifest in force (`digest` in model/manifest.h); the caller's, "" when there is none. */
+char *store_digest(void);
 
 /* One line of JSON; kept to about two files of a MiB. Failure is only logged. */
 void store_journal(json_object *entry);

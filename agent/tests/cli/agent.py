@@ -4,6 +4,7 @@
 host's. Bridges are made there and files fetched into the cache; Xen is absent. TAP.
 """
 import contextlib
+import hashlib
 import http.server
 import json
 import os
@@ -137,6 +138,148 @@ def put(path, text):
 
 def in_force():
     return json.loads(IN_FORCE.read_text())["text"]
+
+
+class Slow(http.server.ThreadingHTTPServer):
+    """Serves one file, of which it gives only the beginning until it is let go."""
+    CONTENT = b"kernel" * 1000
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), self.Handler)
+        self.go, self.asked = threading.Event(), 0
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.server.asked += 1
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(Slow.CONTENT)))
+            self.end_headers()
+            self.wfile.write(Slow.CONTENT[:1000])
+            self.server.go.wait(100)
+            with contextlib.suppress(OSError):
+                self.wfile.write(Slow.CONTENT[1000:])
+
+        def log_message(self, *_):
+            pass
+
+    def guest(self, path="vmlinuz"):
+        """The sections of a manifest whose one guest can't be made here, but its kernel fetched."""
+        files = {"kernel": {"url": f"http://127.0.0.1:{self.server_port}/{path}",
+                            "sha256": hashlib.sha256(self.CONTENT).hexdigest()}}
+        return {"templates": {"t": {"files": files, "domain": {"kernel": "kernel", "memory": "64MiB"}}},
+                "domains": {"g": {"template": "t", "type": "pv"}}}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.go.set()
+        self.shutdown()
+        self.server_close()
+
+
+def cached():
+    return Path("/var/lib/manor/cache", hashlib.sha256(Slow.CONTENT).hexdigest()).exists()
+
+
+def under_way():
+    return [s["id"] for s in (status()["agent"] or {}).get("under_way", [])]
+
+
+@contextlib.contextmanager
+def client(*words):
+    child = subprocess.Popen([MANOR, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True)
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+
+
+def interrupted(child, sent=signal.SIGINT):
+    began = time.monotonic()
+    child.send_signal(sent)
+    said, _ = child.communicate(timeout=60)
+    expect(child.returncode == 130, f"it ended with {child.returncode}, not 130", said)
+    expect(time.monotonic() - began < 15, "the import was waited for", said)
+    expect("stopped" in said, "it doesn't say so", said)
+
+
+@story
+def ctrl_c_ends_an_import_at_once_with_an_agent_and_without():
+    with Slow() as server:
+        put("/etc/manor/a.yaml", manifest("one", **server.guest()))
+        with client("apply", "--yes", "-f", "/etc/manor/a.yaml") as child:
+            wait_for("the import has begun", lambda: server.asked == 1)
+            interrupted(child)
+        with agent():
+            wait_for("the agent goes on with it", lambda: server.asked == 2)
+            wait_for("status says so", lambda: under_way() == ["template/t:create"])
+        with agent():
+            wait_for("told to end, it cut it off: it begins anew", lambda: server.asked == 3)
+            put("/etc/manor/b.yaml", manifest("one", **server.guest("other")))
+            with client("apply", "--yes", "-f", "/etc/manor/b.yaml") as child:
+                wait_for("what is fetched for nobody ends", lambda: under_way() == [])
+                child.communicate(timeout=60)
+            wait_for("the agent goes on", lambda: server.asked == 4)
+            with client("apply", "--yes", "-f", "/etc/manor/b.yaml") as child:
+                child.communicate(timeout=60)
+            server.go.set()
+            wait_for("it is there", cached)
+            with client("apply", "--yes", "-f", "/etc/manor/b.yaml") as child:
+                child.communicate(timeout=60)
+
+
+@story
+def while_an_import_goes_on_all_else_is_done():
+    with Slow() as server:
+        put("/etc/manor/a.yaml", manifest("one", **server.guest()))
+        with agent(), client("apply", "--yes", "-f", "/etc/manor/a.yaml") as child:
+            wait_for("the import has begun", lambda: server.asked == 1)
+            wait_for("the rest is done", lambda: "one" in links())
+            subprocess.run(["ip", "link", "del", "one"], check=True)
+            manor("apply", "--yes", "--only", "bridge/one", "-f", "/etc/manor/a.yaml")
+            expect("one" in links(), "the bridge isn't made anew")
+            done = manor("plan", "-f", "/etc/manor/a.yaml", code=1)
+            expect("another run is still about it" in done.all, "plan doesn't say what goes on", done.all)
+            server.go.set()
+            child.communicate(timeout=60)
+            expect(cached() and server.asked == 1, "the import did not come to its end")
+
+
+@story
+def the_agent_acts_beside_its_own_import_and_drops_one_no_longer_wanted():
+    with Slow() as server:
+        with agent() as a:
+            put(WATCHED, manifest("one", **server.guest()))
+            wait_for("the import has begun", lambda: server.asked == 1)
+            wait_for("the rest is done", lambda: "one" in links())
+            subprocess.run(["ip", "link", "del", "one"], check=True)
+            a.send_signal(signal.SIGHUP)
+            wait_for("what was changed by hand is mended", lambda: "one" in links(), 20)
+            expect(server.asked == 1 and under_way() == ["template/t:create"], "not beside the import")
+            put(WATCHED, manifest("one", "two", **server.guest("other")))
+            wait_for("a new file is applied", lambda: "two" in links(), 20)
+            wait_for("the other file is fetched", lambda: server.asked == 2)
+            server.go.set()
+            wait_for("and comes", cached)
+
+
+@story
+def a_client_hears_the_end_of_its_run_when_the_agent_is_told_to_stop():
+    with Slow() as server:
+        put("/etc/manor/a.yaml", manifest("one", **server.guest()))
+        with agent() as a, client("apply", "--yes", "-f", "/etc/manor/a.yaml") as child:
+            wait_for("the import has begun", lambda: server.asked == 1)
+            began = time.monotonic()
+            a.terminate()
+            a.wait(60)
+            expect(time.monotonic() - began < 10, "the agent waited for the import")
+            said, _ = child.communicate(timeout=60)
+            expect("skipped: stopped" in said and "not converged" in said, "it wasn't told", said)
+            a.poll = lambda: None
 
 
 @story
