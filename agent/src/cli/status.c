@@ -257,6 +257,26 @@ static void print_bridges(struct status *s)
 	table_print(t);
 }
 
+/* What any run of the agent's is at, and for how long. */
+static void print_under_way(struct status *s)
+{
+	json_object *list = json_list(s->agent, "under_way");
+	char buf[NUM_TEXT];
+
+	for (size_t i = 0; i < json_length(list); i++) {
+		json_object *o = json_object_array_get_idx(list, i);
+		const char *text = json_text(o, "text");
+		int64_t done = json_int(o, "done"), total = json_int(o, "total");
+
+		printf("under way: %s/%s  %s", json_text(o, "kind"), json_text(o, "name"),
+		       text ? text : json_text(o, "action"));
+		if (total)
+			printf(" %lld %% of %s", (long long)(done * 100 / total),
+			       num_size(buf, (uint64_t)total));
+		printf(", for %s\n", num_age(buf, (uint64_t)json_real(o, "seconds")));
+	}
+}
+
 static void print_head(struct status *s)
 {
 	const struct xen_facts *x = xen_facts(s->facts);
@@ -284,26 +304,6 @@ static void print_head(struct status *s)
 	else
 		printf("agent: running, has not ended a run yet\n");
 	print_under_way(s);
-}
-
-/* What any run of the agent's is at, and for how long. */
-static void print_under_way(struct status *s)
-{
-	json_object *list = json_list(s->agent, "under_way");
-	char buf[NUM_TEXT];
-
-	for (size_t i = 0; i < json_length(list); i++) {
-		json_object *o = json_object_array_get_idx(list, i);
-		const char *text = json_text(o, "text");
-		int64_t done = json_int(o, "done"), total = json_int(o, "total");
-
-		printf("under way: %s/%s  %s", json_text(o, "kind"), json_text(o, "name"),
-		       text ? text : json_text(o, "action"));
-		if (total)
-			printf(" %lld %% of %s", (long long)(done * 100 / total),
-			       num_size(buf, (uint64_t)total));
-		printf(", for %s\n", num_age(buf, (uint64_t)json_real(o, "seconds")));
-	}
 }
 
 static void print_rest(struct status *s)
