@@ -79,34 +79,6 @@ static void check_name(struct manifest *m, const struct resource *r)
 				   r->name);
 }
 
-static void bridge_prepare(struct manifest *m, struct resource *r)
-{
-	struct bridge *b = r->record;
-	struct diag *g;
-
-	if (!r->misnamed)
-		check_name(m, r);
-	for (size_t i = 0; i < b->addresses.n; i++) {
-		if (strncmp(b->addresses.items[i], "fe80:", 5) != 0)
-			continue;
-		g = diag_error(m->diags, "link-local", address_span(b, i),
-			       "'%s' is a link-local address", (const char *)b->addresses.items[i]);
-		diag_help(m->diags, g, "every link that is up has one of its own; leave it out");
-	}
-	if (b->dhcp4) {
-		g = diag_error(m->diags, "not-supported", field_span(b, "dhcp4"),
-			       "bridge '%s': dhcp4 is not in this version", r->name);
-		diag_help(m->diags, g,
-			  "give it 'addresses', or leave both out: addresses that "
-			  "another program sets on the bridge are left as they are");
-	}
-	b->device = r->name;
-	b->up = true;
-	field_mark(&bridge_table, b, "device");
-	field_mark(&bridge_table, b, "up");
-	field_mark(&bridge_table, b, "port_addresses");
-}
-
 struct subnet {
 	int family;
 	unsigned char ip[16];
@@ -128,6 +100,95 @@ static bool subnet_of(const char *cidr, struct subnet *ret)
 			       .prefix = (unsigned)prefix};
 	return inet_pton(ret->family, ip, ret->ip) == 1 &&
 	       ret->prefix <= (ret->family == AF_INET ? 32 : 128);
+}
+
+/* Whether all bits behind the network's are `one`. */
+static bool host_bits(const struct subnet *n, bool one)
+{
+	unsigned bits = n->family == AF_INET ? 32 : 128;
+
+	for (unsigned i = n->prefix; i < bits; i++)
+		if ((n->ip[i / 8] >> (7 - i % 8) & 1) != one)
+			return false;
+	return true;
+}
+
+/* Why a host can't have it; NULL: it can. */
+static const char *not_a_host(const struct subnet *n)
+{
+	static const unsigned char loopback[16] = {[15] = 1}, none[16] = {0};
+	bool four = n->family == AF_INET;
+
+	if (memcmp(n->ip, none, four ? 4 : 16) == 0)
+		return "it stands for any address";
+	if (four ? n->ip[0] == 127 : memcmp(n->ip, loopback, 16) == 0)
+		return "it is the host's own of the loopback";
+	if (four ? n->ip[0] >= 224 : n->ip[0] == 0xff)
+		return four && n->ip[0] >= 240 ? "it is reserved" : "it is a multicast address";
+	if (n->prefix == 0)
+		return "its network would be all there is";
+	if (n->prefix < (four ? 31 : 127) && host_bits(n, false))
+		return "it is the network itself";
+	if (four && n->prefix < 31 && host_bits(n, true))
+		return "it is the broadcast address of its network";
+	return NULL;
+}
+
+static void check_address(struct manifest *m, const struct bridge *b, size_t index)
+{
+	const char *cidr = b->addresses.items[index], *why;
+	struct subnet mine, other;
+	struct diag *g;
+
+	if (!subnet_of(cidr, &mine))
+		return;
+	why = not_a_host(&mine);
+	if (why) {
+		g = diag_error(m->diags, "bad-value", address_span(b, index),
+			       "'%s' can't be an address of this host: %s", cidr, why);
+		diag_help(m->diags, g,
+			  "give the host's own address in its network, such as 10.0.0.1/24");
+	}
+	for (size_t i = 0; i < index; i++) {
+		if (!subnet_of(b->addresses.items[i], &other) || other.family != mine.family ||
+		    memcmp(other.ip, mine.ip, mine.family == AF_INET ? 4 : 16) != 0 ||
+		    other.prefix == mine.prefix)
+			continue;
+		g = diag_error(m->diags, "duplicate-address", address_span(b, index),
+			       "the same address as %s, with another network",
+			       (const char *)b->addresses.items[i]);
+		diag_also(m->diags, g, address_span(b, i), "first here");
+		return;
+	}
+}
+
+static void bridge_prepare(struct manifest *m, struct resource *r)
+{
+	struct bridge *b = r->record;
+	struct diag *g;
+
+	if (!r->misnamed)
+		check_name(m, r);
+	for (size_t i = 0; i < b->addresses.n; i++) {
+		check_address(m, b, i);
+		if (strncmp(b->addresses.items[i], "fe80:", 5) != 0)
+			continue;
+		g = diag_error(m->diags, "link-local", address_span(b, i),
+			       "'%s' is a link-local address", (const char *)b->addresses.items[i]);
+		diag_help(m->diags, g, "every link that is up has one of its own; leave it out");
+	}
+	if (b->dhcp4) {
+		g = diag_error(m->diags, "not-supported", field_span(b, "dhcp4"),
+			       "bridge '%s': dhcp4 is not in this version", r->name);
+		diag_help(m->diags, g,
+			  "give it 'addresses', or leave both out: addresses that "
+			  "another program sets on the bridge are left as they are");
+	}
+	b->device = r->name;
+	b->up = true;
+	field_mark(&bridge_table, b, "device");
+	field_mark(&bridge_table, b, "up");
+	field_mark(&bridge_table, b, "port_addresses");
 }
 
 static bool overlap(const char *one, const char *two)
