@@ -56,7 +56,8 @@ static const char *wanted(struct decode *c, const struct field *f)
 			str_addf(&b, "%s%s", i ? ", " : "", f->words[i]);
 		return arena_strdup(c->arena, str_get(&b));
 	case FIELD_LIST:
-		return f->sub ? "a list" : "a list of texts";
+		return f->sub ? arena_printf(c->arena, "a list of %ss", f->sub->name)
+			      : "a list of texts";
 	case FIELD_MAP:
 		return arena_printf(c->arena, "a mapping from names to %ss", f->sub->name);
 	case FIELD_SUB:

@@ -171,4 +171,5 @@ field_parse_fn parse_path;   /* absolute; relative ones start at the manifest's 
 field_parse_fn parse_url;    /* http, https, file; a plain path becomes file:// */
 field_parse_fn parse_sha256; /* 64 hex digits, lower case */
 field_parse_fn parse_vdev;   /* xvda, sda1, hda …: xvd[a-p], hd[a-d], sd[a-p] and a partition */
+field_parse_fn parse_text;   /* not empty, one line */
 field_parse_fn parse_ifname; /* 1–15 bytes, no '/' or white space, not "." or ".." */

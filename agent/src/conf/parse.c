@@ -150,6 +150,15 @@ static bool has_control(const char *s)
 	return false;
 }
 
+int parse_text(struct decode *c, const struct field *f, const char *text, const char **ret,
+	       struct err *e)
+{
+	if (*text == '\0' || has_control(text))
+		return err_set(e, -EINVAL, *text ? "one line of text" : "a text: it is empty");
+	*ret = text;
+	return 0;
+}
+
 int parse_path(struct decode *c, const struct field *f, const char *text, const char **ret,
 	       struct err *e)
 {

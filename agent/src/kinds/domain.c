@@ -5,6 +5,7 @@
  */
 #include "kinds/domain_priv.h"
 #include "kinds/kinds.h"
+#include "kinds/net_facts.h"
 #include "kinds/template.h"
 #include "kinds/volume.h"
 
@@ -21,6 +22,17 @@
 	"guests boot their kernel directly: give 'kernel', and 'initrd' if it needs one"
 
 static const char *const end_words[] = {"destroy", "restart", NULL};
+
+/* A file of the template, or a path. */
+static int parse_boot(struct decode *c, const struct field *f, const char *text, const char **ret,
+		      struct err *e)
+{
+	size_t n = strlen(text);
+
+	if (n && text[n - 1] == '/')
+		return err_set(e, -EINVAL, "a file: it ends with '/'");
+	return parse_text(c, f, text, ret, e);
+}
 
 static int parse_cmdline(struct decode *c, const struct field *f, const char *text,
 			 const char **ret, struct err *e)
@@ -70,7 +82,7 @@ TABLE(domain_disk_table, domain_disk, "disk",
        .parse = parse_vdev, .flags = FIELD_REQUIRED, .impact = IMPACT_GUEST_RESTART,
        .doc = "what the guest calls it: xvda, sda1"},
       {.name = "from", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, from),
-       .flags = FIELD_CONFIG, .doc = "the template's file that it is a clone of"},
+       .parse = parse_text, .flags = FIELD_CONFIG, .doc = "the template's file that it is a clone of"},
       {.name = "storage", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, storage),
        .parse = parse_name, .flags = FIELD_CONFIG, .ref = "storage",
        .doc = "where the clone lives; the template's storage when not given"},
@@ -117,9 +129,9 @@ TABLE(domain_table, domain, "domain", "A guest.",
       {.name = "vnc", .flags = FIELD_LATER, .type = FIELD_STRING,
        .doc = "leave it out: a guest's console is text, and 'xl console' shows it"},
       {.name = "kernel", .type = FIELD_STRING, .offset = FIELD_AT(domain, kernel),
-       .flags = FIELD_CONFIG, .doc = "a file of the template or, with a slash, a path; required"},
+       .parse = parse_boot, .flags = FIELD_CONFIG, .doc = "a file of the template or, with a slash, a path; required"},
       {.name = "initrd", .type = FIELD_STRING, .offset = FIELD_AT(domain, initrd),
-       .flags = FIELD_CONFIG,
+       .parse = parse_boot, .flags = FIELD_CONFIG,
        .doc = "a file of the template or, with a slash, a path; none when not given"},
       {.name = "kernel_path", .type = FIELD_STRING, .offset = FIELD_AT(domain, kernel_path),
        .flags = FIELD_DERIVED, .impact = IMPACT_GUEST_RESTART, .doc = "the kernel's path"},
@@ -496,6 +508,17 @@ static struct span use_span(const struct use *u)
 	return field_span(u->entry->value, u->field);
 }
 
+/* The domain, or of two uses within one the NIC or disk. */
+static const char *use_title(struct arena *a, const char *word, const struct use *u,
+			     const struct use *other)
+{
+	const char *domain = resource_title(a, u->domain);
+
+	if (u->domain != other->domain)
+		return domain;
+	return arena_printf(a, "%s '%.80s' of %s", word, u->entry->name, domain);
+}
+
 static bool earlier(const struct use *a, const struct use *b)
 {
 	struct span x = use_span(a), y = use_span(b);
@@ -516,6 +539,23 @@ static void add_use(struct manifest *m, struct use **list, size_t *n, const stru
 		.entry = entry,
 		.field = field,
 	};
+}
+
+/* A guest with the MAC of one of the host's own cards would take its packets. */
+static void check_host_mac(struct manifest *m, const struct use *u)
+{
+	for (size_t i = 0; i < m->n_resources; i++) {
+		const struct resource *r = m->resources[i];
+		const struct link *l = r->record;
+		struct diag *g;
+
+		if (r->kind != &kind_link || !l->match.mac || !streq(l->match.mac, u->what))
+			continue;
+		g = diag_error(m->diags, "duplicate-mac", use_span(u),
+			       "%s has the MAC address of link '%s', %s",
+			       resource_title(m->arena, u->domain), r->name, u->what);
+		diag_also(m->diags, g, field_span(l, "match.mac"), "the link's");
+	}
 }
 
 static void check(struct manifest *m)
@@ -540,6 +580,8 @@ static void check(struct manifest *m)
 				&d->disks.entries[k], x->volume ? "volume" : "from");
 		}
 	}
+	for (size_t i = 0; i < n_macs; i++)
+		check_host_mac(m, &macs[i]);
 	if (macs)
 		qsort(macs, n_macs, sizeof(*macs), by_what);
 	for (size_t i = 1; i < n_macs; i++) {
@@ -552,8 +594,8 @@ static void check(struct manifest *m)
 			continue;
 		g = diag_error(m->diags, "duplicate-mac", use_span(second),
 			       "%s and %s have the same MAC address %s",
-			       resource_title(m->arena, first->domain),
-			       resource_title(m->arena, second->domain), first->what);
+			       use_title(m->arena, "nic", first, second),
+			       use_title(m->arena, "nic", second, first), first->what);
 		diag_also(m->diags, g, use_span(first), "first here");
 	}
 	if (targets)
@@ -569,8 +611,8 @@ static void check(struct manifest *m)
 			continue;
 		g = diag_error(m->diags, "shared-volume", use_span(second),
 			       "%s uses a volume that %s uses too, and one of them may write it",
-			       resource_title(m->arena, second->domain),
-			       resource_title(m->arena, first->domain));
+			       use_title(m->arena, "disk", second, first),
+			       use_title(m->arena, "disk", first, second));
 		diag_also(m->diags, g, use_span(first), "first here");
 		diag_help(m->diags, g, "a volume is shared only where all say read_only: true");
 	}

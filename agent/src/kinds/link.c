@@ -20,7 +20,7 @@ TABLE(link_match_table, link_match, "match",
       "What tells the link from the others: one of these, or several that must all hold.",
       ROW(link_match, mac, FIELD_STRING, .parse = parse_mac, .flags = FIELD_CONFIG,
 	  .doc = "the hardware's MAC address, or the one in use"),
-      ROW(link_match, path, FIELD_STRING, .flags = FIELD_CONFIG,
+      ROW(link_match, path, FIELD_STRING, .parse = parse_text, .flags = FIELD_CONFIG,
 	  .doc = "where the hardware sits, as udev's ID_PATH: pci-0000:00:03.0"),
       ROW(link_match, name, FIELD_STRING, .parse = parse_ifname, .flags = FIELD_CONFIG,
 	  .doc = "the kernel's name, which may change with an update: mac or path last longer"));

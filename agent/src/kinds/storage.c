@@ -26,9 +26,10 @@ static const char *const when_full_words[] = {"error", "queue", NULL};
 TABLE(storage_device_table, storage_device, "device",
       "A disk, by what stays the same when cables and kernels change.",
       {.name = "serial", .type = FIELD_STRING, .offset = FIELD_AT(storage_device, serial),
-       .max = 255, .doc = "its serial number, as 'manor facts' shows it"},
-      {.name = "wwid", .type = FIELD_STRING, .offset = FIELD_AT(storage_device, wwid), .max = 255,
-       .doc = "its world-wide id, as 'manor facts' shows it"},
+       .parse = parse_text, .max = 255,
+       .doc = "its serial number, as 'manor facts' shows it"},
+      {.name = "wwid", .type = FIELD_STRING, .offset = FIELD_AT(storage_device, wwid),
+       .parse = parse_text, .max = 255, .doc = "its world-wide id, as 'manor facts' shows it"},
       {.name = "path", .type = FIELD_STRING, .offset = FIELD_AT(storage_device, path),
        .parse = parse_path,
        .doc = "a link that stays, such as /dev/disk/by-path/…; for partitions too"},
@@ -187,8 +188,11 @@ static void prepare_device(struct manifest *m, struct resource *r, struct storag
 	if (!d->serial && !d->wwid && !d->path && !d->pci)
 		return; /* what is wrong with it was said */
 	if (d->path && !startswith(d->path, "/dev/")) {
-		diag_error(m->diags, "bad-device", field_span(d, "path"), "'%s' is no device",
-			   d->path);
+		struct diag *g = diag_error(m->diags, "bad-device", field_span(d, "path"),
+					    "'%s' is no device", d->path);
+
+		diag_help(m->diags, g,
+			  "a device is below /dev: /dev/disk/by-id/… lists those that stay");
 		return;
 	}
 	if (d->path && strchr(d->path + 5, '/') == NULL && strncmp(d->path, "/dev/loop", 9) != 0) {

@@ -17,6 +17,7 @@
 #define SECTIONS_MAX   16
 #define RESOURCES_MAX  5000 /* of one host */
 #define NAMED_FILE_MAX (1u << 20)
+#define NAMED_MAX      8 /* names that a help lists */
 #define VERSION        1
 
 /* The record of the whole file. Sections are decoded entry by entry (a domain is merged with its
@@ -50,7 +51,7 @@ static int parse_namespace(struct decode *c, const struct field *f, const char *
 	size_t n = strlen(text);
 
 	if (n == 0 || n > 253 || strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789.-") != n ||
-	    text[0] == '.' || text[0] == '-')
+	    strchr(".-", text[0]) || strchr(".-", text[n - 1]) || strstr(text, ".."))
 		return err_set(e, -EINVAL,
 			       "a namespace: a DNS name such as lab.example.org, lower case");
 	*ret = text;
@@ -213,6 +214,15 @@ static bool section_read(const struct manifest *m, const char *kind, size_t n)
 	return true;
 }
 
+static const char *names_text(struct arena *a, const char *const *names, size_t n)
+{
+	const char *text = names[0];
+
+	for (size_t i = 1; i < n; i++)
+		text = arena_printf(a, "%s, %s", text, names[i]);
+	return text;
+}
+
 /* One reference: found, or said where it stands, with the name that was meant. */
 static void refer(struct manifest *m, struct resource *r, const struct field *f, const char *word,
 		  struct span span)
@@ -250,6 +260,8 @@ static void refer(struct manifest *m, struct resource *r, const struct field *f,
 	}
 	if (n == 0)
 		diag_help(m->diags, g, "the manifest declares no %s", f->ref);
+	else if (!other && n <= NAMED_MAX)
+		diag_help(m->diags, g, "declared: %s", names_text(m->arena, names, n));
 }
 
 static void refer_all(struct manifest *m, struct resource *r, const struct table *t,
