@@ -55,18 +55,18 @@ struct storage {
 
 extern const struct table storage_table;
 
-/* Whether `bytes` more of data may go to the pool of that storage, as far as the facts know: NULL, or
- * why not ("pool vg0/pool is 96.2 % full: needs 1.5 GiB, 800 MiB free"). A storage yet to be made
- * admits. For template and volume. Arena memory. */
-const char *storage_admit(struct arena *a, const struct facts *f, const char *storage,
-			  uint64_t bytes);
+/* Whether anything new may go into the pool of that storage, as full as it is (and as large as this plan
+ * makes it): NULL, or why not, with what could be freed. A storage yet to be made admits. For template and
+ * volume, in decide(). */
+const char *storage_admit(struct planning *p, const char *storage);
 /* Why nothing in that volume group can be changed: another of its name, a missing device, exported;
  * NULL: nothing is wrong, or it isn't there. `s` (may be NULL) names the devices. */
 const char *storage_trouble(struct arena *a, const struct lvm_facts *l, const char *vg,
 			    const struct storage *s);
-/* Whether the manifest's volumes add up to more than the pool that is there may carry: why, else NULL. */
-const char *storage_overcommitted(struct arena *a, const struct manifest *m, const struct facts *f,
-				  const char *storage);
+/* Whether the manifest's volumes add up to more than the pool may carry; whether the thick volumes that
+ * this plan makes or grows fit beside it, all of them: NULL, or why not. */
+const char *storage_overcommitted(struct planning *p, const char *storage);
+const char *storage_thick_fits(struct planning *p, const char *storage);
 /* How long a volume of that storage is kept once removed, in seconds. */
 uint64_t storage_keeps(const struct manifest *m, const char *storage);
 /* A storage's name, or a volume's within it, that LVM or device-mapper would refuse: why, else NULL. */

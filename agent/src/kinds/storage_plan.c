@@ -204,6 +204,7 @@ static void decide_pool(struct decision *d, const struct storage *s, uint64_t vg
 					  "never shrunk",
 					  size_text(a, have.data), s->pool.size);
 		d->span = field_span(&s->pool.rec, "size");
+		storage_room(d->p, d->want->name, have.data, vg_free);
 		return;
 	}
 	if (pool_target(&s->pool, vg_size, vg_free, &have, &target, &needed) < 0) {
@@ -218,6 +219,8 @@ static void decide_pool(struct decision *d, const struct storage *s, uint64_t vg
 		}
 		return;
 	}
+	storage_room(d->p, d->want->name, target.data,
+		     vg_free + have.data + 2 * have.metadata - target.data - 2 * target.metadata);
 	if (!pool)
 		because(d, arena_printf(a, "thin pool of %s", size_text(a, target.data)));
 	else if (target.data > have.data)

@@ -441,7 +441,7 @@ static void decide(struct planning *p, const struct resource *want, const struct
 		step->bytes += import->size;
 		way = in_the_way(p->arena, p->facts, import);
 		if (!way && import->storage)
-			way = storage_admit(p->arena, p->facts, import->storage, 0);
+			way = storage_admit(p, import->storage);
 		if (way)
 			step_hold(step, HOLD_CONFLICT, way);
 	}

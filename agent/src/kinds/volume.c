@@ -273,7 +273,6 @@ static void decide_create(struct planning *p, const struct resource *want, struc
 	const struct lvm_facts *l = lvm_facts(p->facts);
 	const struct lvm_lv *there = lvm_lv(l, v->storage, want->name);
 	const struct lvm_lv *base = v->base ? lvm_base(l, v->storage, v->base) : NULL;
-	const struct lvm_vg *vg = lvm_vg(l, v->storage);
 	char name[LVM_BASE_TEXT];
 	const char *why;
 
@@ -305,18 +304,14 @@ static void decide_create(struct planning *p, const struct resource *want, struc
 		step->hold_span = field_span(v, "size");
 	}
 	if (!v->thin) {
-		if (vg && v->size > vg->free)
-			step_hold(step, HOLD_CONFLICT,
-				  arena_printf(a,
-					       "volume group %s has %s free beside its pool, "
-					       "needs %s",
-					       vg->name, size_text(a, vg->free),
-					       size_text(a, v->size)));
+		why = storage_thick_fits(p, v->storage);
+		if (why)
+			step_hold(step, HOLD_CONFLICT, why);
 		return;
 	}
-	why = storage_admit(a, p->facts, v->storage, 0);
+	why = storage_admit(p, v->storage);
 	if (!why)
-		why = storage_overcommitted(a, p->manifest, p->facts, v->storage);
+		why = storage_overcommitted(p, v->storage);
 	if (why)
 		step_hold(step, HOLD_CONFLICT, why);
 }
@@ -347,7 +342,7 @@ static void decide_update(struct planning *p, const struct resource *want,
 	}
 	if (!changes_has(&step->changes, "size"))
 		return;
-	why = v->thin ? storage_overcommitted(a, p->manifest, p->facts, v->storage) : NULL;
+	why = v->thin ? storage_overcommitted(p, v->storage) : storage_thick_fits(p, v->storage);
 	if (why) {
 		step_hold(step, HOLD_CONFLICT, why);
 		step->hold_span = field_span(v, "size");

@@ -46,6 +46,7 @@ struct planning {
 	const struct manifest *manifest;
 	const struct facts *facts;
 	struct plan *plan;
+	struct index memo; /* what a kind found out for all of its resources at once, by words of its own */
 };
 
 /* What apply() works on, in a worker process of its own. */
