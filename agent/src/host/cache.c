@@ -164,9 +164,9 @@ static bool try_unpack(const char *path, const char *to)
 	return r == 0;
 }
 
-int cache_fetch(const struct image_request *q, struct err *e)
+int cache_fetch(const char *id, const struct image_request *q, struct err *e)
 {
-	_cleanup_(freep) char *path = xasprintf("%s/%s", cache_dir, q->sha256);
+	_cleanup_(freep) char *path = xasprintf("%s/%s", cache_dir, id);
 	_cleanup_(freep) char *part = xasprintf("%s" PART, path);
 	_cleanup_(freep) char *unpacked = xasprintf("%s" UNPACKED, path);
 	struct image_request mine = *q;
@@ -174,8 +174,8 @@ int cache_fetch(const struct image_request *q, struct err *e)
 	struct stat st;
 	int r;
 
-	if (!is_digest(q->sha256))
-		return err_set(e, -EINVAL, "'%s' is no sha256", q->sha256);
+	if (!is_digest(id))
+		return err_set(e, -EINVAL, "'%s' is no sha256", id);
 	r = file_mkdirs(cache_dir, 0755, e);
 	if (r < 0)
 		return r;

@@ -30,9 +30,10 @@ extern const char *cache_dir;
 
 /* A folder that isn't there is an empty cache. Nothing is marked as set: see kinds/. */
 int cache_read(struct arena *a, struct cache_facts *ret, struct err *e);
-/* Fetches into the cache unless it is there, and unpacks a kernel. Of the request: url, sha256,
- * max_size, progress. Errors as image_write(), and nothing is left behind. */
-int cache_fetch(const struct image_request *q, struct err *e);
+/* Fetches into the cache as `id` (its sha256, or what stands for that) unless it is there, and unpacks a
+ * kernel. Of the request all but target, as_is and ready. Errors as image_write(), and nothing is left
+ * behind. */
+int cache_fetch(const char *id, const struct image_request *q, struct err *e);
 /* The kernel to hand to libxl for the one at `path` (in the cache or anywhere): an unpacked copy from
  * the cache, made if need be, or `path` itself where there is nothing to unpack or no room for it.
  * Arena memory. -ENOENT and other errors only for `path` itself. */

@@ -256,7 +256,7 @@ static int which_member(struct unpack *u, struct err *e)
 	struct tar_wanted none = {.member = "the one for this disk"};
 	int r = tar_read(u, &none, 1, e);
 
-	if (r == -EILSEQ)
+	if (r == -ENXIO)
 		err_set(e, r, "it is a tar archive, and no `member` says which file of it");
 	return r;
 }
@@ -310,7 +310,7 @@ static int wrong_digest(const struct round *c, const char *digest, struct err *e
 
 static bool of_content(int r)
 {
-	return r == -EILSEQ || r == -EMEDIUMTYPE;
+	return r == -EILSEQ || r == -EMEDIUMTYPE || r == -ENXIO;
 }
 
 /* All was fetched: `r` says what became of it, the digest whether that matters. */

@@ -71,8 +71,9 @@ struct image_result {
  * has an entry for `q` and each of those that follow it. Otherwise what the targets hold must not be
  * trusted, and the caller removes it:
  * -EBADMSG: another digest; -EFBIG: over max_size; -ENOSPC: over room, or the device is full;
- * -EILSEQ: the digest is right but it is no disk image that can be used; -ENOPKG: qemu-img isn't
- * installed; others are fetch's. All callbacks come from the calling thread. */
+ * -EILSEQ: the digest is right but it is no disk image that can be used; -EMEDIUMTYPE: nor what
+ * `format` or `member` says; -ENXIO: it has no such member; -ENOPKG: qemu-img isn't installed; others
+ * are fetch's. All callbacks come from the calling thread. */
 int image_write(const struct image_request *q, struct image_result *ret, struct err *e);
 
 /* Where images to be converted lie meanwhile, nameless; for tests to move. */

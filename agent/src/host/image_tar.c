@@ -178,7 +178,7 @@ int tar_read(struct unpack *from, struct tar_wanted *w, size_t n, struct err *e)
 			continue;
 		if (names.n)
 			err_help(e, "it has %s%s", str_get(&names), n_names > LISTED ? ", …" : "");
-		code = err_set(e, -EILSEQ, "the archive has no member '%s'", w[i].member);
+		code = err_set(e, -ENXIO, "the archive has no member '%s'", w[i].member);
 	}
 	return code;
 }

@@ -17,9 +17,9 @@ struct tar_wanted {
 	void *data;
 };
 
-/* Reads it all: a member that comes twice is an error, as is one that isn't there, is no regular file,
- * or whose name, like any other's in the archive, leads out of it (-EILSEQ). A callback's errors are
- * passed on. */
+/* Reads it all: a member that comes twice is an error, as is one that is no regular file, or whose name,
+ * like any other's in the archive, leads out of it (-EILSEQ); or that isn't there (-ENXIO). A callback's
+ * errors are passed on. */
 int tar_read(struct unpack *from, struct tar_wanted *w, size_t n, struct err *e);
 /* Whether a name may be asked for: relative, no `..`. */
 bool tar_name_ok(const char *name);

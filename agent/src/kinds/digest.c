@@ -7,9 +7,17 @@
 #include <ctype.h>
 #include <errno.h>
 
-#include "base/ident.h"
+/* What tells the one from the other. */
+struct sort {
+	size_t hex;
+	const char *tag;
+	const char *what;
+};
 
-#define HEX (SHA256_TEXT - 1)
+static const struct sort sorts[] = {
+	[HASH_SHA256] = {SHA256_TEXT - 1, "SHA256 (", "a sha256: 64 hex digits, or {file: SHA256SUMS}"},
+	[HASH_SHA512] = {SHA512_TEXT - 1, "SHA512 (", "a sha512: 128 hex digits, or {file: SHA512SUMS}"},
+};
 
 const char digest_none[] = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -18,14 +26,25 @@ static size_t hex_run(const char *s)
 	return strspn(s, "0123456789abcdefABCDEF");
 }
 
-bool digest_ok(const char *s)
+static bool is_digest(const char *s, enum hash_type type)
 {
-	return s && strlen(s) == HEX && strspn(s, "0123456789abcdef") == HEX;
+	return s && strlen(s) == sorts[type].hex &&
+	       strspn(s, "0123456789abcdef") == sorts[type].hex;
 }
 
-static const char *lower(struct arena *a, const char *s)
+bool digest_ok(const char *s)
 {
-	char *p = arena_strndup(a, s, HEX);
+	return is_digest(s, HASH_SHA256);
+}
+
+bool digest_512_ok(const char *s)
+{
+	return is_digest(s, HASH_SHA512);
+}
+
+static const char *lower(struct arena *a, const char *s, size_t hex)
+{
+	char *p = arena_strndup(a, s, hex);
 
 	for (char *c = p; *c; c++)
 		*c = (char)tolower((unsigned char)*c);
@@ -33,32 +52,33 @@ static const char *lower(struct arena *a, const char *s)
 }
 
 /* One line of a list: "HEX  NAME", "HEX *NAME", "SHA256 (NAME) = HEX". */
-static bool line_of(const char *line, size_t n, const char **hex, const char **name, size_t *n_name)
+static bool line_of(const struct sort *sort, const char *line, size_t n, const char **hex,
+		    const char **name, size_t *n_name)
 {
-	static const char tag[] = "SHA256 (";
-	const size_t l = sizeof(tag) - 1;
+	const size_t l = strlen(sort->tag), digits = sort->hex;
 
 	while (n > 0 && isspace((unsigned char)line[n - 1]))
 		n--;
-	if (n > HEX + 2 && hex_run(line) == HEX && line[HEX] == ' ') {
+	if (n > digits + 2 && hex_run(line) == digits && line[digits] == ' ') {
 		*hex = line;
-		*name = line + HEX + 1;
+		*name = line + digits + 1;
 		if (**name == ' ' || **name == '*')
 			(*name)++;
 		*n_name = (size_t)(line + n - *name);
 		return *n_name > 0;
 	}
-	if (n > l + 4 + HEX && strncmp(line, tag, l) == 0 && hex_run(line + n - HEX) == HEX &&
-	    strncmp(line + n - HEX - 4, ") = ", 4) == 0) {
-		*hex = line + n - HEX;
+	if (n > l + 4 + digits && strncmp(line, sort->tag, l) == 0 &&
+	    hex_run(line + n - digits) == digits &&
+	    strncmp(line + n - digits - 4, ") = ", 4) == 0) {
+		*hex = line + n - digits;
 		*name = line + l;
-		*n_name = n - l - 4 - HEX;
+		*n_name = n - l - 4 - digits;
 		return true;
 	}
 	return false;
 }
 
-const char *digest_lookup(struct arena *a, const char *sums, const char *name)
+const char *digest_lookup(struct arena *a, enum hash_type type, const char *sums, const char *name)
 {
 	size_t want = strlen(name);
 
@@ -67,37 +87,50 @@ const char *digest_lookup(struct arena *a, const char *sums, const char *name)
 		const char *hex, *is;
 		size_t n_is;
 
-		if (line_of(line, n, &hex, &is, &n_is) && n_is >= want &&
+		if (line_of(&sorts[type], line, n, &hex, &is, &n_is) && n_is >= want &&
 		    strncmp(is + n_is - want, name, want) == 0 &&
 		    (n_is == want || is[n_is - want - 1] == '/'))
-			return lower(a, hex);
+			return lower(a, hex, sorts[type].hex);
 		line += n + (line[n] == '\n');
 	}
 	return NULL;
 }
 
-int parse_digest(struct decode *c, const struct field *f, const char *text, const char **ret,
+static int parse(struct decode *c, enum hash_type type, const char *text, const char **ret,
 		 struct err *e)
 {
+	const struct sort *sort = &sorts[type];
 	size_t n = strlen(text);
 
 	while (n > 0 && isspace((unsigned char)text[n - 1]))
 		n--;
-	if (n == HEX && hex_run(text) == HEX) {
-		*ret = lower(c->arena, text);
+	if (n == sort->hex && hex_run(text) == sort->hex) {
+		*ret = lower(c->arena, text, sort->hex);
 		return 0;
 	}
 	for (const char *line = text; *line;) {
 		size_t l = strcspn(line, "\n"), n_name;
 		const char *hex, *name;
 
-		if (line_of(line, l, &hex, &name, &n_name)) {
+		if (line_of(sort, line, l, &hex, &name, &n_name)) {
 			*ret = arena_strdup(c->arena, text);
 			return 0;
 		}
 		line += l + (line[l] == '\n');
 	}
-	return err_set(e, -EINVAL, "a sha256: 64 hex digits, or {file: SHA256SUMS}");
+	return err_set(e, -EINVAL, "%s", sort->what);
+}
+
+int parse_digest(struct decode *c, const struct field *f, const char *text, const char **ret,
+		 struct err *e)
+{
+	return parse(c, HASH_SHA256, text, ret, e);
+}
+
+int parse_digest_512(struct decode *c, const struct field *f, const char *text, const char **ret,
+		     struct err *e)
+{
+	return parse(c, HASH_SHA512, text, ret, e);
 }
 
 static int hex_digit(char c)

@@ -10,6 +10,7 @@
 
 #include "base/str.h"
 #include "host/cache.h"
+#include "host/image_tar.h"
 #include "kinds/digest.h"
 #include "kinds/kinds.h"
 #include "kinds/lvm_facts.h"
@@ -19,14 +20,49 @@
 /* A slow line and a large image; one that stands still is noticed by the fetching itself. */
 #define IMPORT_TIMEOUT_S (12u * 3600)
 
+/* A member's name, without what says "here" before it. */
+static int parse_member(struct decode *c, const struct field *f, const char *text, const char **ret,
+			struct err *e)
+{
+	if (!tar_name_ok(text))
+		return err_set(e, -EINVAL,
+			       "the name of a tar archive's member: relative, and without ..");
+	while (startswith(text, "./"))
+		for (text += 2; *text == '/'; text++)
+			;
+	*ret = arena_strdup(c->arena, text);
+	return 0;
+}
+
 TABLE(template_file_table, template_file, "file", "A golden file: a disk's image, or a boot file.",
       {.name = "url", .type = FIELD_STRING, .offset = FIELD_AT(template_file, url),
        .parse = parse_url, .flags = FIELD_REQUIRED,
        .doc = "where it is: http, https or file; a path is a file beside the manifest"},
+      {.name = "mirrors", .type = FIELD_LIST, .offset = FIELD_AT(template_file, mirrors),
+       .parse = parse_url,
+       .doc = "other urls of the same file, tried in this order when the first fails; where a "
+	      "download broke off, the next goes on"},
       {.name = "sha256", .type = FIELD_STRING, .offset = FIELD_AT(template_file, sha256),
        .parse = parse_digest, .flags = FIELD_FROM_FILE,
-       .doc = "digest of the file as downloaded: 64 hex digits, or {file: SHA256SUMS}; required "
-	      "to import it, for bases are named by it"},
+       .doc = "digest of the file as downloaded: 64 hex digits, or {file: SHA256SUMS}; this or "
+	      "sha512 is required to import it, for bases are named by it"},
+      {.name = "sha512", .type = FIELD_STRING, .offset = FIELD_AT(template_file, sha512),
+       .parse = parse_digest_512, .flags = FIELD_FROM_FILE,
+       .doc = "in place of sha256: 128 hex digits, or {file: SHA512SUMS}"},
+      {.name = "member", .type = FIELD_STRING, .offset = FIELD_AT(template_file, member),
+       .parse = parse_member,
+       .doc = "the file is a tar archive, packed or not, sparse or not, and this is the name of "
+	      "what is wanted of it; files of one archive are imported in one pass"},
+      {.name = "format", .type = FIELD_ENUM, .offset = FIELD_AT(template_file, format),
+       .words = image_format_words,
+       .doc = "what the file is, unpacked; an error where its content says otherwise. When not "
+	      "given (auto), its content tells; qcow2, vmdk, vhd and vhdx need qemu-utils"},
+      {.name = "ca", .type = FIELD_STRING, .offset = FIELD_AT(template_file, ca),
+       .parse = parse_path,
+       .doc = "a file of certificates (PEM) to trust for its urls in place of the system's"},
+      {.name = "time_limit", .type = FIELD_DURATION,
+       .offset = FIELD_AT(template_file, time_limit), .min = 1, .max = 12 * 3600,
+       .doc = "fetching it may take so long; 12h when not given"},
       {.name = "size", .type = FIELD_SIZE, .offset = FIELD_AT(template_file, size), .min = 1,
        .max = INT64_C(16) << 40,
        .doc = "the most that may come out when it is decompressed; 16 TiB when not given"});
@@ -34,8 +70,22 @@ TABLE(template_file_table, template_file, "file", "A golden file: a disk's image
 TABLE(template_import_table, template_import, "import", "A file in one place.",
       {.name = "url", .type = FIELD_STRING, .offset = FIELD_AT(template_import, url),
        .flags = FIELD_CONFIG, .doc = "where it comes from"},
+      {.name = "mirrors", .type = FIELD_LIST, .offset = FIELD_AT(template_import, mirrors),
+       .flags = FIELD_CONFIG, .doc = "or from there"},
       {.name = "sha256", .type = FIELD_STRING, .offset = FIELD_AT(template_import, sha256),
-       .doc = "its digest"},
+       .doc = "its digest, or, of a part of a file or one known by another digest, what stands for "
+	      "that"},
+      {.name = "digest", .type = FIELD_STRING, .offset = FIELD_AT(template_import, digest),
+       .flags = FIELD_CONFIG, .doc = "the file's own digest, where sha256 isn't that"},
+      {.name = "member", .type = FIELD_STRING, .offset = FIELD_AT(template_import, member),
+       .flags = FIELD_CONFIG, .doc = "which part of the archive"},
+      {.name = "format", .type = FIELD_ENUM, .offset = FIELD_AT(template_import, format),
+       .words = image_format_words, .flags = FIELD_CONFIG, .doc = "what it is"},
+      {.name = "ca", .type = FIELD_STRING, .offset = FIELD_AT(template_import, ca),
+       .flags = FIELD_CONFIG, .doc = "certificates to trust"},
+      {.name = "time_limit", .type = FIELD_DURATION,
+       .offset = FIELD_AT(template_import, time_limit), .flags = FIELD_CONFIG,
+       .doc = "fetching may take so long"},
       {.name = "storage", .type = FIELD_STRING, .offset = FIELD_AT(template_import, storage),
        .doc = "where its base is; the cache of boot files when not given"},
       {.name = "lv", .type = FIELD_STRING, .offset = FIELD_AT(template_import, lv),
@@ -73,6 +123,18 @@ static void mark_import(struct template_import *i)
 
 	field_mark(t, i, "url");
 	field_mark(t, i, "sha256");
+	if (i->mirrors.n)
+		field_mark(t, i, "mirrors");
+	if (i->digest)
+		field_mark(t, i, "digest");
+	if (i->member)
+		field_mark(t, i, "member");
+	if (i->format)
+		field_mark(t, i, "format");
+	if (i->ca)
+		field_mark(t, i, "ca");
+	if (i->time_limit)
+		field_mark(t, i, "time_limit");
 	if (i->storage)
 		field_mark(t, i, "storage");
 	if (i->lv)
@@ -83,7 +145,7 @@ static void mark_import(struct template_import *i)
 		field_mark(t, i, "size");
 }
 
-static bool same_place(const struct template_import *a, const struct template_import *b)
+bool template_same_place(const struct template_import *a, const struct template_import *b)
 {
 	return streq(a->sha256, b->sha256) && streq(a->storage, b->storage);
 }
@@ -108,13 +170,34 @@ static void share(struct manifest *m, struct resource *r, const struct template_
 		if (other == r || other->kind != r->kind)
 			continue;
 		for (size_t j = 0; j < t->imports.n; j++) {
-			if (!same_place(t->imports.entries[j].value, mine))
+			if (!template_same_place(t->imports.entries[j].value, mine))
 				continue;
 			if (!needs(other, r))
 				resource_needs(m, r, other);
 			break;
 		}
 	}
+}
+
+/* Bases and boot files are named by 64 hex digits: a whole file by its sha256; what is known by another
+ * digest, or is a part of a file, by the sha256 of these words. Without a digest the manifest has an error
+ * already; others go on to find theirs. */
+static void identify(struct arena *a, const struct template_file *f, struct template_import *i)
+{
+	const char *digest = digest_ok(f->sha256)       ? f->sha256
+			     : digest_512_ok(f->sha512) ? f->sha512
+							: digest_none,
+		   *what;
+	char *id;
+
+	i->sha256 = digest;
+	if (digest == digest_none || (digest == f->sha256 && !f->member))
+		return;
+	what = f->member ? arena_printf(a, "%s/%s", digest, f->member) : digest;
+	id = arena_alloc(a, SHA256_TEXT);
+	sha256_of(what, strlen(what), id);
+	i->sha256 = id;
+	i->digest = digest;
 }
 
 const struct template_import *template_import(struct manifest *m, struct resource *r,
@@ -131,9 +214,13 @@ const struct template_import *template_import(struct manifest *m, struct resourc
 		return i;
 	i = arena_alloc(m->arena, sizeof(*i));
 	i->url = f->url;
-	/* Without a digest the manifest has an error already; others go on to find theirs. */
-	i->sha256 = digest_ok(f->sha256) ? f->sha256 : digest_none;
+	i->mirrors = f->mirrors;
+	i->member = f->member;
+	i->format = f->format;
+	i->ca = f->ca;
+	i->time_limit = f->time_limit;
 	i->size = f->size;
+	identify(m->arena, f, i);
 	if (storage) {
 		i->storage = storage;
 		i->lv = arena_strdup(m->arena, lvm_base_name(i->sha256, lv));
@@ -151,18 +238,54 @@ const struct template_import *template_import(struct manifest *m, struct resourc
 }
 
 /* The digest of one file, looked up where it stands in a list of sums. */
+static void prepare_digest(struct manifest *m, struct resource *r, const struct entry *entry,
+			   const char *field, enum hash_type type, const char **digest)
+{
+	struct template_file *f = entry->value;
+	const char *found;
+	char *name;
+
+	if (type == HASH_SHA256 ? digest_ok(*digest) : digest_512_ok(*digest))
+		return;
+	name = arena_strdup(m->arena, digest_url_name(m->arena, f->url));
+	found = digest_lookup(m->arena, type, *digest, name);
+	if (found)
+		*digest = found;
+	else
+		diag_error(m->diags, "unknown-digest",
+			   field_span(r->record,
+				      arena_printf(m->arena, "files.%s.%s", entry->name, field)),
+			   "the list of sums has no line for '%s', the last part of the url", name);
+}
+
 static void prepare_file(struct manifest *m, struct resource *r, const struct entry *entry)
 {
 	struct template_file *f = entry->value;
-	const char *digest;
-	char *name;
 	struct diag *g;
 
+	if (f->member && f->format != IMAGE_AUTO && f->format != IMAGE_TAR)
+		diag_error(m->diags, "contradiction",
+			   field_span(r->record,
+				      arena_printf(m->arena, "files.%s.format", entry->name)),
+			   "`member` is for tar archives, and `format` says %s",
+			   image_format_words[f->format]);
 	if (!f->url)
 		return;
-	if (!f->sha256 && field_given(&template_file_table, f, "sha256"))
+	if ((!f->sha256 && field_given(&template_file_table, f, "sha256")) ||
+	    (!f->sha512 && field_given(&template_file_table, f, "sha512")))
 		return; /* what is wrong with it was said */
-	if (!f->sha256) {
+	if (f->sha256 && f->sha512) {
+		g = diag_error(m->diags, "contradiction",
+			       field_span(r->record,
+					  arena_printf(m->arena, "files.%s.sha512", entry->name)),
+			       "file '%s' of %s has two digests", entry->name,
+			       resource_title(m->arena, r));
+		diag_help(m->diags, g,
+			  "one is enough: bases are named by it, so keep the sha256 "
+			  "where the file was imported before");
+		return;
+	}
+	if (!f->sha256 && !f->sha512) {
 		g = diag_error(m->diags, "missing-digest", entry->key ? entry->key->span : r->span,
 			       "file '%s' of %s has no sha256", entry->name,
 			       resource_title(m->arena, r));
@@ -171,18 +294,10 @@ static void prepare_file(struct manifest *m, struct resource *r, const struct en
 			  "while it is fetched, and the base is named by it");
 		return;
 	}
-	if (digest_ok(f->sha256))
-		return;
-	name = arena_strdup(m->arena, digest_url_name(m->arena, f->url));
-	digest = digest_lookup(m->arena, f->sha256, name);
-	if (!digest) {
-		diag_error(m->diags, "unknown-digest",
-			   field_span(r->record,
-				      arena_printf(m->arena, "files.%s.sha256", entry->name)),
-			   "the list of sums has no line for '%s', the last part of the url", name);
-		return;
-	}
-	f->sha256 = digest;
+	if (f->sha256)
+		prepare_digest(m, r, entry, "sha256", HASH_SHA256, &f->sha256);
+	else
+		prepare_digest(m, r, entry, "sha512", HASH_SHA512, &f->sha512);
 }
 
 static bool used(const struct manifest *m, const struct resource *r)
@@ -272,7 +387,7 @@ static const struct cache_facts *cache_of(const struct facts *f)
 	return facts_get(f, "cache");
 }
 
-static bool there(const struct facts *f, const struct template_import *i)
+bool template_there(const struct facts *f, const struct template_import *i)
 {
 	const struct cache_facts *cache = cache_of(f);
 	const struct lvm_lv *lv;
@@ -291,7 +406,7 @@ static void actual_template(struct arena *a, const struct facts *f, const struct
 	struct actual *actual;
 
 	for (size_t i = 0; i < want->imports.n; i++)
-		if (there(f, want->imports.entries[i].value))
+		if (template_there(f, want->imports.entries[i].value))
 			map_add(a, &have->imports, want->imports.entries[i].name,
 				want->imports.entries[i].value);
 	if (want->imports.n > 0 && have->imports.n == 0)
@@ -387,9 +502,8 @@ static void actual(struct arena *a, const struct facts *f, const struct manifest
 	}
 }
 
-/* What stands in the way of an import: another's volume by that name. NULL: nothing. */
-static const char *in_the_way(struct arena *a, const struct facts *f,
-			      const struct template_import *i)
+const char *template_in_the_way(struct arena *a, const struct facts *f,
+				const struct template_import *i)
 {
 	const struct lvm_lv *lv = i->storage ? lvm_lv(lvm_facts(f), i->storage, i->lv) : NULL;
 	const char *sha256 = lv ? lvm_tag_value(&lv->tags, TAG_BASE) : NULL;
@@ -406,8 +520,7 @@ static const char *in_the_way(struct arena *a, const struct facts *f,
 			    i->storage, i->lv, sha256);
 }
 
-/* The file's name out of "FILE@PLACE". */
-static const char *file_of(struct arena *a, const char *key)
+const char *template_file_of(struct arena *a, const char *key)
 {
 	return arena_strndup(a, key, strcspn(key, "@"));
 }
@@ -431,15 +544,15 @@ static void decide(struct planning *p, const struct resource *want, const struct
 		const char *place = import->storage ? import->storage : "the cache";
 		const char *way;
 
-		if (there(p->facts, import))
+		if (template_there(p->facts, import))
 			continue;
 		if (last && !streq(last, place))
 			str_addf(&why, " into %s", last);
 		str_addf(&why, "%s%s", why.n ? ", " : "import ",
-			 file_of(p->arena, t->imports.entries[i].name));
+			 template_file_of(p->arena, t->imports.entries[i].name));
 		last = place;
 		step->bytes += import->size;
-		way = in_the_way(p->arena, p->facts, import);
+		way = template_in_the_way(p->arena, p->facts, import);
 		if (!way && import->storage)
 			way = storage_admit(p, import->storage);
 		if (way)
@@ -454,148 +567,6 @@ static void decide(struct planning *p, const struct resource *want, const struct
 	step->aside = true; /* half an import is marked as such, and made anew */
 }
 
-/* One import on its way. */
-struct importing {
-	struct work *work;
-	const struct template_import *import;
-	const char *file, *what;
-	bool created;
-	uint64_t size; /* that the base was made for */
-};
-
-static void on_progress(void *data, uint64_t done, uint64_t total)
-{
-	struct importing *i = data;
-
-	i->work->progress(i->work, i->what, done, total);
-}
-
-static int on_ready(void *data, uint64_t size, struct err *e)
-{
-	struct importing *i = data;
-	const struct template_import *import = i->import;
-	int r = i->created ? lvm_extend(import->storage, import->lv, size, e)
-			   : lvm_base_create(import->storage, STORAGE_POOL, import->lv, size,
-					     import->sha256, e);
-
-	if (r < 0)
-		return r;
-	i->created = true;
-	i->size = size;
-	return 0;
-}
-
-/* What the pool can still take; its writes fail when it is full, so this only says it earlier. */
-static uint64_t room_of(const struct lvm_facts *l, const char *storage)
-{
-	const struct lvm_lv *pool = lvm_lv(l, storage, STORAGE_POOL);
-
-	if (!pool || pool->data_percent < 0 || pool->data_percent > 10000)
-		return 0;
-	return MAX_OF(pool->size / 10000 * (uint64_t)(10000 - pool->data_percent), UINT64_C(1));
-}
-
-/* A base, from nothing to read-only. What an earlier run left half filled goes first. */
-static int import_base(struct importing *i, struct err *e)
-{
-	struct work *w = i->work;
-	const struct template_import *import = i->import;
-	const struct lvm_facts *l = lvm_facts(w->facts);
-	const struct lvm_lv *old = lvm_lv(l, import->storage, import->lv);
-	struct image_request q = {
-		.url = import->url,
-		.sha256 = import->sha256,
-		.target = lvm_path(w->arena, import->storage, import->lv),
-		.max_size = import->size,
-		.room = room_of(l, import->storage),
-		.ready = on_ready,
-		.progress = on_progress,
-		.data = i,
-	};
-	struct image_result result;
-	const char *way = in_the_way(w->arena, w->facts, import);
-	int r = 0;
-
-	if (way)
-		return err_set(e, -EEXIST, "%s", way);
-	if (old)
-		r = lvm_remove(import->storage, import->lv, e);
-	if (r == 0)
-		r = image_write(&q, &result, e);
-	if (r == 0)
-		w->progress(w, "finishing", 0, 0);
-	if (r == 0 && result.size < i->size)
-		r = lvm_base_shrink(import->storage, import->lv, result.size, e);
-	if (r == 0)
-		r = lvm_base_finish(import->storage, import->lv, e);
-	if (r < 0 &&
-	    i->created) /* if this fails too, the next run does it: it is marked as filling */
-		lvm_remove(import->storage, import->lv, NULL);
-	return r;
-}
-
-static int import_boot_file(struct importing *i, struct err *e)
-{
-	struct image_request q = {
-		.url = i->import->url,
-		.sha256 = i->import->sha256,
-		.max_size = i->import->size,
-		.progress = on_progress,
-		.data = i,
-	};
-
-	return cache_fetch(&q, e);
-}
-
-static int apply_remove(struct work *w, struct err *e)
-{
-	const struct lvm_lv *lv = w->now ? w->now->data : NULL;
-
-	if (!lv || !lvm_filling(lv))
-		return err_set(e, -EPERM, "it is no half-made base");
-	return lvm_remove(lv->vg, lv->name, e);
-}
-
-/* Two names for one file. */
-static bool twice(const struct template *t, size_t k)
-{
-	for (size_t i = 0; i < k; i++)
-		if (same_place(t->imports.entries[i].value, t->imports.entries[k].value))
-			return true;
-	return false;
-}
-
-static int apply(struct work *w, struct err *e)
-{
-	const struct template *t = w->step->want_record;
-	size_t n = 0;
-
-	if (w->step->action == ACTION_REMOVE)
-		return apply_remove(w, e);
-	for (size_t k = 0; k < t->imports.n; k++) {
-		struct importing i = {.work = w, .import = t->imports.entries[k].value};
-		int r;
-
-		if (there(w->facts, i.import) || twice(t, k))
-			continue;
-		i.file = file_of(w->arena, t->imports.entries[k].name);
-		i.what = arena_printf(w->arena, "fetching %s", i.file);
-		w->progress(w, i.what, 0, 0);
-		r = i.import->storage ? import_base(&i, e) : import_boot_file(&i, e);
-		if (r < 0) {
-			err_wrap(e, "file '%s'", i.file);
-			err_at(e, "files.%s.%s", i.file,
-			       r == -EBADMSG                   ? "sha256"
-			       : r == -EFBIG && i.import->size ? "size"
-							       : "url");
-			return r;
-		}
-		n++;
-	}
-	w->result = n ? "imported, sha256 as asked" : NULL;
-	return 0;
-}
-
 static const char *const readers[] = {"lvm", "cache", NULL};
 
 const struct kind kind_template = {
@@ -606,6 +577,6 @@ const struct kind kind_template = {
 	.prepare = prepare,
 	.actual = actual,
 	.decide = decide,
-	.apply = apply,
+	.apply = template_apply,
 	.gentle = true,
 };

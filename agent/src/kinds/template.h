@@ -6,13 +6,21 @@
  */
 #pragma once
 
+#include "host/image.h"
 #include "kinds/domain.h"
+#include "model/kind.h"
 #include "model/manifest.h"
 
 struct template_file {
 	struct record rec;
 	const char *url;
+	struct list mirrors; /* of strings */
 	const char *sha256; /* of the file as downloaded: 64 hex digits once prepared */
+	const char *sha512; /* in its place: 128 */
+	const char *member; /* of the archive that it is; NULL: it is no archive */
+	int format;         /* enum image_format */
+	const char *ca;
+	uint64_t time_limit; /* seconds; 0: not said */
 	uint64_t size;      /* at most so many bytes when decompressed; 0: not said */
 };
 
@@ -20,7 +28,13 @@ struct template_file {
 struct template_import {
 	struct record rec;
 	const char *url;
-	const char *sha256;
+	struct list mirrors;
+	const char *sha256;  /* what it is known and named by, here and in tags */
+	const char *digest;  /* of the file as downloaded, sha256 or sha512 by its length; NULL: sha256 is it */
+	const char *member;
+	int format;
+	const char *ca;
+	uint64_t time_limit;
 	const char *storage; /* NULL: in the cache of boot files */
 	const char *lv;      /* the base's name in that storage's volume group ("base.0123456789abcdef") */
 	const char *path;    /* of the cached file; the worker that starts a domain asks cache_kernel()
@@ -50,3 +64,13 @@ bool template_lacks(const struct resource *template, const char *file);
  * NULL when the template has no such file. A file without digest was already complained about. */
 const struct template_import *template_import(struct manifest *m, struct resource *template,
 					      const char *file, const char *storage);
+
+/* Between template.c and template_apply.c. */
+bool template_same_place(const struct template_import *a, const struct template_import *b);
+bool template_there(const struct facts *f, const struct template_import *i);
+/* What stands in the way of an import: another's volume by that name. NULL: nothing. */
+const char *template_in_the_way(struct arena *a, const struct facts *f,
+				const struct template_import *i);
+/* The file's name out of "FILE@PLACE". */
+const char *template_file_of(struct arena *a, const char *key);
+int template_apply(struct work *w, struct err *e);

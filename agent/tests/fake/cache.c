@@ -43,7 +43,7 @@ int cache_read(struct arena *a, struct cache_facts *ret, struct err *e)
 	return 0;
 }
 
-int cache_fetch(const struct image_request *q, struct err *e)
+int cache_fetch(const char *id, const struct image_request *q, struct err *e)
 {
 	struct image_request mine = *q;
 	struct image_result result;
@@ -51,9 +51,8 @@ int cache_fetch(const struct image_request *q, struct err *e)
 	int r;
 
 	if (fake_fails(__func__))
-		return err_set(e, -EIO, "create %s/%s.part: Input/output error", cache_dir,
-			       q->sha256);
-	if (map_get(&state.files, q->sha256))
+		return err_set(e, -EIO, "create %s/%s.part: Input/output error", cache_dir, id);
+	if (map_get(&state.files, id))
 		return 0;
 	mine.ready = NULL;
 	mine.max_size = q->max_size ? MIN_OF(q->max_size, CACHE_MAX_FILE) : CACHE_MAX_FILE;
@@ -65,7 +64,7 @@ int cache_fetch(const struct image_request *q, struct err *e)
 	f = arena_alloc(arena, sizeof(*f));
 	f->size = result.size;
 	f->unpacked = strstr(q->url, "vmlinuz") != NULL;
-	map_add(arena, &state.files, arena_strdup(arena, q->sha256), f);
+	map_add(arena, &state.files, arena_strdup(arena, id), f);
 	return 0;
 }
 

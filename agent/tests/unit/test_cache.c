@@ -151,8 +151,8 @@ static void a_kernel_is_fetched_once_and_lies_unpacked(void **state)
 
 	assert_int_equal(cache_read(a, &facts, NULL), 0);
 	assert_int_equal(facts.files.n, 0);
-	assert_int_equal(cache_fetch(&q, NULL), 0);
-	assert_int_equal(cache_fetch(&q, NULL), 0);
+	assert_int_equal(cache_fetch(q.sha256, &q, NULL), 0);
+	assert_int_equal(cache_fetch(q.sha256, &q, NULL), 0);
 	assert_int_equal(f.requests, 1);
 	assert_int_equal(cache_read(a, &facts, NULL), 0);
 	assert_int_equal(facts.files.n, 1);
@@ -173,7 +173,7 @@ static void an_initrd_stays_packed(void **state)
 	_cleanup_(freep) char *is = NULL;
 	size_t n;
 
-	assert_int_equal(cache_fetch(&q, NULL), 0);
+	assert_int_equal(cache_fetch(q.sha256, &q, NULL), 0);
 	assert_int_equal(
 		file_read(arena_printf(a, "%s/%s", cache_dir, q.sha256), 9 * MIB, &is, &n, NULL),
 		0);
@@ -189,10 +189,10 @@ static void nothing_wrong_stays_in_the_cache(void **state)
 	_cleanup_err_ struct err e = {0};
 
 	q.sha256 = "00000000000000000000000000000000000000000000000000000000000000aa";
-	assert_int_equal(cache_fetch(&q, &e), -EBADMSG);
+	assert_int_equal(cache_fetch(q.sha256, &q, &e), -EBADMSG);
 	assert_int_equal(files_in_cache(""), 0);
 	q.sha256 = "../../etc/passwd";
-	assert_int_equal(cache_fetch(&q, &e), -EINVAL);
+	assert_int_equal(cache_fetch(q.sha256, &q, &e), -EINVAL);
 }
 
 static void what_a_killed_worker_left_is_swept_but_not_a_living_ones(void **state)
@@ -216,7 +216,7 @@ static void what_a_killed_worker_left_is_swept_but_not_a_living_ones(void **stat
 
 	assert_int_equal(cache_read(a, &facts, NULL), 0);
 	assert_int_equal(facts.files.n, 0);
-	assert_int_equal(cache_fetch(&q, NULL), 0);
+	assert_int_equal(cache_fetch(q.sha256, &q, NULL), 0);
 	assert_int_equal(access(dead, F_OK), -1);
 	assert_int_equal(access(alive, F_OK), 0);
 	assert_int_equal(files_in_cache(".part"), 1);

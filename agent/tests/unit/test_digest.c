@@ -75,7 +75,7 @@ static void a_file_is_found_in_its_list(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		_cleanup_arena_ struct arena *a = arena_new();
-		const char *is = digest_lookup(a, sums, cases[i].name);
+		const char *is = digest_lookup(a, HASH_SHA256, sums, cases[i].name);
 
 		print_message("  %s\n", cases[i].name);
 		if (cases[i].is)
@@ -83,6 +83,28 @@ static void a_file_is_found_in_its_list(void **state)
 		else
 			assert_null(is);
 	}
+}
+
+static void a_sha512_is_as_good(void **state)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	static const char sums[] = A64 A64 "  debian-12.img.zst\nSHA512 (vmlinuz) = " B64 B64 "\n";
+	struct decode c = {.arena = a};
+	const char *is = NULL;
+
+	assert_int_equal(parse_digest_512(&c, NULL, B64_UPPER B64_UPPER "\n", &is, NULL), 0);
+	assert_string_equal(is, B64 B64);
+	assert_int_equal(parse_digest_512(&c, NULL, sums, &is, NULL), 0);
+	assert_string_equal(is, sums);
+	assert_int_equal(parse_digest_512(&c, NULL, A64, &is, NULL), -EINVAL);
+	assert_int_equal(parse_digest_512(&c, NULL, A64 "  disk.img", &is, NULL), -EINVAL);
+	assert_int_equal(parse_digest(&c, NULL, sums, &is, NULL), -EINVAL);
+	assert_string_equal(digest_lookup(a, HASH_SHA512, sums, "debian-12.img.zst"), A64 A64);
+	assert_string_equal(digest_lookup(a, HASH_SHA512, sums, "vmlinuz"), B64 B64);
+	assert_null(digest_lookup(a, HASH_SHA256, sums, "vmlinuz"));
+	assert_true(digest_512_ok(A64 A64));
+	assert_false(digest_512_ok(A64));
+	assert_false(digest_ok(A64 A64));
 }
 
 static void the_last_part_of_a_url(void **state)
@@ -110,6 +132,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_digest_is_64_hex_digits_or_a_list),
 		cmocka_unit_test(a_file_is_found_in_its_list),
+		cmocka_unit_test(a_sha512_is_as_good),
 		cmocka_unit_test(the_last_part_of_a_url),
 	};
 

@@ -128,11 +128,11 @@ static void what_nobody_should_offer_is_one_clear_error(void **state)
 		int code;
 		const char *says, *help;
 	} cases[] = {
-		{"no member named", "root.img swap.img", NULL, 0, -EILSEQ, "no `member` says which",
+		{"no member named", "root.img swap.img", NULL, 0, -ENXIO, "no `member` says which",
 		 "root.img, swap.img"},
-		{"a member that isn't there", "root.img swap.img", "rot.img", 0, -EILSEQ,
+		{"a member that isn't there", "root.img swap.img", "rot.img", 0, -ENXIO,
 		 "no member 'rot.img'", "it has root.img, swap.img"},
-		{"a member in a folder is not it", "root.img sub", "note", 0, -EILSEQ,
+		{"a member in a folder is not it", "root.img sub", "note", 0, -ENXIO,
 		 "no member 'note'", "sub/note"},
 		{"a symbolic link", "link root.img", "link", 0, -EILSEQ, "a symbolic link", NULL},
 		{"a hard link", "swap.img hard", "hard", 0, -EILSEQ, "a hard link", NULL},

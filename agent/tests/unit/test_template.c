@@ -101,6 +101,29 @@ static void what_cannot_be_is_said_at_its_place(void **state)
 		 "templates:\n  t:\n" FILES
 		 "    domain: {memory: 128MiB, disks: {root: {vdev: xvda, from: rot}}}\n",
 		 "unknown-file", 11, 1},
+		{"two digests",
+		 "templates:\n  t:\n    files:\n      root: {url: /srv/t.img, sha256: " A64
+		 ", sha512: " A64 B64 "}\n",
+		 "contradiction", 9, 1},
+		{"a sha512 too short",
+		 "templates:\n  t:\n    files:\n      root: {url: /srv/t.img, sha512: " A64 "}\n",
+		 "bad-value", 9, 1},
+		{"a member of what is no archive",
+		 "templates:\n  t:\n    files:\n      root: {url: /srv/t.tar, sha256: " A64
+		 ", member: root.img, format: qcow2}\n",
+		 "contradiction", 9, 1},
+		{"a member that leads out",
+		 "templates:\n  t:\n    files:\n      root: {url: /srv/t.tar, sha256: " A64
+		 ", member: ../root.img}\n",
+		 "bad-value", 9, 1},
+		{"a format that nobody knows",
+		 "templates:\n  t:\n    files:\n      root: {url: /srv/t.vdi, sha256: " A64
+		 ", format: vdi}\n",
+		 "unknown-word", 9, 1},
+		{"a mirror that is no url",
+		 "templates:\n  t:\n    files:\n      root: {url: /srv/t.img, sha256: " A64
+		 ", mirrors: ['ftp://x/t.img']}\n",
+		 "bad-value", 9, 1},
 		{"a storage that isn't there", "templates:\n  t:\n" FILES "    storage: vg7\n",
 		 "unknown-reference", 11, 1},
 	};
@@ -118,6 +141,57 @@ static void what_cannot_be_is_said_at_its_place(void **state)
 		assert_string_equal(d->list[0].code, cases[i].code);
 		assert_int_equal(d->list[0].span.line, cases[i].line);
 	}
+}
+
+/* Whole files by their sha256, as ever; what else there is by what stands for it. */
+static void what_a_base_is_named_by(void **state)
+{
+	static const struct {
+		const char *file, *identity, *digest;
+	} cases[] = {
+		{"sha256: " A64, A64, NULL},
+		{"sha512: " A64 B64, NULL, A64 B64},
+		{"sha256: " A64 ", member: root.img", NULL, A64},
+		{"sha256: " A64 ", member: ././root.img", NULL, A64},
+		{"sha256: " A64 ", member: swap.img", NULL, A64},
+		{"sha512: " A64 B64 ", member: root.img", NULL, A64 B64},
+	};
+	char ids[ARRAY_SIZE(cases)][SHA256_TEXT];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(freep) char *text = xasprintf(
+			HEAD "templates:\n  t:\n    files: {root: {url: /srv/t.img, %s}}\n"
+			     "    storage: vg0\n",
+			cases[i].file);
+		struct diags *d = diags_new();
+		_cleanup_manifest_ struct manifest *m =
+			manifest_load_text("t.yaml", ".", text, strlen(text), NULL, all_kinds, d);
+		const struct template_import *import;
+		const struct template *t;
+
+		print_message("  %s\n", cases[i].file);
+		diags_print(d, stdout, false);
+		assert_non_null(m);
+		t = manifest_find(m, "template", "t")->record;
+		assert_int_equal(t->imports.n, 1);
+		import = t->imports.entries[0].value;
+		assert_int_equal(strlen(import->sha256), SHA256_TEXT - 1);
+		if (cases[i].identity)
+			assert_string_equal(import->sha256, cases[i].identity);
+		if (cases[i].digest)
+			assert_string_equal(import->digest, cases[i].digest);
+		else
+			assert_null(import->digest);
+		snprintf(ids[i], sizeof(ids[i]), "%s", import->sha256);
+	}
+	assert_string_equal(ids[2], ids[3]);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		for (size_t j = 0; j < i; j++)
+			if (i != 3 || j != 2)
+				assert_string_not_equal(ids[i], ids[j]);
+	/* For ever: bases on hosts are named so. */
+	assert_string_equal(ids[2],
+			    "9529cfe97d5aca6721749e79cc320bc50c0c7649fa1b628334ede8b46fe1fa94");
 }
 
 static void a_shared_file_is_imported_once(void **state)
@@ -145,6 +219,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_imported_follows_from_who_asks),
 		cmocka_unit_test(what_cannot_be_is_said_at_its_place),
+		cmocka_unit_test(what_a_base_is_named_by),
 		cmocka_unit_test(a_shared_file_is_imported_once),
 	};
 
