@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Talking to the resident agent: JSON lines over a unix socket that only root may open. A request is
- * {"verb": "plan" | "apply" | "status", "file"?, "allow"?, "only"?, "confirm"?, "jobs"?}; the answers to
+ * {"verb": "plan" | "apply" | "status", "manifest"? (as in model/manifest_json.h: the agent opens no file
+ * for others), "allow"?, "only"?, "confirm"?, "jobs"?}; the answers to
  * the first two are the events of engine/converge.h, and {"confirm": true|false} answers "confirm";
  * {"stop": true} asks it to end after the steps at hand.
  */

@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/str.h"
 
-#define REQUEST_BYTES (1u << 20)
+#define REQUEST_BYTES (64u << 20) /* a manifest, and the files that it names */
 #define BACKLOG_BYTES (64u << 20)
 #define CLIENTS_MAX   64
 
@@ -137,7 +137,7 @@ static void begin(struct peer *p, json_object *o, bool plan_only)
 	struct converge_options c = {
 		.kinds = p->agent->kinds,
 		.readers = p->agent->readers,
-		.file = json_text(o, "file"),
+		.manifest = json_member(o, "manifest", json_type_object),
 		.plan = {.allowed = IMPACT_LIVE, .only = json_text(o, "only")},
 		.jobs = jobs > 0 ? (size_t)jobs : p->agent->jobs,
 		.plan_only = plan_only,
@@ -189,7 +189,8 @@ static void take_request(struct peer *p, const char *line)
 static int on_peer(sd_event_source *s, int fd, uint32_t events, void *data)
 {
 	struct peer *p = data;
-	char buf[4096], *nl;
+	size_t seen = p->in.n;
+	char buf[65536], *nl;
 	ssize_t n;
 
 	if ((events & EPOLLOUT) && !flush(p))
@@ -204,7 +205,7 @@ static int on_peer(sd_event_source *s, int fd, uint32_t events, void *data)
 		return 0;
 	}
 	str_addn(&p->in, buf, (size_t)n);
-	while (p->in.n && (nl = memchr(p->in.s, '\n', p->in.n))) {
+	while (p->in.n > seen && (nl = memchr(p->in.s + seen, '\n', p->in.n - seen))) {
 		_cleanup_(freep) char *line = NULL;
 		size_t used = (size_t)(nl - p->in.s) + 1;
 
@@ -212,6 +213,7 @@ static int on_peer(sd_event_source *s, int fd, uint32_t events, void *data)
 		line = xstrdup(p->in.s);
 		memmove(p->in.s, p->in.s + used, p->in.n - used + 1);
 		p->in.n -= used;
+		seen = 0;
 		take_request(p, line);
 	}
 	return 0;

@@ -9,9 +9,11 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-int file_read(const char *path, size_t max, char **ret, size_t *ret_n, struct err *e)
+static int read_all(const char *path, bool plain, size_t max, char **ret, size_t *ret_n,
+		    struct err *e)
 {
-	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	_cleanup_(closep) int fd =
+		open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (plain ? O_NONBLOCK : 0));
 	_cleanup_(freep) char *text = NULL;
 	size_t n = 0, cap = 4096;
 	struct stat st;
@@ -22,6 +24,8 @@ int file_read(const char *path, size_t max, char **ret, size_t *ret_n, struct er
 		return err_errno(e, -errno, "stat %s", path);
 	if (S_ISDIR(st.st_mode))
 		return err_errno(e, -EISDIR, "read %s", path);
+	if (plain && !S_ISREG(st.st_mode))
+		return err_set(e, -EINVAL, "%s is no regular file", path);
 	/* /proc and pipes say 0: the size is a hint only. */
 	if (st.st_size > 0 && (size_t)st.st_size <= max)
 		cap = (size_t)st.st_size + 1;
@@ -50,6 +54,16 @@ int file_read(const char *path, size_t max, char **ret, size_t *ret_n, struct er
 	if (ret_n)
 		*ret_n = n;
 	return 0;
+}
+
+int file_read(const char *path, size_t max, char **ret, size_t *ret_n, struct err *e)
+{
+	return read_all(path, false, max, ret, ret_n, e);
+}
+
+int file_read_plain(const char *path, size_t max, char **ret, size_t *ret_n, struct err *e)
+{
+	return read_all(path, true, max, ret, ret_n, e);
 }
 
 static int write_all(int fd, const char *data, size_t n)

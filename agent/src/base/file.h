@@ -8,6 +8,8 @@
 
 /* Reads a whole file, NUL-terminated; *ret is the caller's. -EFBIG above `max` bytes. */
 int file_read(const char *path, size_t max, char **ret, size_t *ret_n, struct err *e);
+/* The same of a plain file only: a pipe or a device, for which one may wait forever, is -EINVAL. */
+int file_read_plain(const char *path, size_t max, char **ret, size_t *ret_n, struct err *e);
 /* Temporary file beside it, fsync, rename, fsync of the folder. */
 int file_write(const char *path, const void *data, size_t n, int mode, struct err *e);
 /* As `mkdir -p`; what exists is left as it is. */

@@ -17,6 +17,7 @@
 #include "engine/converge.h"
 #include "engine/store.h"
 #include "kinds/kinds.h"
+#include "model/manifest_json.h"
 
 struct here {
 	struct show show;
@@ -87,7 +88,7 @@ static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void
 	return 0;
 }
 
-static int run_here(const struct session *s, struct show *show)
+static int run_here(const struct session *s, struct show *show, json_object *manifest)
 {
 	_cleanup_(loop_done) struct loop l = {0};
 	struct here h = {.show = *show};
@@ -95,7 +96,7 @@ static int run_here(const struct session *s, struct show *show)
 	struct converge_options o = {
 		.kinds = all_kinds,
 		.readers = all_readers,
-		.file = s->file,
+		.manifest = manifest,
 		.plan = {.allowed = s->allowed, .only = s->only},
 		.jobs = s->o->jobs ? (size_t)s->o->jobs : (size_t)sysconf(_SC_NPROCESSORS_ONLN),
 		.plan_only = s->plan_only,
@@ -120,15 +121,15 @@ static int run_here(const struct session *s, struct show *show)
 	return h.interrupted && h.show.exit_code != EXIT_FINE ? EXIT_INTERRUPTED : h.show.exit_code;
 }
 
-static int run_there(const struct session *s, struct show *show, struct client *c)
+static int run_there(const struct session *s, struct show *show, json_object *manifest,
+		     struct client *c)
 {
 	json_object *request = json_object_new_object(), *event;
-	_cleanup_(freep) char *real = s->file ? realpath(s->file, NULL) : NULL;
 	bool interrupted = false;
 
 	json_put_text(request, "verb", s->plan_only ? "plan" : "apply");
-	if (s->file)
-		json_put_text(request, "file", real ? real : s->file);
+	if (manifest)
+		json_object_object_add(request, "manifest", json_object_get(manifest));
 	json_put_text(request, "allow", impact_words[s->allowed]);
 	json_put_text(request, "only", s->only);
 	json_object_object_add(request, "confirm", json_object_new_boolean(s->confirm));
@@ -158,6 +159,35 @@ static int run_there(const struct session *s, struct show *show, struct client *
 	return interrupted && show->exit_code != EXIT_FINE ? EXIT_INTERRUPTED : show->exit_code;
 }
 
+/* Read here, with our descriptors and our patience: the agent is handed what it says. False where it is
+ * bad, which is shown. */
+static bool read_manifest(const struct session *s, struct show *show, json_object **ret)
+{
+	struct diags *d = diags_new();
+	struct manifest *m = manifest_load(s->file, all_kinds, d);
+	_cleanup_(freep) char *real = realpath(s->file, NULL);
+	json_object *event;
+
+	if (m) {
+		*ret = manifest_to_json(m);
+		if (real && access(real, F_OK) == 0)
+			json_put_text(*ret, "name", real);
+		manifest_free(m);
+		return true;
+	}
+	diags_sort(d);
+	event = converge_diagnostics(d);
+	show_event(show, event);
+	json_object_put(event);
+	event = json_object_new_object();
+	json_put_text(event, "event", "end");
+	json_put_text(event, "result", converge_result_words[CONVERGE_BAD]);
+	show_event(show, event);
+	json_object_put(event);
+	diags_free(d);
+	return false;
+}
+
 int session_run(const struct session *s)
 {
 	struct show show = {
@@ -167,9 +197,14 @@ int session_run(const struct session *s)
 		.terminal = isatty(STDOUT_FILENO),
 		.file = s->file,
 	};
-	struct client *c = client_open();
-	int r = c ? run_there(s, &show, c) : run_here(s, &show);
+	_cleanup_json_ json_object *manifest = NULL;
+	struct client *c;
+	int r = EXIT_BAD;
 
+	if (!s->file || read_manifest(s, &show, &manifest)) {
+		c = client_open();
+		r = c ? run_there(s, &show, manifest, c) : run_here(s, &show, manifest);
+	}
 	show_done(&show);
 	return r;
 }

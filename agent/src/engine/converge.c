@@ -17,6 +17,7 @@
 #include "engine/run.h"
 #include "engine/store.h"
 #include "engine/worker.h"
+#include "model/manifest_json.h"
 #include "model/step_json.h"
 
 #define LOCK_RETRY_US (500 * 1000)
@@ -40,6 +41,7 @@ struct slot {
 struct converge {
 	sd_event *loop;
 	struct converge_options o;
+	json_object *given; /* the manifest that whoever asked has read; NULL: none */
 	char *file, *only;
 	struct manifest *manifest;
 	bool fell_back;
@@ -138,6 +140,7 @@ static void end(struct converge *c, enum converge_result result, const char *tex
 	free(c->slots);
 	free(c->force);
 	free(c->cut);
+	json_object_put(c->given);
 	free(c->file);
 	free(c->only);
 	free(c);
@@ -412,7 +415,7 @@ static void apply(struct converge *c)
 {
 	_cleanup_err_ struct err e = {0};
 
-	if (!c->part && !c->fell_back && c->o.file && store_save_manifest(c->manifest, &e) < 0) {
+	if (!c->part && !c->fell_back && (c->given || c->file) && store_save_manifest(c->manifest, &e) < 0) {
 		/* What is made here would be removed again by whoever goes by the old one. */
 		err_wrap(&e, "the manifest can't be put in force, so nothing was changed");
 		end(c, CONVERGE_FAILED, e.message);
@@ -564,7 +567,7 @@ static void on_facts(void *data, struct facts *facts)
 	c->facts = facts;
 	po.only = c->only;
 	c->plan = plan_make(c->manifest, facts, &po);
-	if (c->only && c->o.file && !c->fell_back)
+	if (c->only && (c->given || c->file) && !c->fell_back)
 		look_at_only(c, &po);
 	aside_hold(c->plan, facts->time);
 	e = event_new("plan");
@@ -687,23 +690,30 @@ json_object *converge_under_way(void)
 	return list;
 }
 
+json_object *converge_diagnostics(struct diags *d)
+{
+	json_object *e = event_new("diagnostics");
+
+	json_object_object_add(e, "list", diags_json(d));
+	put_printed(e, "text", d);
+	return e;
+}
+
 static int load(struct converge *c)
 {
 	struct diags *d = diags_new();
 	_cleanup_err_ struct err err = {0};
-	json_object *e;
 
-	if (c->file)
-		c->manifest = manifest_load(c->file, c->o.kinds, d);
+	if (c->given) {
+		if (manifest_from_json(c->given, c->o.kinds, d, &c->manifest, &err) < 0)
+			diag_error(d, "no-manifest", (struct span){0}, "%s", err.message);
+	} else if (c->file)
+		c->manifest = manifest_load_plain(c->file, c->o.kinds, d);
 	else if (store_load_manifest(c->o.kinds, d, &c->manifest, &err) < 0)
 		diag_error(d, "no-manifest", (struct span){0}, "no manifest in force: %s",
 			   err.message);
-	if (!c->manifest || d->n) {
-		e = event_new("diagnostics");
-		json_object_object_add(e, "list", diags_json(d));
-		put_printed(e, "text", d);
-		emit(c, e);
-	}
+	if (!c->manifest || d->n)
+		emit(c, converge_diagnostics(d));
 	if (!c->manifest) {
 		diags_free(d);
 		if (!c->o.fall_back || !c->file)
@@ -749,6 +759,7 @@ struct converge *converge_start(sd_event *loop, const struct converge_options *o
 
 	c->loop = loop;
 	c->o = *o;
+	c->given = json_object_get(o->manifest);
 	c->file = o->file ? xstrdup(o->file) : NULL;
 	c->only = o->plan.only ? xstrdup(o->plan.only) : NULL;
 	c->lock = -1;

@@ -38,7 +38,8 @@ struct converge;
 struct converge_options {
 	const struct kind *const *kinds;
 	const struct reader *const *readers;
-	const char *file;         /* the manifest; NULL: the one in force */
+	json_object *manifest;    /* see model/manifest_json.h; borrowed */
+	const char *file;         /* else it is read from this plain file; NULL: the one in force */
 	struct plan_options plan;
 	size_t jobs;
 	bool plan_only;
@@ -69,3 +70,6 @@ json_object *converge_under_way(void);
 const struct plan *converge_plan(const struct converge *c);
 const struct facts *converge_facts(const struct converge *c);
 const struct manifest *converge_manifest(const struct converge *c);
+
+/* The "diagnostics" event of a manifest that was loaded; the caller's. */
+json_object *converge_diagnostics(struct diags *d);

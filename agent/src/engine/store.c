@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "model/kind.h"
+#include "model/manifest_json.h"
 
 #define JOURNAL_FILE  STORE_DIR "/journal.jsonl"
 #define JOURNAL_OLD   STORE_DIR "/journal.jsonl.1"
@@ -27,7 +28,7 @@ char *store_watched_digest(void)
 	char digest[SHA256_TEXT] = "";
 	size_t n;
 
-	if (file_read(STORE_WATCHED, NODE_MAX_BYTES, &text, &n, NULL) == 0)
+	if (file_read_plain(STORE_WATCHED, NODE_MAX_BYTES, &text, &n, NULL) == 0)
 		sha256_of(text, n, digest);
 	return xstrdup(digest);
 }
@@ -58,33 +59,18 @@ char *store_digest(void)
 
 int store_save_manifest(const struct manifest *m, struct err *e)
 {
-	json_object *o = json_object_new_object(), *files = json_object_new_object();
+	_cleanup_json_ json_object *o = manifest_to_json(m);
 	_cleanup_(freep) char *watched = NULL;
 	const char *text;
 	int r;
 
 	json_object_object_add(o, "manor-manifest", json_object_new_int(1));
-	json_put_text(o, "name", m->source.name);
-	json_put_text(o, "dir", m->dir);
-	json_put_text(o, "digest", m->digest);
-	json_object_object_add(o, "text",
-			       json_object_new_string_len(m->source.text, (int)m->source.size));
-	for (size_t i = 0; i < m->files.n; i++) {
-		const struct manifest_file *f = m->files.items[i];
-
-		json_object_object_add(files, f->path, json_object_new_string(f->text));
-	}
-	json_object_object_add(o, "files", files);
 	/* The file that was applied may be the watched one, read a moment ago: its own digest then. */
-	watched =
-		streq(m->source.name, STORE_WATCHED) ? xstrdup(m->sha256) : store_watched_digest();
+	watched = streq(m->source.name, STORE_WATCHED) ? xstrdup(m->sha256) : store_watched_digest();
 	json_put_text(o, "watched", watched);
 	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY);
 	r = file_mkdirs(STORE_DIR, 0700, e);
-	if (r == 0)
-		r = file_write(STORE_MANIFEST, text, strlen(text), 0600, e);
-	json_object_put(o);
-	return r;
+	return r < 0 ? r : file_write(STORE_MANIFEST, text, strlen(text), 0600, e);
 }
 
 int store_load_manifest(const struct kind *const *kinds, struct diags *d, struct manifest **ret,
@@ -92,10 +78,6 @@ int store_load_manifest(const struct kind *const *kinds, struct diags *d, struct
 {
 	_cleanup_(freep) char *text = NULL;
 	_cleanup_json_ json_object *o = NULL;
-	json_object *body, *files;
-	const char *name, *dir;
-	struct list list = {0};
-	struct manifest *m;
 	size_t n;
 	int r;
 
@@ -105,27 +87,10 @@ int store_load_manifest(const struct kind *const *kinds, struct diags *d, struct
 	o = json_parse(text, n, e);
 	if (!o)
 		return -EINVAL;
-	name = json_text(o, "name");
-	dir = json_text(o, "dir");
-	body = json_member(o, "text", json_type_string);
-	if (!name || !dir || !body)
+	if (manifest_from_json(o, kinds, d, ret, NULL) < 0)
 		return err_set(e, -EINVAL, "%s is not a manifest in force", STORE_MANIFEST);
-	files = json_member(o, "files", json_type_object);
-	if (files) {
-		json_object_object_foreach(files, path, value)
-		{
-			struct manifest_file *f = arena_alloc(d->arena, sizeof(*f));
-
-			f->path = path;
-			f->text = json_object_get_string(value);
-			list_add(d->arena, &list, f);
-		}
-	}
-	m = manifest_load_text(name, dir, json_object_get_string(body),
-			       (size_t)json_object_get_string_len(body), &list, kinds, d);
-	if (!m)
+	if (!*ret)
 		return err_set(e, -EINVAL, "the manifest in force can't be read by this version");
-	*ret = m;
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/str.h"
@@ -113,7 +114,9 @@ static int read_named(struct decode *c, const char *path, const char **ret, stru
 			return 0;
 		}
 	}
-	r = file_read(path, NAMED_FILE_MAX, &text, NULL, e);
+	if (m->closed)
+		return err_set(e, -ENOENT, "%s did not come with the manifest", path);
+	r = file_read_plain(path, NAMED_FILE_MAX, &text, NULL, e);
 	if (r < 0)
 		return r;
 	file = arena_alloc(m->arena, sizeof(*file));
@@ -474,6 +477,7 @@ struct manifest *manifest_load_text(const char *name, const char *dir, const cha
 		.text = arena_strndup(m->arena, text, n),
 		.size = n,
 	};
+	m->closed = files != NULL;
 	for (size_t i = 0; files && i < files->n; i++) {
 		const struct manifest_file *from = files->items[i];
 		struct manifest_file *file = arena_alloc(m->arena, sizeof(*file));
@@ -533,21 +537,37 @@ static void unreadable(struct diags *d, const char *path, int error)
 		diag_help(d, g, "name the file: -f %s", within);
 }
 
-struct manifest *manifest_load(const char *path, const struct kind *const *kinds, struct diags *d)
+static struct manifest *load(const char *path, bool plain, const struct kind *const *kinds,
+			     struct diags *d)
 {
-	_cleanup_(freep) char *text = NULL, *real = NULL, *dir = NULL;
-	_cleanup_err_ struct err e = {0};
+	const char *source = streq(path, "-") ? "/dev/stdin" : path;
+	_cleanup_(freep) char *text = NULL, *real = NULL, *here = NULL;
+	const char *dir;
+	struct stat st;
 	size_t n;
 	int r;
 
-	r = file_read(path, NODE_MAX_BYTES, &text, &n, &e);
+	r = (plain ? file_read_plain : file_read)(source, NODE_MAX_BYTES, &text, &n, NULL);
 	if (r < 0) {
 		unreadable(d, path, r);
 		return NULL;
 	}
-	real = realpath(path, NULL);
-	dir = xstrdup(real ? real : path);
-	return manifest_load_text(path, dirname(dir), text, n, NULL, kinds, d);
+	if (stat(source, &st) == 0 && S_ISREG(st.st_mode))
+		real = realpath(source, NULL);
+	/* A pipe has no folder: ours, then. */
+	dir = real ? dirname(real) : (here = getcwd(NULL, 0));
+	return manifest_load_text(path, dir ? dir : "/", text, n, NULL, kinds, d);
+}
+
+struct manifest *manifest_load(const char *path, const struct kind *const *kinds, struct diags *d)
+{
+	return load(path, false, kinds, d);
+}
+
+struct manifest *manifest_load_plain(const char *path, const struct kind *const *kinds,
+				     struct diags *d)
+{
+	return load(path, true, kinds, d);
 }
 
 void manifest_free(struct manifest *m)

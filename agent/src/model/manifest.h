@@ -64,16 +64,21 @@ struct manifest {
 	size_t n_resources;
 	struct index index;              /* the same, by kind and name */
 	struct list files; /* of struct manifest_file: what `{file: …}` read */
+	bool closed;       /* … and there are no others */
 };
 
 /* Bytes → nodes → select → records → resources. Everything wrong is in `d`; NULL when there was an
  * error. `name` is how the operator called the file; `dir` where relative paths start (absolute).
- * `files` (may be NULL): contents to use instead of reading those paths. The manifest lives in the
+ * `files` (may be NULL): contents to use instead of reading; no others are read then. The manifest lives in the
  * diagnostics' arena, for each points into the other: diags_free() ends both. */
 struct manifest *manifest_load_text(const char *name, const char *dir, const char *text, size_t n,
 				    const struct list *files, const struct kind *const *kinds,
 				    struct diags *d);
+/* "-" is standard input; of what is no plain file relative paths start where we are. */
 struct manifest *manifest_load(const char *path, const struct kind *const *kinds, struct diags *d);
+/* Of a plain file only: never waits for a writer. */
+struct manifest *manifest_load_plain(const char *path, const struct kind *const *kinds,
+				     struct diags *d);
 /* For whoever holds only the manifest: frees its diagnostics and with them everything. */
 void manifest_free(struct manifest *m);
 void manifest_freep(struct manifest **m);

@@ -283,6 +283,33 @@ def a_client_hears_the_end_of_its_run_when_the_agent_is_told_to_stop():
 
 
 @story
+def a_client_reads_its_own_files_and_the_agent_none():
+    sums = hashlib.sha256(b"x").hexdigest()
+    text = manifest("one", "two", templates={"t": {"files": {"f": {
+        "url": "http://localhost/f", "sha256": {"file": "sums"}}}}})
+    put("/etc/manor/sums", f"{sums}  f\n")
+    with agent():
+        manor("apply", "--yes", "-f", "-", stdin=manifest("two"))
+        expect("two" in links(), "a manifest on standard input was not applied")
+        done = subprocess.run(["bash", "-c", f"cd /etc/manor; {MANOR} apply --yes -f <(cat)"], input=text,
+                              text=True, capture_output=True, timeout=60, check=False)
+        expect(done.returncode == 0 and "one" in links(), "nor one through a pipe", done)
+        expect(sums in json.dumps(json.loads(IN_FORCE.read_text())["files"]), "what it names is not kept")
+        os.mkfifo("/etc/manor/fifo")
+        with client("apply", "--yes", "-f", "/etc/manor/fifo") as child:
+            time.sleep(1)
+            manor("apply", "--yes", "-f", "-", stdin=manifest("one", "two"), timeout=20)
+            child.kill()
+        os.rename("/etc/manor/fifo", WATCHED)
+        os.close(os.open(WATCHED, os.O_RDWR | os.O_NONBLOCK))
+        manor("apply", "--yes", "-f", "-", stdin=manifest("one", "two", "three"), timeout=20)
+        put("/etc/manor/a.yaml", text.replace("sums", "fifo"))
+        os.mkfifo("/etc/manor/fifo")
+        done = manor("check", "-f", "/etc/manor/a.yaml", code=2, timeout=20)
+        expect("no regular file" in done.all, "a pipe is waited for", done.all)
+
+
+@story
 def a_manifest_that_cannot_be_stored_is_not_applied():
     put("/etc/manor/a.yaml", manifest("one"))
     manor("apply", "--yes", "-f", "/etc/manor/a.yaml")
