@@ -150,7 +150,7 @@ static int call(const char *const *words)
 	char *argv[12] = {0};
 	int argc = 0;
 
-	while (words[argc] && argc < 11) {
+	while (argc < 11 && words[argc]) {
 		argv[argc] = (char *)words[argc];
 		argc++;
 	}
