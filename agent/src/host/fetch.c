@@ -26,8 +26,9 @@
 #define SLOW_S      60u    /* … for so long is a broken connection */
 #define POLL_MS     200    /* how late being stopped is noticed */
 #define ZEROS       65536u /* hashed at once, of a hole */
-#define FRUITLESS   5      /* attempts in a row that brought nothing */
-#define ATTEMPTS    50     /* in all: a line that breaks more often won't end */
+#define FRUITLESS   5      /* attempts in a row that brought next to nothing: less than … */
+#define FRUIT       (64u << 10)
+#define ATTEMPTS    50 /* in all: a line that breaks more often won't end */
 #define BACKOFF_MS  1000
 #define BACKOFF_MAX 30000
 
@@ -46,6 +47,7 @@ struct fetch {
 	char **urls; /* the url, and its mirrors */
 	size_t n_urls, source;
 	char *shown; /* the one at hand */
+	char *ca;
 	uint64_t max;
 	unsigned backoff_ms, time_limit_s;
 	uint64_t deadline; /* of the monotonic clock, in ms; 0: none */
@@ -373,6 +375,9 @@ static int explain(struct fetch *f, CURLcode code, long status, struct err *e)
 		err_help(e,
 			 "the server's certificate isn't trusted: is this host's clock right? `ca` "
 			 "of the file names others to trust");
+	} else if (code == CURLE_SSL_CACERT_BADFILE) {
+		r = err_set(e, -EACCES, "fetch %s: no certificates can be read from %s", f->shown,
+			    f->ca ? f->ca : "the system's file of them");
 	} else if (f->total && f->got < f->total && f->got > 0) {
 		err_set(e, r, "fetch %s: broken off after %llu of %llu bytes: %s", f->shown,
 			(unsigned long long)f->got, (unsigned long long)f->total, why);
@@ -447,7 +452,7 @@ static int finished(struct fetch *f, CURLcode code, struct err *e)
 		return 0;
 	}
 
-	f->fruitless = f->got > f->got_before ? 1 : f->fruitless + 1;
+	f->fruitless = f->got - f->got_before >= FRUIT ? 1 : f->fruitless + 1;
 	if (f->refused < 0 || !may_retry(code, status) || f->fruitless >= FRUITLESS ||
 	    f->attempts >= ATTEMPTS)
 		return give_up(f, explain(f, code, status, e), e);
@@ -699,8 +704,10 @@ int fetch_open(const struct fetch_request *q, struct fetch **ret, struct err *e)
 	curl_easy_setopt(f->easy, CURLOPT_CONNECTTIMEOUT, CONNECT_S);
 	curl_easy_setopt(f->easy, CURLOPT_LOW_SPEED_LIMIT, SLOW_BYTES);
 	curl_easy_setopt(f->easy, CURLOPT_LOW_SPEED_TIME, (long)(q->slow_s ? q->slow_s : SLOW_S));
-	if (q->ca)
-		curl_easy_setopt(f->easy, CURLOPT_CAINFO, q->ca);
+	if (q->ca) {
+		f->ca = xstrdup(q->ca);
+		curl_easy_setopt(f->easy, CURLOPT_CAINFO, f->ca);
+	}
 	curl_easy_setopt(f->easy, CURLOPT_BUFFERSIZE, CURL_BUFFER);
 	curl_easy_setopt(f->easy, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(f->easy, CURLOPT_USERAGENT, "manor");
@@ -767,6 +774,7 @@ void fetch_free(struct fetch *f)
 	for (size_t i = 0; i < f->n_urls; i++)
 		free(f->urls[i]);
 	free(f->urls);
+	free(f->ca);
 	free(f->shown);
 	free(f);
 }

@@ -30,10 +30,14 @@ struct httpd_file {
 	bool ranges;           /* honour Range */
 	bool no_length;        /* leave Content-Length out */
 	const char *location;  /* of a redirect, for paths that begin with /redirect */
+	unsigned drip_ms;      /* a byte of the body each so often; 0: at once */
+	bool reset;            /* where a connection is dropped, reset it */
+	unsigned retry_after;  /* with a status that isn't 200, seconds; 0: not said */
 
 	unsigned requests;     /* how many came */
 	unsigned ranged;       /* of these, with Range */
 	char if_range[128];    /* the last one's If-Range */
+	char asked_host[128];  /* where it is asked as a proxy */
 };
 
 static pthread_mutex_t httpd_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -83,8 +87,12 @@ static void httpd_answer(int fd, struct httpd_file *f, const char *request)
 	if (f->status_times > 0) {
 		f->status_times--;
 		l = snprintf(head, sizeof(head),
-			     "HTTP/1.1 %d No\r\nContent-Length: 5\r\nConnection: close\r\n\r\nsorry",
+			     "HTTP/1.1 %d No\r\nContent-Length: 5\r\nConnection: close\r\n",
 			     f->status);
+		if (f->retry_after)
+			l += snprintf(head + l, sizeof(head) - (size_t)l, "Retry-After: %u\r\n",
+				      f->retry_after);
+		l += snprintf(head + l, sizeof(head) - (size_t)l, "\r\nsorry");
 		httpd_put(fd, head, (size_t)l);
 		return;
 	}
@@ -105,12 +113,22 @@ static void httpd_answer(int fd, struct httpd_file *f, const char *request)
 		l += snprintf(head + l, sizeof(head) - (size_t)l, "Content-Type: %s\r\n", f->type);
 	l += snprintf(head + l, sizeof(head) - (size_t)l, "\r\n");
 	httpd_put(fd, head, (size_t)l);
+	f->asked_host[0] = '\0';
+	sscanf(request, "GET http://%127[^/ ]", f->asked_host);
 	if (f->drop && f->drop < n) {
 		n = f->drop;
 		if (f->drop_times > 0 && --f->drop_times == 0)
 			f->drop = 0;
 	}
-	httpd_put(fd, body + from, n);
+	for (size_t i = 0; f->drip_ms && i < n; i++) {
+		usleep(f->drip_ms * 1000);
+		if (send(fd, body + from + i, 1, MSG_NOSIGNAL) < 0)
+			return;
+	}
+	if (!f->drip_ms)
+		httpd_put(fd, body + from, n);
+	if (f->reset && from + n < f->n)
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
 }
 
 static void *httpd_loop(void *unused)
