@@ -75,8 +75,11 @@ static void on_event(void *data, json_object *event)
 	const char *word = json_text(event, "event"), *text = json_text(event, "text");
 	const char *id = json_text(event, "id"), *state = json_text(event, "state");
 
-	if (streq(word, "diagnostics") && text)
+	if (streq(word, "diagnostics") && text) {
 		log_error("%s", text);
+		if (!run->complaint)
+			run->complaint = xasprintf("%.*s", (int)strcspn(text, "\n"), text);
+	}
 	if (!streq(word, "step") || !state || !id)
 		return;
 	if (streq(state, "failed") || streq(state, "held")) {
@@ -127,6 +130,9 @@ void agent_took_note(struct agent *a, enum converge_result result, const struct 
 	a->last_result = result;
 	set(&a->last_why, why);
 	a->last_steps = agent_steps_after(a->last_steps, steps, converge_plan(c), only);
+	/* A client has put the watched file in force itself. */
+	if (converge_stored(c) && streq(m->source.name, STORE_WATCHED))
+		set(&a->bad_text, NULL);
 	if (m) {
 		set(&a->last_file, m->source.name);
 		set(&a->last_sha256, m->sha256);
@@ -175,6 +181,25 @@ static void on_aside(void *data)
 		arm(a, MAX_OF(now_us() + SETTLE_US, a->not_before));
 }
 
+/* Whether the watched file is one to go by: status says so until it is. */
+static void judge(struct agent *a, struct own *run, enum converge_result result,
+		  const struct converge *c)
+{
+	const struct plan *p = converge_plan(c);
+	const char *text = NULL;
+
+	if (result == CONVERGE_BAD || converge_fell_back(c))
+		text = run->complaint ? run->complaint : "it can't be read";
+	else if (result == CONVERGE_REFUSED)
+		text = p && p->refusal ? p->refusal : "refused";
+	else if (!converge_stored(c))
+		return; /* it came to no judgement */
+	if (text && !a->bad_text)
+		a->bad_since = time(NULL);
+	a->bad_result = result == CONVERGE_REFUSED && !converge_fell_back(c) ? result : CONVERGE_BAD;
+	set(&a->bad_text, text);
+}
+
 static void on_ended(void *data, enum converge_result result, const struct converge *c)
 {
 	struct own *run = data;
@@ -182,6 +207,8 @@ static void on_ended(void *data, enum converge_result result, const struct conve
 
 	if (a->running == run)
 		a->running = NULL;
+	if (run->file)
+		judge(a, run, result, c);
 	agent_took_note(a, result, c, NULL, NULL, run->steps);
 	log_info("run ended: %s", converge_result_words[result]);
 	sd_notifyf(0, "STATUS=%s", converge_result_words[result]);
@@ -197,8 +224,10 @@ static void on_ended(void *data, enum converge_result result, const struct conve
 		a->not_before = MAX_OF(a->not_before, now_us() + MIN_OF(wait, BACKOFF_MAX_US));
 		/* What failed for want of something else (a server, memory) is tried again; a refusal or
 		 * a bad file waits for a new file. */
-		if (result == CONVERGE_FAILED)
+		if (result == CONVERGE_FAILED) {
 			a->wanted = true;
+			a->wanted_file |= run->file && !converge_stored(c) && !converge_fell_back(c);
+		}
 		/* The file is refused: what was in force before goes on being kept. */
 		if (result == CONVERGE_REFUSED && run->file &&
 		    access(STORE_MANIFEST, F_OK) == 0) {
@@ -366,6 +395,15 @@ json_object *agent_status(const struct agent *a)
 	}
 	json_put_text(o, "file", a->last_file);
 	json_put_text(o, "sha256", a->last_sha256);
+	if (a->bad_text) {
+		json_object *bad = json_object_new_object();
+
+		json_put_text(bad, "file", STORE_WATCHED);
+		json_put_text(bad, "result", converge_result_words[a->bad_result]);
+		json_object_object_add(bad, "since", json_object_new_int64(a->bad_since));
+		json_put_text(bad, "text", a->bad_text);
+		json_object_object_add(o, "not_in_force", bad);
+	}
 	if (a->last_steps)
 		json_object_object_add(o, "steps", json_object_get(a->last_steps));
 	return o;

@@ -38,6 +38,9 @@ struct agent {
 	int64_t last_time;          /* of the last run's end; 0: none yet */
 	enum converge_result last_result;
 	char *last_file, *last_sha256, *last_why;
+	char *bad_text;             /* what is wrong with the watched file, which isn't in force; or NULL */
+	enum converge_result bad_result; /* bad or refused */
+	int64_t bad_since;
 	json_object *last_steps;    /* steps that failed or are held, for status */
 
 	int listener;

@@ -257,6 +257,23 @@ static void print_bridges(struct status *s)
 	table_print(t);
 }
 
+/* A watched file that the agent does not go by. */
+static void print_not_in_force(struct status *s)
+{
+	json_object *bad = json_member(s->agent, "not_in_force", json_type_object);
+	const char *name = json_text(s->agent, "file"), *sha256 = json_text(s->agent, "sha256");
+	char buf[NUM_TEXT];
+
+	if (!bad)
+		return;
+	printf("NOT IN FORCE: %s is %s since %s: %s\n", json_text(bad, "file"),
+	       json_text(bad, "result"),
+	       num_age(buf, (uint64_t)MAX_OF(time(NULL) - json_int(bad, "since"), (int64_t)0)),
+	       json_text(bad, "text"));
+	if (sha256)
+		printf("in force is %s (sha256 %.8s…)\n", name, sha256);
+}
+
 /* What any run of the agent's is at, and for how long. */
 static void print_under_way(struct status *s)
 {
@@ -303,6 +320,7 @@ static void print_head(struct status *s)
 						     (int64_t)0)));
 	else
 		printf("agent: running, has not ended a run yet\n");
+	print_not_in_force(s);
 	print_under_way(s);
 }
 

@@ -44,7 +44,7 @@ struct converge {
 	json_object *given; /* the manifest that whoever asked has read; NULL: none */
 	char *file, *only;
 	struct manifest *manifest;
-	bool fell_back;
+	bool fell_back, stored;
 	bool part; /* of a manifest that isn't in force: it doesn't come into force either */
 	struct facts *facts;
 	struct plan *plan;
@@ -98,6 +98,16 @@ const struct facts *converge_facts(const struct converge *c)
 const struct manifest *converge_manifest(const struct converge *c)
 {
 	return c->manifest;
+}
+
+bool converge_fell_back(const struct converge *c)
+{
+	return c->fell_back;
+}
+
+bool converge_stored(const struct converge *c)
+{
+	return c->stored;
 }
 
 static void end(struct converge *c, enum converge_result result, const char *text)
@@ -415,11 +425,14 @@ static void apply(struct converge *c)
 {
 	_cleanup_err_ struct err e = {0};
 
-	if (!c->part && !c->fell_back && (c->given || c->file) && store_save_manifest(c->manifest, &e) < 0) {
-		/* What is made here would be removed again by whoever goes by the old one. */
-		err_wrap(&e, "the manifest can't be put in force, so nothing was changed");
-		end(c, CONVERGE_FAILED, e.message);
-		return;
+	if (!c->part && !c->fell_back && (c->given || c->file)) {
+		if (store_save_manifest(c->manifest, &e) < 0) {
+			/* What is made here would be removed again by whoever goes by the old one. */
+			err_wrap(&e, "the manifest can't be put in force, so nothing was changed");
+			end(c, CONVERGE_FAILED, e.message);
+			return;
+		}
+		c->stored = true;
 	}
 	if (!c->part)
 		cut_off_others(c);

@@ -70,6 +70,10 @@ json_object *converge_under_way(void);
 const struct plan *converge_plan(const struct converge *c);
 const struct facts *converge_facts(const struct converge *c);
 const struct manifest *converge_manifest(const struct converge *c);
+/* It went on with the manifest in force, for the file was bad. */
+bool converge_fell_back(const struct converge *c);
+/* What it was given is in force now. */
+bool converge_stored(const struct converge *c);
 
 /* The "diagnostics" event of a manifest that was loaded; the caller's. */
 json_object *converge_diagnostics(struct diags *d);

@@ -326,6 +326,38 @@ def a_manifest_that_cannot_be_stored_is_not_applied():
 
 
 @story
+def a_file_that_could_not_be_stored_is_tried_again():
+    with agent():
+        subprocess.run(["mount", "-o", "remount,ro", "/var/lib"], check=True)
+        try:
+            put(WATCHED, manifest("one"))
+            wait_for("it failed", lambda: (status()["agent"] or {}).get("result") == "failed")
+        finally:
+            subprocess.run(["mount", "-o", "remount,rw", "/var/lib"], check=True)
+        wait_for("it is applied", lambda: "one" in links(), 30)
+
+
+@story
+def status_says_that_the_file_is_bad_or_refused_until_it_is_in_force():
+    def said():
+        return (status()["agent"] or {}).get("not_in_force")
+    with agent():
+        put(WATCHED, manifest("one", "two"))
+        wait_for("it is applied", lambda: "two" in links())
+        settled()
+        expect(said() is None, "something is wrong with a good file", said())
+        put(WATCHED, manifest("one").replace("bridges", "bridgets"))
+        bad = wait_for("a bad one is told", said)
+        expect(bad["result"] == "bad" and "bridgets" in bad["text"] and bad["since"], "not of it all", bad)
+        text = manor("status").stdout
+        expect(f"NOT IN FORCE: {WATCHED} is bad since" in text and "in force is" in text, "nor as text", text)
+        put(WATCHED, json.dumps({"manor": 1, "namespace": "cli.example.org"}))
+        wait_for("a refused one is told", lambda: (said() or {}).get("result") == "refused")
+        put(WATCHED, manifest("one", "two"))
+        wait_for("a good one ends it", lambda: said() is None)
+
+
+@story
 def a_question_declined_changes_nothing():
     put("/etc/manor/a.yaml", manifest("one"))
     for keys in (b"n\n", b"\n", b"\x04"):
