@@ -3,6 +3,7 @@
  * Domains in the manifest: the field table, merging with the template, what follows from a domain
  * (clones of disks, boot files, MACs), and what can't be.
  */
+#include "host/seed.h"
 #include "kinds/domain_priv.h"
 #include "kinds/kinds.h"
 #include "kinds/net_facts.h"
@@ -158,6 +159,9 @@ TABLE(domain_table, domain, "domain", "A guest.",
       {.name = "disks", .type = FIELD_MAP, .offset = FIELD_AT(domain, disks),
        .sub = &domain_disk_table, .impact = IMPACT_GUEST_RESTART, .impact_of = disks_impact,
        .doc = "its disks by name; one that goes takes a restart, for the guest may use it"},
+      {.name = "cloud_init", .type = FIELD_SUB, .offset = FIELD_AT(domain, cloud_init),
+       .sub = &cloud_init_table, .flags = FIELD_CONFIG,
+       .doc = "what cloud-init in the guest is told at its first boot"},
       {.name = "nics", .type = FIELD_MAP, .offset = FIELD_AT(domain, nics),
        .sub = &domain_nic_table, .impact = IMPACT_LIVE, .doc = "its interfaces by name"},
       {.name = "depends_on", .type = FIELD_LIST, .offset = FIELD_AT(domain, depends_on),
@@ -425,6 +429,85 @@ static void prepare_disks(struct lowering *l)
 	}
 }
 
+/* With the domain's first disk, unless it says where. */
+static const char *seed_storage(const struct lowering *l)
+{
+	const struct cloud_init *c = &l->d->cloud_init;
+
+	if (c->storage)
+		return c->storage;
+	for (size_t i = 0; i < l->d->disks.n; i++) {
+		const struct domain_disk *k = l->d->disks.entries[i].value;
+		const struct resource *v =
+			k->volume ? manifest_find(l->m, "volume", k->volume) : NULL;
+
+		if (k->storage)
+			return k->storage;
+		if (v && ((struct volume *)v->record)->storage)
+			return ((struct volume *)v->record)->storage;
+	}
+	return NULL;
+}
+
+static void prepare_seed(struct lowering *l)
+{
+	const struct cloud_init *c = &l->d->cloud_init;
+	struct arena *a = l->m->arena;
+	const char *storage = seed_storage(l), *of = NULL, *full;
+	struct resource *clone = NULL, *volume;
+	struct domain_disk *k;
+
+	if (!field_is_set(&domain_table, l->d, "cloud_init"))
+		return;
+	if (map_get(&l->d->disks, SEED_DISK)) {
+		diag_error(l->m->diags, "conflicting-keys", at(l, SEED_DISK, NULL),
+			   "a disk of %s is called '" SEED_DISK
+			   "', as the one that 'cloud_init' makes",
+			   resource_title(a, l->r));
+		return;
+	}
+	for (size_t i = 0; i < l->d->disks.n && !of; i++) {
+		const struct domain_disk *disk = l->d->disks.entries[i].value;
+
+		if (!disk->from || !disk->target)
+			continue;
+		full = arena_printf(a, "%s.%s", l->r->name, l->d->disks.entries[i].name);
+		clone = manifest_find(l->m, "volume", full);
+		of = arena_printf(a, "%s/%s", disk->storage, full);
+	}
+	if (!storage) {
+		struct diag *g;
+
+		if (field_given(&cloud_init_table, c, "storage") || l->d->disks.n)
+			return; /* what is wrong was said */
+		g = diag_error(l->m->diags, "missing-key", field_span(l->d, "cloud_init"),
+			       "'cloud_init' of %s lacks 'storage'", resource_title(a, l->r));
+		diag_help(l->m->diags, g, "it has no disk to go with: say where its own shall be");
+		return;
+	}
+	if (!manifest_find(l->m, "storage", storage))
+		return; /* which was said */
+	full = arena_printf(a, "%s." SEED_DISK, l->r->name);
+	volume = volume_imply(l->m, l->r, full, c->rec.node, storage, SEED_BYTES, NULL);
+	if (!volume)
+		return;
+	volume_seed(a, volume, seed_text(a, c, l->r->name), of, l->r->uuid);
+	if (clone)
+		resource_needs(l->m, volume, clone);
+	k = arena_alloc(a, sizeof(*k));
+	*k = (struct domain_disk){
+		.vdev = c->vdev,
+		.read_only = true,
+		.target = volume_path(a, storage, full),
+	};
+	field_mark(&domain_disk_table, k, "vdev");
+	field_mark(&domain_disk_table, k, "read_only");
+	field_mark(&domain_disk_table, k, "target");
+	map_add(a, &l->d->disks, SEED_DISK, k);
+	field_mark(&domain_table, l->d, "disks");
+	resource_needs(l->m, l->r, volume);
+}
+
 static void whole_mib(struct lowering *l, const char *field, uint64_t bytes)
 {
 	if (bytes % MIB == 0)
@@ -471,6 +554,7 @@ static void prepare(struct manifest *m, struct resource *r)
 	}
 	prepare_boot(&l);
 	prepare_disks(&l);
+	prepare_seed(&l);
 	prepare_bounds(&l);
 	for (size_t i = 0; i < l.d->nics.n; i++) {
 		struct domain_nic *n = l.d->nics.entries[i].value;

@@ -7,6 +7,7 @@
 
 #include "host/intent.h"
 #include "host/xen.h"
+#include "kinds/seed.h"
 #include "model/kind.h"
 
 enum domain_end { END_DESTROY, END_RESTART }; /* on_poweroff, on_reboot, on_crash */
@@ -41,6 +42,7 @@ struct domain {
 	uint64_t memory, maxmem;  /* maxmem unset: left as it is; at the start as much as memory */
 	int64_t vcpus, maxvcpus;  /* likewise */
 	struct map disks; /* name → struct domain_disk */
+	struct cloud_init cloud_init;
 	struct map nics;  /* name → struct domain_nic */
 	struct list depends_on; /* names of domains */
 	int on_poweroff, on_reboot, on_crash; /* enum domain_end */

@@ -13,7 +13,6 @@
 
 #define FOLLOW_S         30 /* for a guest to follow a change of memory or vcpus */
 #define SHUTDOWN_DEFAULT 60
-#define BOOT_NONE        "none"
 
 static void progress(void *data, const char *what)
 {

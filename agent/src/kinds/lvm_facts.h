@@ -17,6 +17,8 @@
 #define TAG_TRASH  "manor.trash"  /* a tombstone's expiry, seconds since the epoch */
 #define TAG_MAPPED                                                                                 \
 	"manor.mapped" /* a tombstone's bytes mapped when it was removed: inactive, it tells no more */
+#define TAG_SEED     "manor.seed"     /* of a cloud-init disk: sha256 of what it was made of */
+#define TAG_INSTANCE "manor.instance" /* and for which instance */
 #define TAG_KEPT "manor.kept" /* "1": undeleted */
 
 /* NULL when the reading is unknown. */

@@ -13,6 +13,7 @@
 #include "host/blk.h"
 #include "kinds/kinds.h"
 #include "kinds/lvm_facts.h"
+#include "kinds/seed.h"
 #include "kinds/storage.h"
 #include "kinds/storage_pool.h"
 #include "kinds/tombstone.h"
@@ -45,6 +46,16 @@ TABLE(volume_table, volume, "volume", "A volume: a disk for a domain that outliv
        .flags = FIELD_STATUS, .doc = "digest of the kernel that came with it"},
       {.name = "initrd", .type = FIELD_STRING, .offset = FIELD_AT(volume, initrd),
        .flags = FIELD_STATUS, .doc = "digest of the initrd that came with it"},
+      {.name = "seed", .type = FIELD_STRING, .offset = FIELD_AT(volume, seed),
+       .flags = FIELD_DERIVED, .impact = IMPACT_LIVE,
+       .doc = "digest of what cloud-init is told; the guest reads it when it boots"},
+      {.name = "instance", .type = FIELD_STRING, .offset = FIELD_AT(volume, instance),
+       .flags = FIELD_DERIVED, .impact = IMPACT_LIVE,
+       .doc = "whom it is told to: the clone that the guest runs on"},
+      {.name = "seed_text", .type = FIELD_STRING, .offset = FIELD_AT(volume, seed_text),
+       .flags = FIELD_STATUS | FIELD_SECRET, .doc = "what cloud-init is told"},
+      {.name = "seed_of", .type = FIELD_STRING, .offset = FIELD_AT(volume, seed_of),
+       .flags = FIELD_STATUS, .doc = "the clone that is the instance"},
       {.name = "path", .type = FIELD_STRING, .offset = FIELD_AT(volume, path),
        .flags = FIELD_STATUS, .doc = "its device"},
       {.name = "active", .type = FIELD_BOOL, .offset = FIELD_AT(volume, active),
@@ -111,6 +122,56 @@ void volume_boot(struct resource *volume, const char *kernel_sha256, const char 
 		field_mark(&volume_table, v, "initrd");
 }
 
+void volume_seed(struct arena *a, struct resource *volume, const char *text, const char *of,
+		 const char *domain_uuid)
+{
+	struct volume *v = volume->record;
+	char digest[SHA256_TEXT];
+
+	sha256_of(text, strlen(text), digest);
+	v->seed = arena_strdup(a, digest);
+	v->seed_text = text;
+	field_mark(&volume_table, v, "seed");
+	field_mark(&volume_table, v, "seed_text");
+	if (of) {
+		v->seed_of = of;
+		field_mark(&volume_table, v, "seed_of");
+	} else {
+		v->instance = arena_strdup(a, domain_uuid);
+		field_mark(&volume_table, v, "instance");
+	}
+}
+
+/* The LVM UUID of the clone that a seed is for; NULL: not there yet. */
+static const char *instance_of(const struct lvm_facts *l, const struct volume *v)
+{
+	for (size_t i = 0; l && v->seed_of && i < l->lvs.n; i++) {
+		const struct lvm_lv *lv = l->lvs.items[i];
+		size_t n = strlen(lv->vg);
+
+		if (strncmp(v->seed_of, lv->vg, n) == 0 && v->seed_of[n] == '/' &&
+		    streq(v->seed_of + n + 1, lv->name))
+			return lv->uuid;
+	}
+	return v->instance;
+}
+
+static const void *volume_wanted(struct arena *a, const struct facts *f, const struct manifest *m,
+				 const struct resource *r)
+{
+	const struct volume *v = r->record;
+	const char *instance = v->seed_of ? instance_of(lvm_facts(f), v) : NULL;
+	struct volume *copy;
+
+	if (!instance)
+		return v;
+	copy = arena_alloc(a, sizeof(*copy));
+	*copy = *v;
+	copy->instance = instance;
+	field_mark(&volume_table, copy, "instance");
+	return copy;
+}
+
 static void volume_prepare(struct manifest *m, struct resource *r)
 {
 	struct volume *v = r->record;
@@ -143,6 +204,8 @@ static struct volume *fill(struct arena *a, const struct lvm_lv *lv, struct volu
 	v->base = lvm_tag_value(&lv->tags, TAG_BASE);
 	v->kernel = lvm_tag_value(&lv->tags, TAG_KERNEL);
 	v->initrd = lvm_tag_value(&lv->tags, TAG_INITRD);
+	v->seed = lvm_tag_value(&lv->tags, TAG_SEED);
+	v->instance = lvm_tag_value(&lv->tags, TAG_INSTANCE);
 	v->path = volume_path(a, lv->vg, lv->name);
 	v->active = lv->active;
 	v->kept = streq(lvm_tag_value(&lv->tags, TAG_KEPT), "1");
@@ -284,6 +347,9 @@ static void decide_create(struct planning *p, const struct resource *want, struc
 			want->name, v->size || base ? " " : "",
 			v->size || base ? size_text(a, MAX_OF(v->size, base ? base->size : 0))
 					: "");
+	else if (v->seed)
+		step->why = arena_printf(a, "what cloud-init is told, on %s/%s", v->storage,
+					 want->name);
 	else
 		step->why = arena_printf(a, "%s volume %s/%s of %s", v->thin ? "thin" : "thick",
 					 v->storage, want->name, size_text(a, v->size));
@@ -387,6 +453,8 @@ static void volume_decide(struct planning *p, const struct resource *want,
 			step->why = arena_printf(
 				a, "%s/%s becomes a tombstone, kept until it is emptied",
 				v->storage, step->name);
+		if (v->seed)
+			step->why = "what cloud-init was told: removed";
 		if (have->half_made)
 			step->why = "its making did not end: cleared away";
 		trouble = storage_trouble(a, lvm_facts(p->facts), v->storage, NULL);
@@ -404,6 +472,32 @@ static void volume_decide(struct planning *p, const struct resource *want,
 }
 
 /* --- doing --- */
+
+/* The tags say what is on it: they go before it is written and come after. */
+static int fill_seed(struct work *w, const char *instance, const struct volume *is, struct err *e)
+{
+	const struct volume *v = w->step->want_record;
+	const char *name = w->step->name, *add[2], *del[3];
+	size_t n = 0;
+	int r;
+
+	if (!instance)
+		return err_set(e, -ENOENT, "the clone %s that it is for isn't there", v->seed_of);
+	w->progress(w, "writing", 0, 0);
+	if (is && is->seed)
+		del[n++] = arena_printf(w->arena, TAG_SEED "=%s", is->seed);
+	if (is && is->instance)
+		del[n++] = arena_printf(w->arena, TAG_INSTANCE "=%s", is->instance);
+	r = n ? lvm_tag(v->storage, name, NULL, 0, del, n, e) : 0;
+	if (r == 0)
+		r = seed_fill(w->arena, v->storage, name, v->seed_text, instance, e);
+	if (r < 0)
+		return r;
+	add[0] = arena_printf(w->arena, TAG_SEED "=%s", v->seed);
+	add[1] = arena_printf(w->arena, TAG_INSTANCE "=%s", instance);
+	del[0] = TAG_STATE "=filling";
+	return lvm_tag(v->storage, name, add, 2, del, is ? 0 : 1, e);
+}
 
 static int create(struct work *w, struct err *e)
 {
@@ -431,6 +525,11 @@ static int create(struct work *w, struct err *e)
 	}
 	tags[n++] = arena_printf(w->arena, TAG_ID "=%s", w->step->uuid);
 	tags[n++] = arena_printf(w->arena, TAG_NAME "=%s", name);
+	if (v->seed) {
+		tags[n++] = TAG_STATE "=filling";
+		r = lvm_thin_create(v->storage, STORAGE_POOL, name, v->size, tags, n, e);
+		return r < 0 ? r : fill_seed(w, instance_of(l, v), NULL, e);
+	}
 	if (!v->base) {
 		if (!v->thin)
 			return lvm_linear_create(v->storage, name, v->size, tags, n, e);
@@ -471,6 +570,9 @@ static int update(struct work *w, struct err *e)
 	}
 	if (r == 0 && !is->active)
 		r = lvm_activate(is->storage, w->step->name, true, e);
+	if (r == 0 &&
+	    (changes_has(&w->step->changes, "seed") || changes_has(&w->step->changes, "instance")))
+		r = fill_seed(w, instance_of(lvm_facts(w->facts), v), is, e);
 	if (r == 0 && is->kept)
 		r = lvm_tag(is->storage, w->step->name, NULL, 0, &kept, 1, e);
 	return r;
@@ -488,8 +590,10 @@ static int volume_apply(struct work *w, struct err *e)
 		v = w->step->have_record;
 		keep = v && field_is_set(&volume_table, v, "keep") ? v->keep : TOMBSTONES_KEEP_S;
 		v = w->now->record;
-		r = w->now->half_made ? lvm_remove(v->storage, w->step->name, e)
-				      : tombstone_bury(w->arena, w->now->data, time(NULL), keep, e);
+		/* What a seed holds is the manifest's, and may be secret. */
+		r = w->now->half_made || v->seed
+			    ? lvm_remove(v->storage, w->step->name, e)
+			    : tombstone_bury(w->arena, w->now->data, time(NULL), keep, e);
 		return r == -ENOENT ? 0 : r;
 	} else {
 		r = update(w, e);
@@ -510,6 +614,7 @@ const struct kind kind_volume = {
 	.table = &volume_table,
 	.readers = volume_readers,
 	.prepare = volume_prepare,
+	.wanted = volume_wanted,
 	.met = volume_met,
 	.actual = volume_actual,
 	.decide = volume_decide,

@@ -14,6 +14,9 @@ struct volume {
 	bool thin;
 	const char *base; /* sha256 of the file that a clone comes from; NULL: an empty volume */
 	const char *kernel, *initrd; /* of a clone: sha256 of the boot files that came with it; may be NULL */
+	/* Of a cloud-init disk: sha256 of its text, the text, the clone ("vg0/web.root") that is the instance,
+	 * and the instance itself: that clone's LVM UUID, once it is there. */
+	const char *seed, *seed_text, *seed_of, *instance;
 	const char *path; /* /dev/STORAGE/NAME */
 	bool active;
 	bool kept; /* undeleted: stays though no manifest names it */
@@ -37,6 +40,9 @@ const char *volume_path(struct arena *a, const char *storage, const char *name);
 void volume_boot(struct resource *volume, const char *kernel_sha256, const char *initrd_sha256);
 /* Whether it is there, whole, and can be used. */
 bool volume_there(const struct facts *f, const struct resource *volume);
+/* It holds what cloud-init is told. `of`: the clone that is the instance; NULL: the domain is. */
+void volume_seed(struct arena *a, struct resource *volume, const char *text, const char *of,
+		 const char *domain_uuid);
 /* Whether that clone comes from another digest than wanted ("behind"); false where unknown. */
 bool volume_behind(const struct facts *f, const struct resource *volume);
 
