@@ -31,6 +31,7 @@ int verb_facts(int argc, char **argv);
 int verb_start(int argc, char **argv);
 int verb_stop(int argc, char **argv);
 int verb_restart(int argc, char **argv);
+int verb_rebuild(int argc, char **argv);
 int verb_undelete(int argc, char **argv);
 int verb_trash(int argc, char **argv);
 int verb_schema(int argc, char **argv);

@@ -20,6 +20,7 @@ const struct verb verbs[] = {
 	{"start", verb_start, false},
 	{"stop", verb_stop, false},
 	{"restart", verb_restart, false},
+	{"rebuild", verb_rebuild, false},
 	{"undelete", verb_undelete, false},
 	{"trash", verb_trash, false},
 	{"schema", verb_schema, false},

@@ -300,12 +300,22 @@ static void note_unknown(struct planner *p)
 	}
 }
 
-static void hold_back(struct planner *p, enum impact allowed)
+/* Leave that is given for one resource holds for what it implies, and for nobody it merely needs. */
+static bool is_meant(const struct step *s, const char *only)
+{
+	const char *name = only ? strchr(only, '/') : NULL;
+	size_t n = name ? strlen(name + 1) : 0;
+
+	return !name || (strncmp(s->name, name + 1, n) == 0 && (s->name[n] == '\0' || s->name[n] == '.'));
+}
+
+static void hold_back(struct planner *p, enum impact wide, const char *only)
 {
 	struct plan *plan = p->plan;
 
 	for (size_t i = 0; i < plan->n; i++) {
 		struct step *s = &plan->steps[i];
+		enum impact allowed = is_meant(s, only) ? wide : MIN_OF(wide, IMPACT_LIVE);
 
 		if (s->impact > allowed)
 			step_hold(s, HOLD_IMPACT,
@@ -399,7 +409,7 @@ struct plan *plan_make(const struct manifest *m, const struct facts *f,
 	order_steps(plan, m, f, &p.survey);
 	if (graph_sort(plan, NULL) < 0)
 		plan->refusal = "the steps wait for each other in a circle"; /* a bug of ours */
-	hold_back(&p, o->allowed);
+	hold_back(&p, o->allowed, o->only);
 	if (o->only)
 		keep_only(&p, o->only);
 	return plan;

@@ -63,6 +63,7 @@ static bool load(struct arena *a, const char *path, struct intent_domain *ret)
 	ret->timeout = (uint64_t)get_count(o, "timeout");
 	ret->at_once = json_object_get_boolean(json_object_object_get(o, "at_once"));
 	ret->restart_domid = get_count(o, "restart_domid");
+	ret->rebuild = json_flag(o, "rebuild");
 	ret->crashes = get_count(o, "crashes");
 	ret->crashed = get_count(o, "crashed");
 	stopped = word_find(intent_stop_words, json_text(o, "stopped"));
@@ -111,7 +112,7 @@ static int save(const char *path, const struct intent_domain *i, struct err *e)
 	_cleanup_json_ json_object *o = NULL;
 	const char *text;
 
-	if (i->stopped == INTENT_RUN && i->restart_domid == 0 && i->crashes == 0)
+	if (i->stopped == INTENT_RUN && i->restart_domid == 0 && i->crashes == 0 && !i->rebuild)
 		return file_remove(path, e);
 	o = json_object_new_object();
 	json_put_text(o, "uuid", i->uuid);
@@ -126,6 +127,8 @@ static int save(const char *path, const struct intent_domain *i, struct err *e)
 		json_object_object_add(o, "at_once", json_object_new_boolean(true));
 	if (i->restart_domid)
 		json_object_object_add(o, "restart_domid", json_object_new_int64(i->restart_domid));
+	if (i->rebuild)
+		json_object_object_add(o, "rebuild", json_object_new_boolean(true));
 	if (i->crashes) {
 		json_object_object_add(o, "crashes", json_object_new_int64(i->crashes));
 		json_object_object_add(o, "crashed", json_object_new_int64(i->crashed));
@@ -228,6 +231,17 @@ int intent_restart(const struct intent_who *who, int64_t domid, int64_t timeout_
 	struct restart s = {domid, timeout_s};
 
 	return change(who, set_restart, &s, e);
+}
+
+static void set_rebuild(struct intent_domain *i, const struct intent_who *who, const void *data)
+{
+	set_start(i, who, NULL);
+	i->rebuild = true;
+}
+
+int intent_rebuild(const struct intent_who *who, struct err *e)
+{
+	return change(who, set_rebuild, NULL, e);
 }
 
 static void set_crash(struct intent_domain *i, const struct intent_who *who, const void *data)

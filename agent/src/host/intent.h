@@ -30,6 +30,7 @@ struct intent_domain {
 	uint64_t timeout;      /* for the guest to shut down, where asked for; 0: the manifest's */
 	bool at_once;          /* it isn't asked to shut down at all */
 	int64_t restart_domid; /* restart asked for while the domain had this id; 0: not */
+	bool rebuild;          /* `manor rebuild`: its clones that are behind are to be made anew */
 	int64_t crashes;       /* in a row */
 	int64_t crashed;       /* when the last was seen */
 };
@@ -52,6 +53,8 @@ int intent_stop(const struct intent_who *who, enum intent_stop how, const char *
 		int64_t timeout_s, struct err *e);
 int intent_start(const struct intent_who *who, struct err *e); /* clears stop and crashes */
 int intent_restart(const struct intent_who *who, int64_t domid, int64_t timeout_s, struct err *e);
+/* Until it is started from new clones. */
+int intent_rebuild(const struct intent_who *who, struct err *e);
 /* The `crashes`-th in a row. */
 int intent_crash(const struct intent_who *who, int64_t crashes, struct err *e);
 int intent_forget(const char *name, struct err *e); /* the domain left the manifest */

@@ -95,7 +95,7 @@ static int create(struct work *w, const struct xen_domain *asked, struct err *e)
 	int r;
 
 	/* A stop or restart that this fulfils or overrules; the count of crashes stays. */
-	if (i && (i->stopped != INTENT_RUN || i->restart_domid)) {
+	if (i && (i->stopped != INTENT_RUN || i->restart_domid || i->rebuild)) {
 		r = intent_start(&me, e);
 		if (r < 0)
 			return r;
@@ -352,6 +352,8 @@ int domain_apply(struct work *w, struct err *e)
 		return settle(w, e);
 	case ACTION_REMOVE:
 		return remove_(w, e);
+	case ACTION_REBUILD: /* its volumes are, not it */
+		break;
 	}
 	return err_set(e, -EINVAL, "no such action for a domain");
 }

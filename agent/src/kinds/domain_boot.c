@@ -76,6 +76,21 @@ static const char *cached(struct arena *a, const struct facts *f, const char *sh
 		       : NULL;
 }
 
+static bool asked_to_rebuild(const struct facts *f, const struct resource *domain)
+{
+	const struct intent_domain *i = domain_intent(f, domain->name, domain->uuid);
+
+	return i && i->rebuild;
+}
+
+bool domain_rebuild(const struct facts *f, const struct manifest *m, const char *volume)
+{
+	_cleanup_(freep) char *name = xasprintf("%.*s", (int)strcspn(volume, "."), volume);
+	const struct resource *domain = volume[strlen(name)] ? manifest_find(m, "domain", name) : NULL;
+
+	return domain && asked_to_rebuild(f, domain);
+}
+
 /* The clone that this domain runs on and that is behind its template; NULL: none. */
 static const struct lvm_lv *clone_behind(const struct facts *f, const struct manifest *m,
 					 const struct domain *d)
@@ -99,6 +114,9 @@ const void *domain_wanted(struct arena *a, const struct facts *f, const struct m
 	const char *kernel, *initrd, *path, *initrd_path = BOOT_NONE;
 	struct domain *copy;
 
+	/* Made anew, it comes with the template's of now. */
+	if (asked_to_rebuild(f, r))
+		return d;
 	/* A path is what the operator means now; a template's file is what belongs to the disk. */
 	if (!lv || !d->kernel || strchr(d->kernel, '/') || (d->initrd && strchr(d->initrd, '/')))
 		return d;

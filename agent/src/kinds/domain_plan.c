@@ -595,6 +595,65 @@ static void decide_running(struct planning *p, const struct resource *want,
 	}
 }
 
+/* The volumes of its that are to be made anew, by their numbers in the plan. */
+static size_t rebuilt(const struct planning *p, const struct resource *want, size_t *ret)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->plan->n; i++) {
+		const struct step *s = &p->plan->steps[i];
+
+		for (size_t k = 0; s->action == ACTION_REBUILD && k < want->n_needs; k++)
+			if (want->needs[k] == s->want) {
+				ret[n++] = i;
+				break;
+			}
+	}
+	return n;
+}
+
+/* Down, then its clones anew, then up: three steps, each of which finds out where it was cut off. */
+static bool decide_rebuild(struct planning *p, const struct resource *want,
+			   const struct actual *have)
+{
+	const struct intent_domain *i = domain_intent(p->facts, want->name, want->uuid);
+	size_t *volumes, n, stop = SIZE_MAX;
+	struct step *s;
+
+	if (!i || !i->rebuild)
+		return false;
+	volumes = arena_alloc(p->arena, (p->plan->n + 1) * sizeof(*volumes));
+	n = rebuilt(p, want, volumes);
+	if (n == 0)
+		return false; /* done, but for the start */
+	for (size_t k = 0; k < p->plan->n; k++) {
+		s = &p->plan->steps[k];
+		if (s->want == want && s->action == ACTION_CREATE)
+			return true; /* this was said */
+	}
+	for (size_t k = 0; k < p->plan->n; k++)
+		if (p->plan->steps[k].want == want)
+			step_drop(&p->plan->steps[k]);
+	if (have) {
+		s = plan_add(p->plan, ACTION_STOP, &kind_domain, want->name, want->uuid);
+		s->impact = IMPACT_LIVE;
+		s->why = "to be rebuilt, asked for by hand";
+		set_timeout(s, want->record);
+		stop = p->plan->n - 1;
+		for (size_t k = 0; k < n; k++)
+			step_after(p->plan, &p->plan->steps[volumes[k]], stop, true);
+	}
+	s = plan_add(p->plan, ACTION_CREATE, &kind_domain, want->name, want->uuid);
+	s->impact = IMPACT_LIVE;
+	s->why = "rebuilt";
+	set_timeout(s, want->record);
+	for (size_t k = 0; k < n; k++)
+		step_after(p->plan, s, volumes[k], true);
+	if (stop != SIZE_MAX)
+		step_after(p->plan, s, stop, true);
+	return true;
+}
+
 void domain_decide(struct planning *p, const struct resource *want, const struct actual *have,
 		   struct step *step)
 {
@@ -606,6 +665,8 @@ void domain_decide(struct planning *p, const struct resource *want, const struct
 			set_timeout(step, have->record);
 		return;
 	}
+	if (decide_rebuild(p, want, have))
+		return;
 	if (!have) {
 		decide_absent(p, want, step);
 		return;

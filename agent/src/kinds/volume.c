@@ -11,6 +11,7 @@
 
 #include "base/num.h"
 #include "host/blk.h"
+#include "kinds/domain.h"
 #include "kinds/kinds.h"
 #include "kinds/lvm_facts.h"
 #include "kinds/seed.h"
@@ -415,16 +416,57 @@ static void decide_update(struct planning *p, const struct resource *want,
 	}
 }
 
+/* The step learns how long its storage keeps tombstones; " until DAY", for its words. */
+static const char *bury(struct planning *p, const struct volume *v, struct step *s)
+{
+	struct volume *going = arena_alloc(p->arena, sizeof(*going));
+	char day[32] = "";
+	time_t expires;
+	struct tm tm;
+
+	*going = *v;
+	going->keep = storage_keeps(p->manifest, v->storage);
+	field_mark(&volume_table, going, "keep");
+	s->have_record = going;
+	if (!going->keep)
+		return ", kept until it is emptied";
+	expires = (time_t)(p->facts->time + (int64_t)going->keep);
+	if (gmtime_r(&expires, &tm))
+		strftime(day, sizeof(day), "%Y-%m-%d", &tm);
+	return arena_printf(p->arena, " until %s", day);
+}
+
+/* Once, whatever else differs: the new one is as the manifest says. */
+static void add_rebuild(struct planning *p, const struct resource *want, const struct actual *have)
+{
+	const struct volume *v = want->record, *is = have->record;
+	char name[LVM_BASE_TEXT];
+	struct step *s;
+
+	for (size_t i = 0; i < p->plan->n; i++) {
+		s = &p->plan->steps[i];
+		if (s->want != want)
+			continue;
+		if (s->action == ACTION_REBUILD)
+			return;
+		step_drop(s);
+	}
+	s = plan_add(p->plan, ACTION_REBUILD, &kind_volume, want->name, want->uuid);
+	s->impact = IMPACT_LIVE; /* the person who named it gave leave */
+	s->why = arena_printf(p->arena,
+			      "clone %s → %s/%s; the one of %.12s… becomes a tombstone%s",
+			      lvm_base_name(v->base, name), v->storage, want->name, is->base,
+			      bury(p, is, s));
+	s->serial = arena_printf(p->arena, "vg/%s", v->storage);
+	s->timeout_s = STEP_TIMEOUT_S;
+}
+
 static void volume_decide(struct planning *p, const struct resource *want,
 			  const struct actual *have, struct step *step)
 {
 	struct arena *a = p->arena;
-	char day[32] = "";
 	const struct volume *v;
-	struct volume *going;
 	const char *trouble;
-	time_t expires;
-	struct tm tm;
 
 	if (have && want && !have->half_made) {
 		const char *note = behind(a, want->record, ((struct volume *)have->record)->base);
@@ -433,26 +475,19 @@ static void volume_decide(struct planning *p, const struct resource *want,
 			plan_note(p->plan, NOTE_KEPT, arena_printf(a, "volume/%s", want->name),
 				  note);
 	}
+	if (have && want && !have->half_made && volume_behind(p->facts, want) &&
+	    domain_rebuild(p->facts, p->manifest, want->name)) {
+		add_rebuild(p, want, have);
+		return; /* a step that was found may have moved, and what it is about goes */
+	}
 	if (!step)
 		return;
 	v = want ? want->record : have->record;
 	step->serial = arena_printf(a, "vg/%s", v->storage);
 	step->timeout_s = STEP_TIMEOUT_S;
 	if (!want) {
-		going = arena_alloc(a, sizeof(*going));
-		*going = *v;
-		going->keep = storage_keeps(p->manifest, v->storage);
-		field_mark(&volume_table, going, "keep");
-		step->have_record = going;
-		expires = (time_t)(p->facts->time + (int64_t)going->keep);
-		if (gmtime_r(&expires, &tm))
-			strftime(day, sizeof(day), "%Y-%m-%d", &tm);
-		step->why = arena_printf(a, "%s/%s becomes a tombstone until %s", v->storage,
-					 step->name, day);
-		if (!going->keep)
-			step->why = arena_printf(
-				a, "%s/%s becomes a tombstone, kept until it is emptied",
-				v->storage, step->name);
+		step->why = arena_printf(a, "%s/%s becomes a tombstone%s", v->storage, step->name,
+					 bury(p, v, step));
 		if (v->seed)
 			step->why = "what cloud-init was told: removed";
 		if (have->half_made)
@@ -499,17 +534,18 @@ static int fill_seed(struct work *w, const char *instance, const struct volume *
 	return lvm_tag(v->storage, name, add, 2, del, is ? 0 : 1, e);
 }
 
-static int create(struct work *w, struct err *e)
+/* `buried`: the facts are from before it was. */
+static int create(struct work *w, bool buried, struct err *e)
 {
 	const char *name = w->step->name;
 	const struct volume *v = w->step->want_record;
 	const struct lvm_facts *l = lvm_facts(w->facts);
-	const struct lvm_lv *there = lvm_lv(l, v->storage, name), *base;
+	const struct lvm_lv *there = buried ? NULL : lvm_lv(l, v->storage, name), *base;
 	const char *tags[5];
 	size_t n = 0;
 	int r;
 
-	if (w->now && w->now->half_made) {
+	if (w->now && w->now->half_made && !buried) {
 		const struct lvm_lv *half = w->now->data;
 
 		/* Where it lies, which need not be where it is wanted now. */
@@ -578,22 +614,30 @@ static int update(struct work *w, struct err *e)
 	return r;
 }
 
+static uint64_t keeps(const struct work *w)
+{
+	const struct volume *v = w->step->have_record;
+
+	return v && field_is_set(&volume_table, v, "keep") ? v->keep : TOMBSTONES_KEEP_S;
+}
+
 static int volume_apply(struct work *w, struct err *e)
 {
 	const struct volume *v;
-	uint64_t keep;
 	int r;
 
 	if (w->step->action == ACTION_CREATE) {
-		r = create(w, e);
+		r = create(w, false, e);
+	} else if (w->step->action == ACTION_REBUILD) {
+		r = w->now ? tombstone_bury(w->arena, w->now->data, time(NULL), keeps(w), e) : 0;
+		if (r == 0)
+			r = create(w, true, e);
 	} else if (w->step->action == ACTION_REMOVE) {
-		v = w->step->have_record;
-		keep = v && field_is_set(&volume_table, v, "keep") ? v->keep : TOMBSTONES_KEEP_S;
 		v = w->now->record;
 		/* What a seed holds is the manifest's, and may be secret. */
 		r = w->now->half_made || v->seed
 			    ? lvm_remove(v->storage, w->step->name, e)
-			    : tombstone_bury(w->arena, w->now->data, time(NULL), keep, e);
+			    : tombstone_bury(w->arena, w->now->data, time(NULL), keeps(w), e);
 		return r == -ENOENT ? 0 : r;
 	} else {
 		r = update(w, e);

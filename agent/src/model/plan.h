@@ -16,6 +16,7 @@ enum action {
 	ACTION_CREATE,  /* absent, or half-made and to be made again */
 	ACTION_UPDATE,  /* while it runs */
 	ACTION_RESTART, /* stop and start with the new values; disks kept */
+	ACTION_REBUILD, /* made anew from what it should come from; what was there is kept aside */
 	ACTION_REMOVE,  /* ours, no longer wanted */
 	ACTION_START,   /* there, wanted running, isn't */
 	ACTION_STOP,    /* there, wanted stopped (a person's intent) */

@@ -128,3 +128,11 @@ int intent_forget(const char *name, struct err *e)
 	drop(name);
 	return 0;
 }
+
+int intent_rebuild(const struct intent_who *who, struct err *e)
+{
+	FAKE_FAIL(e);
+	drop(who->name);
+	of(who)->rebuild = true;
+	return 0;
+}
