@@ -66,7 +66,7 @@ static int user_of(struct device *d, const char *number, int writes)
 			    strcmp(d->path + strlen(d->path) - strlen(own), own) == 0)
 				continue;
 			if (clashes(d, path, number, writes))
-				found = atoi(domains[i]);
+				found = (int)strtol(domains[i], NULL, 10);
 		}
 		free(devices);
 	}

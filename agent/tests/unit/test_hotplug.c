@@ -105,7 +105,7 @@ char **xs_directory(struct xs_handle *h, xs_transaction_t t, const char *path, u
 	list = calloc(1, size + 1);
 	to = (char *)(list + n);
 	for (size_t k = 0; k < n; k++, to += 64)
-		list[k] = strcpy(to, names[k]);
+		list[k] = memcpy(to, names[k], 64);
 	*num = (unsigned)n;
 	return list;
 }
