@@ -17,7 +17,7 @@
 #define BACKOFF_MAX_S    300
 #define CALM_S           600 /* a domain that ran so long begins its back-off anew */
 #define MIB              (UINT64_C(1) << 20)
-#define MEMORY_WHY       128
+#define MEMORY_WHY       160
 
 const struct intent_domain *domain_intent(const struct facts *f, const char *name, const char *uuid)
 {
@@ -414,8 +414,10 @@ static bool has_memory(struct planning *p, const struct domain *d, const struct 
 	}
 	if (need + taken <= room)
 		return true;
-	snprintf(why, MEMORY_WHY, "does not fit: needs %s, Xen has %s free for it",
-		 num_size(a, need), num_size(b, room > taken ? room - taken : 0));
+	snprintf(
+		why, MEMORY_WHY,
+		"does not fit: needs %s, Xen has %s free for it; lower its memory, or stop a domain",
+		num_size(a, need), num_size(b, room > taken ? room - taken : 0));
 	return false;
 }
 

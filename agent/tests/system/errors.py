@@ -78,7 +78,7 @@ def a_missing_kernel_and_memory_that_is_not_there_stop_only_their_domain(host):
     text = host.write(wrong)
     done = host.apply(code=1)
     cites(done, text, ("domains", "bare", "kernel"), "/nowhere/vmlinuz")
-    cites(done, text, ("domains", "huge", "memory"), "MiB")
+    cites(done, text, ("domains", "huge", "memory"), "does not fit")
     expect("besides" in host.links(), "the rest didn't go on", done)
     expect(host.domains() == before, "guests were touched, or half of one was left", before, host.domains())
     host.apply(standard())
