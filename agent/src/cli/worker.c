@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * manor worker step | read NAME | watch-xen: Manor's own processes; see engine/worker.h for what they
- * are asked and answer.
+ * are asked and answer. manor worker stop-guests: what systemd runs when the host goes down.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -9,14 +9,18 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 
+#include "base/log.h"
 #include "base/str.h"
 #include "cli/cli.h"
+#include "cli/loop.h"
+#include "engine/converge.h"
 #include "engine/perform.h"
 #include "host/xen_events.h"
 #include "kinds/kinds.h"
 #include "model/record_json.h"
 
 #define REQUEST_BYTES (64u << 20)
+#define STOP_JOBS     100 /* guests that end take no work, but time */
 
 /* Libraries print to standard output as they like; the protocol has a descriptor of its own. */
 static FILE *answer;
@@ -115,6 +119,47 @@ static int work_watch(void)
 	return say_result(r, NULL, NULL, &e);
 }
 
+static void on_event(void *data, json_object *event)
+{
+	const char *state = json_text(event, "state"), *text = json_text(event, "text");
+	const char *message = json_text(json_member(event, "error", json_type_object), "message");
+
+	if (streq(json_text(event, "event"), "step") && (!streq(state, "running") || text))
+		log_info("%s %s: %s", json_text(event, "id"), state,
+			 message ? message : text ? text : "");
+	else if (streq(json_text(event, "event"), "waiting"))
+		log_info("waiting: %s", text ? text : "");
+}
+
+static void on_ended(void *data, enum converge_result result, const struct converge *c)
+{
+	struct loop *l = data;
+
+	/* Where nothing is in force there are no guests of ours. */
+	sd_event_exit(l->event, result == CONVERGE_FAILED || result == CONVERGE_REFUSED);
+}
+
+static int stop_guests(void)
+{
+	_cleanup_(loop_done) struct loop l = {0};
+	struct converge_options o = {
+		.kinds = all_kinds,
+		.readers = all_readers,
+		.plan = {.allowed = IMPACT_LIVE},
+		.rest = &kind_domain,
+		.jobs = STOP_JOBS,
+		.event = on_event,
+		.ended = on_ended,
+		.data = &l,
+	};
+
+	log_init(getenv("MANOR_DEBUG") ? LOG_DEBUG_ : LOG_INFO_, getenv("JOURNAL_STREAM") != NULL);
+	if (loop_init(&l) < 0)
+		return EXIT_FAILED;
+	converge_start(l.event, &o);
+	return sd_event_loop(l.event) == 0 ? EXIT_FINE : EXIT_FAILED;
+}
+
 int verb_worker(int argc, char **argv)
 {
 	int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 10);
@@ -130,6 +175,8 @@ int verb_worker(int argc, char **argv)
 		return work_read(argv[2]);
 	if (argc == 2 && streq(argv[1], "watch-xen"))
 		return work_watch();
+	if (argc == 2 && streq(argv[1], "stop-guests"))
+		return stop_guests();
 	fprintf(stderr, "manor worker: this is Manor's own; it is not for people\n");
 	return EXIT_BAD;
 }

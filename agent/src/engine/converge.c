@@ -14,6 +14,7 @@
 #include "engine/aside.h"
 #include "engine/observe.h"
 #include "engine/perform.h"
+#include "engine/rest.h"
 #include "engine/run.h"
 #include "engine/store.h"
 #include "engine/worker.h"
@@ -579,7 +580,8 @@ static void on_facts(void *data, struct facts *facts)
 
 	c->facts = facts;
 	po.only = c->only;
-	c->plan = plan_make(c->manifest, facts, &po);
+	c->plan = c->o.rest ? plan_rest(c->manifest, facts, c->o.rest)
+			    : plan_make(c->manifest, facts, &po);
 	if (c->only && (c->given || c->file) && !c->fell_back)
 		look_at_only(c, &po);
 	aside_hold(c->plan, facts->time);

@@ -42,6 +42,7 @@ struct converge_options {
 	const char *file;         /* else it is read from this plain file; NULL: the one in force */
 	struct plan_options plan;
 	size_t jobs;
+	const struct kind *rest;  /* not that: all of this kind ends (engine/rest.h), as before a power-off */
 	bool plan_only;
 	bool confirm;             /* ask before the first step */
 	bool fall_back;           /* a bad file: go on with the manifest in force */

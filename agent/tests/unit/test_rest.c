@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What ends with the host, and in which order.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "engine/rest.h"
+
+static const struct table no_fields = {.name = "thing", .size = sizeof(struct record)};
+static const char *const no_readers[] = {NULL};
+
+/* "mail" needs "db"; "web" needs what needs it; "left" is in no manifest any more. */
+static void actual(struct arena *a, const struct facts *f, const struct manifest *m,
+		   struct actuals *ret)
+{
+	static const char *const names[] = {"db", "left", "mail", "web", "other"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		struct actual *x = actual_add(a, ret, m->kinds[0], names[i]);
+
+		x->uuid = "u";
+		x->foreign = streq(names[i], "other");
+	}
+}
+
+static const struct kind thing = {
+	.name = "thing", .table = &no_fields, .readers = no_readers, .actual = actual,
+};
+
+static void those_who_need_one_end_before_it(void **state)
+{
+	const struct kind *const kinds[] = {&thing, NULL};
+	_cleanup_arena_ struct arena *a = arena_new();
+	struct manifest m = {.arena = a, .kinds = kinds};
+	struct resource db = {.kind = &thing, .name = "db"}, mail = {.kind = &thing, .name = "mail"};
+	struct resource web = {.kind = &thing, .name = "web"};
+	_cleanup_facts_ struct facts *f = facts_new();
+	_cleanup_plan_ struct plan *p = NULL;
+	static const char *const order[] = {"left", "web", "mail", "db"};
+
+	manifest_add(&m, &db);
+	manifest_add(&m, &mail);
+	manifest_add(&m, &web);
+	resource_needs(&m, &mail, &db);
+	resource_needs(&m, &web, &mail);
+	p = plan_rest(&m, f, &thing);
+	assert_null(p->refusal);
+	assert_int_equal(p->n, ARRAY_SIZE(order));
+	for (size_t i = 0; i < p->n; i++) {
+		assert_string_equal(p->steps[i].name, order[i]);
+		assert_int_equal(p->steps[i].action, ACTION_STOP);
+		assert_true(step_todo(&p->steps[i]));
+	}
+	assert_int_equal(p->steps[3].n_after, 2);
+	assert_false(p->steps[3].after[0].required);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(those_who_need_one_end_before_it),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
