@@ -16,8 +16,11 @@ def newer():
 
 def boot_files(host, name):
     about = host.sh(f"xenstore-read /local/domain/{host.domid(name)}/manor/about")
-    return {line.split("=", 1)[0]: line.split("=", 1)[1] for line in about.splitlines()
-            if line.startswith(("kernel=", "initrd="))}
+    # xenstore-read prints a line's end as \n.
+    lines = about.replace("\\n", "\n").splitlines()
+    found = {line.split("=", 1)[0]: line.split("=", 1)[1] for line in lines if line.startswith(("kernel=", "initrd="))}
+    expect(len(found) == 2, "its marks don't say what it booted", about)
+    return found
 
 
 @test
