@@ -59,8 +59,8 @@ static int memory_follows(struct xen_ctx *x, int64_t domid, int64_t start, int64
 		       mib(now), wait_s);
 }
 
-int xen_set_memory(int64_t domid, uint64_t bytes, unsigned wait_s, const struct xen_watcher *w,
-		   struct err *e)
+static int set_memory(int64_t domid, uint64_t bytes, unsigned wait_s, const struct xen_watcher *w,
+		      struct err *e)
 {
 	_cleanup_xen_ struct xen_ctx x;
 	int64_t kb = (int64_t)(bytes / KIB), old, most, start, slack;
@@ -76,7 +76,6 @@ int xen_set_memory(int64_t domid, uint64_t bytes, unsigned wait_s, const struct 
 	old = xen_get_int(&x, start, "/local/domain/%d/memory/target", (int)domid);
 	most = xen_get_int(&x, (int64_t)info.max_memkb, "/local/domain/%d/memory/static-max",
 			   (int)domid);
-	err_at(e, "memory");
 	if (kb > most)
 		return err_set(e, -ERANGE, "%llu MiB is more than its maxmem, %llu MiB", mib(kb),
 			       mib(most));
@@ -99,6 +98,17 @@ int xen_set_memory(int64_t domid, uint64_t bytes, unsigned wait_s, const struct 
 			 "its kernel may have no balloon driver, or no memory to give: restart it "
 			 "with the new value");
 	}
+	return r;
+}
+
+/* The field is named on failure only: what changes next may fail as well. */
+int xen_set_memory(int64_t domid, uint64_t bytes, unsigned wait_s, const struct xen_watcher *w,
+		   struct err *e)
+{
+	int r = set_memory(domid, bytes, wait_s, w, e);
+
+	if (r < 0)
+		err_at(e, "memory");
 	return r;
 }
 
@@ -130,8 +140,8 @@ static int ask_vcpus(struct xen_ctx *x, int64_t domid, int64_t n, int64_t most, 
 	return rc ? xen_fail(x, e, -EIO, rc, "ask for %lld vcpus", (long long)n) : 0;
 }
 
-int xen_set_vcpus(int64_t domid, int64_t vcpus, unsigned wait_s, const struct xen_watcher *w,
-		  struct err *e)
+static int set_vcpus(int64_t domid, int64_t vcpus, unsigned wait_s, const struct xen_watcher *w,
+		     struct err *e)
 {
 	_cleanup_xen_ struct xen_ctx x;
 	double until = xen_clock() + wait_s;
@@ -144,7 +154,6 @@ int xen_set_vcpus(int64_t domid, int64_t vcpus, unsigned wait_s, const struct xe
 	if (r < 0)
 		return r;
 	most = xen_max_vcpus(&info);
-	err_at(e, "vcpus");
 	if (vcpus < 1 || vcpus > most)
 		return err_set(e, -ERANGE, "%lld vcpus are not within 1 and its maxvcpus, %lld",
 			       (long long)vcpus, (long long)most);
@@ -173,6 +182,16 @@ int xen_set_vcpus(int64_t domid, int64_t vcpus, unsigned wait_s, const struct xe
 	return err_set(e, -ETIMEDOUT,
 		       "the guest did not follow: it still uses %lld vcpus after %us",
 		       (long long)now, wait_s);
+}
+
+int xen_set_vcpus(int64_t domid, int64_t vcpus, unsigned wait_s, const struct xen_watcher *w,
+		  struct err *e)
+{
+	int r = set_vcpus(domid, vcpus, wait_s, w, e);
+
+	if (r < 0)
+		err_at(e, "vcpus");
+	return r;
 }
 
 /* Both ends in state 4 (XenbusStateConnected), unless the guest can't be expected to act. */
