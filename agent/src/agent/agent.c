@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "engine/store.h"
 #include "engine/worker.h"
+#include "host/xen_events.h"
 
 #define SETTLE_US      (300 * 1000ull)    /* events come in flocks */
 #define BACKOFF_US     (5 * 1000000ull)   /* after a failure, doubling … */
@@ -342,12 +343,14 @@ static void watch_later(struct agent *a)
 		abort();
 }
 
-/* A guest that ended isn't kept waiting for long by what else fails here. */
+/* A guest that ended isn't kept waiting for long by what else fails here. What comes and goes otherwise
+ * may be that very thing: a domain that can't be made comes and goes at every try. */
 static void on_xen(void *data, const char *what, uint64_t done, uint64_t total)
 {
 	struct agent *a = data;
 
-	a->not_before = MIN_OF(a->not_before, now_us() + BACKOFF_US);
+	if (streq(what, XEN_EVENT_SHUTDOWN))
+		a->not_before = MIN_OF(a->not_before, now_us() + BACKOFF_US);
 	agent_wake(a, what, false, false);
 }
 

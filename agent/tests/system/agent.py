@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The resident agent: what wakes it, what it goes by, and that no guest feels what happens to it."""
-from lab import WATCHED, changed, expect, standard, test, wait_for, yaml
+from lab import WATCHED, changed, expect, guest, held, standard, test, wait_for, yaml
 
 
 def with_bridge(name):
@@ -90,6 +90,24 @@ def the_host_going_down_ends_its_guests_in_order_and_the_next_boot_has_them(host
         host.sh("systemctl start manor-guests manor")
     for name in ends:
         host.guest_up(name)
+
+
+@test(soak=True)
+def a_guest_that_cannot_be_made_is_tried_more_and_more_seldom(host):
+    """Each try makes a domain that goes again: that is no reason to try at once."""
+    host.start_from(standard())
+    since = host.sh("date '+%Y-%m-%d %H:%M:%S'").strip()
+    with held(host, "mv /usr/lib/manor/hotplug /usr/lib/manor/hotplug.away && "
+                    "printf '#!/bin/sh\\nexit 1\\n' >/usr/lib/manor/hotplug && chmod 755 /usr/lib/manor/hotplug",
+              "mv -f /usr/lib/manor/hotplug.away /usr/lib/manor/hotplug"):
+        host.put(WATCHED, yaml(changed(standard(), "domains", "third", to=guest("third", 4))))
+        wait_for("it fails", lambda: "domain/third:create failed" in host.journal(30), 120, 2)
+        host.sh("sleep 100", timeout=200)
+        tries = host.sh(f"journalctl -b --no-pager -u manor --since '{since}' | "
+                        "grep -c 'domain/third:create failed'")
+        expect(2 <= int(tries) <= 6, f"{tries} tries in 100 s", host.journal(60))
+    host.sh("systemctl reload manor")
+    host.guest_up("third")
 
 
 @test(soak=True)
