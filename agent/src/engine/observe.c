@@ -96,7 +96,12 @@ void observe(sd_event *loop, const struct reader *const *readers,
 		};
 
 		o->ones[i] = (struct one){.all = o, .reader = readers[i]};
-		if (worker_start(loop, &spec, NULL, &e) < 0)
+		if (worker_hangs(name))
+			facts_add_unknown(o->facts, readers[i],
+					  "the reader that took too long hangs still, and doesn't "
+					  "die of SIGKILL: something in the kernel doesn't answer "
+					  "(see dmesg)");
+		else if (worker_start(loop, &spec, NULL, &e) < 0)
 			facts_add_unknown(o->facts, readers[i], e.message);
 		else
 			o->pending++;

@@ -20,6 +20,7 @@
 #define GRACE_US       (10 * 1000000ull)
 
 struct worker {
+	struct worker *other; /* the next that was given up */
 	char *name;
 	pid_t pid;
 	int in, out, err; /* our ends */
@@ -41,8 +42,25 @@ struct worker {
 	struct worker_spec spec;
 };
 
+/* Killed, and not dead yet. */
+static struct worker *given_up;
+
+bool worker_hangs(const char *name)
+{
+	for (const struct worker *w = given_up; w; w = w->other)
+		if (streq(w->name, name))
+			return true;
+	return false;
+}
+
 static void release(struct worker *w)
 {
+	for (struct worker **p = &given_up; *p; p = &(*p)->other) {
+		if (*p != w)
+			continue;
+		*p = w->other;
+		break;
+	}
 	sd_event_source_disable_unref(w->in_source);
 	sd_event_source_disable_unref(w->out_source);
 	sd_event_source_disable_unref(w->err_source);
@@ -265,6 +283,8 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *data)
 	 * waited for, for it may yet change the host. */
 	if (w->spec.lock_fd < 0 && w->spec.ended) {
 		say_why(w);
+		w->other = given_up;
+		given_up = w;
 		w->spec.ended(w->spec.data, w->result, NULL, NULL, &w->error);
 		w->spec.ended = NULL;
 		w->spec.progress = NULL;

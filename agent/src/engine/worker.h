@@ -38,6 +38,9 @@ struct worker_spec {
 void worker_block_signals(void);
 int worker_start(sd_event *loop, const struct worker_spec *spec, struct worker **ret,
 		 struct err *e);
+/* Whether one of that name without a lock was given up and hasn't died yet: it hangs in the kernel, and
+ * another would hang beside it. */
+bool worker_hangs(const char *name);
 /* Asks it to end early (SIGTERM), and unless it is gentle makes it, after the same grace; `ended` still
  * comes. */
 void worker_stop(struct worker *w);

@@ -17,6 +17,7 @@ struct seen {
 	sd_event *loop;
 	int result;
 	unsigned ended, progress;
+	bool hung, stay;
 	char text[256], message[4096];
 	int value;
 };
@@ -36,11 +37,13 @@ static void on_end(void *data, int result, const char *text, json_object *value,
 	struct seen *s = data;
 
 	s->ended++;
+	s->hung = worker_hangs("stubborn");
 	s->result = result;
 	snprintf(s->text, sizeof(s->text), "%s", text ? text : "");
 	snprintf(s->message, sizeof(s->message), "%s", e->message ? e->message : "");
 	s->value = json_object_get_int(value);
-	sd_event_exit(s->loop, 0);
+	if (!s->stay)
+		sd_event_exit(s->loop, 0);
 }
 
 static struct seen run(const char *how, json_object *request, unsigned timeout_ms)
@@ -140,6 +143,30 @@ static void one_that_was_asked_to_end_gets_its_grace(void **state)
 	assert_int_equal(s.value, 7);
 }
 
+/* No second one is started beside it until it has died. */
+static void a_reading_is_given_up_and_known_to_hang(void **state)
+{
+	const char *args[] = {"stubborn", NULL};
+	struct seen s = {.stay = true};
+	struct worker_spec spec = {
+		.name = "stubborn", .args = args, .timeout_ms = 300, .lock_fd = -1,
+		.progress = on_progress, .ended = on_end, .data = &s,
+	};
+	_cleanup_err_ struct err e = {0};
+
+	assert_true(sd_event_new(&s.loop) >= 0);
+	assert_int_equal(worker_start(s.loop, &spec, NULL, &e), 0);
+	while (!s.ended)
+		assert_true(sd_event_run(s.loop, UINT64_MAX) >= 0);
+	assert_int_equal(s.result, -ETIMEDOUT);
+	assert_true(s.hung);
+	for (int i = 0; i < 100 && worker_hangs("stubborn"); i++)
+		assert_true(sd_event_run(s.loop, 100000) >= 0);
+	assert_false(worker_hangs("stubborn"));
+	assert_int_equal(s.ended, 1);
+	sd_event_unref(s.loop);
+}
+
 static void what_libraries_print_does_not_confuse_it(void **state)
 {
 	struct seen s = run("noisy", NULL, 10000);
@@ -173,6 +200,10 @@ static int work(const char *how)
 		signal(SIGTERM, SIG_IGN);
 		sleep(2);
 		printf("{\"result\":0,\"value\":7}\n");
+	} else if (streq(how, "stubborn")) {
+		signal(SIGTERM, SIG_IGN);
+		for (;;)
+			pause();
 	} else if (streq(how, "noisy")) {
 		printf("WARNING: something\n[1, 2]\nnull\n{\"result\":0}\n");
 	}
@@ -189,6 +220,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(one_that_hangs_is_ended_in_time),
 		cmocka_unit_test(one_that_babbles_is_ended),
 		cmocka_unit_test(one_that_was_asked_to_end_gets_its_grace),
+		cmocka_unit_test(a_reading_is_given_up_and_known_to_hang),
 		cmocka_unit_test(what_libraries_print_does_not_confuse_it),
 	};
 
