@@ -139,7 +139,7 @@ void show_plan(struct show *s, json_object *plan, bool in_force)
 	json_object *steps = json_list(plan, "steps");
 	size_t id_width = 0, adds = 0, changes = 0, removes = 0, differ = 0, held = 0;
 	const char *file = s->file ? s->file : "the manifest in force";
-	int hardest = 0, hardest_held = -1;
+	int hardest = 0, hardest_todo = 0, hardest_held = -1;
 	_cleanup_arena_ struct arena *a = arena_new();
 	struct index seen = {0};
 
@@ -156,6 +156,8 @@ void show_plan(struct show *s, json_object *plan, bool in_force)
 		removes += *mark == '-';
 		differ += is_new(a, &seen, step);
 		hardest = MAX_OF(hardest, impact);
+		if (!json_text(step, "hold"))
+			hardest_todo = MAX_OF(hardest_todo, impact);
 		held += json_text(step, "hold") != NULL;
 		/* A kind may hold what no leave would get done: a volume is never shrunk. */
 		if (streq(json_text(step, "hold"), "impact") &&
@@ -181,7 +183,7 @@ void show_plan(struct show *s, json_object *plan, bool in_force)
 		printf(".");
 		if (hardest > IMPACT_LIVE)
 			printf(" Hardest: %s%s.", impact_words[hardest],
-			       hardest_held >= 0 ? "" : " (allowed)");
+			       hardest == hardest_todo ? " (allowed)" : " (held)");
 		printf("\n");
 		if (hardest_held >= 0)
 			printf("Not allowed yet: say --allow %s to have it done too.\n",

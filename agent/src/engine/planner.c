@@ -107,6 +107,19 @@ static void decide(struct planner *p, const struct resource *want, const struct 
 	}
 }
 
+/* A digest within it, as its first digits: "/var/lib/manor/cache/0123456789ab…". */
+static const char *brief(struct arena *a, const char *text)
+{
+	for (const char *s = text; s && *s; s++) {
+		size_t n = strspn(s, "0123456789abcdef");
+
+		if (n == SHA256_TEXT - 1)
+			return arena_printf(a, "%.*s%.12s…%s", (int)(s - text), text, s, s + n);
+		s += n ? n - 1 : 0;
+	}
+	return text;
+}
+
 static const char *change_words(struct arena *a, const struct changes *c)
 {
 	const char *text = NULL;
@@ -118,9 +131,10 @@ static const char *change_words(struct arena *a, const struct changes *c)
 		if (!x->new_text)
 			one = arena_printf(a, "%s: goes", x->path);
 		else if (!x->old_text)
-			one = arena_printf(a, "%s: %s", x->path, x->new_text);
+			one = arena_printf(a, "%s: %s", x->path, brief(a, x->new_text));
 		else
-			one = arena_printf(a, "%s: %s → %s", x->path, x->old_text, x->new_text);
+			one = arena_printf(a, "%s: %s → %s", x->path, brief(a, x->old_text),
+					   brief(a, x->new_text));
 		text = text ? arena_printf(a, "%s, %s", text, one) : one;
 	}
 	return text;
@@ -306,7 +320,8 @@ static bool is_meant(const struct step *s, const char *only)
 	const char *name = only ? strchr(only, '/') : NULL;
 	size_t n = name ? strlen(name + 1) : 0;
 
-	return !name || (strncmp(s->name, name + 1, n) == 0 && (s->name[n] == '\0' || s->name[n] == '.'));
+	return !name ||
+	       (strncmp(s->name, name + 1, n) == 0 && (s->name[n] == '\0' || s->name[n] == '.'));
 }
 
 static void hold_back(struct planner *p, enum impact wide, const char *only)

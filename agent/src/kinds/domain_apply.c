@@ -212,7 +212,10 @@ static int settle(struct work *w, struct err *e)
 	/* First the note, then the end: a husk tells the next plan the same once more. */
 	if (!w->now->half_made && (!i || i->stopped == INTENT_RUN)) {
 		domain_digest(w->step->want_record, digest);
-		r = intent_stop(&me, INTENT_INSIDE, digest, INTENT_TIMEOUT_LEFT, e);
+		r = intent_stop(&me,
+				x->reason == XEN_CRASH || x->reason == XEN_WATCHDOG ? INTENT_CRASHED
+										    : INTENT_INSIDE,
+				digest, INTENT_TIMEOUT_LEFT, e);
 	}
 	if (r == 0)
 		r = xen_destroy(x->domid, e);

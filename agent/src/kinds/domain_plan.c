@@ -50,6 +50,9 @@ int64_t domain_crashes(const struct facts *f, const struct intent_domain *i,
 	/* Without a start that makes sense (the clock was set since) the count begins anew. */
 	if (!i || x->started == 0 || age < 0 || age >= CALM_S)
 		return 0;
+	/* Noted already, by whoever was cut off before the restart. */
+	if (i->crashes > 0 && i->crashed > x->started)
+		return MIN_OF(i->crashes - 1, 62);
 	return MIN_OF(i->crashes, 62);
 }
 
@@ -60,14 +63,16 @@ const char *domain_rest(struct arena *a, const struct facts *f, const struct res
 
 	if (!i || i->stopped == INTENT_RUN)
 		return NULL;
-	if (i->stopped == INTENT_INSIDE) {
+	if (i->stopped != INTENT_BY_HAND) {
 		domain_digest(domain->record, digest);
 		if (!streq(digest, i->digest))
 			return NULL;
 	}
+	num_age(age, (uint64_t)MAX_OF(f->time - i->since, 0));
+	if (i->stopped == INTENT_CRASHED)
+		return arena_printf(a, "crashed %s ago, and on_crash keeps it off", age);
 	return arena_printf(a, "stopped %s %s ago",
-			    i->stopped == INTENT_BY_HAND ? "by hand" : "from inside",
-			    num_age(age, (uint64_t)MAX_OF(f->time - i->since, 0)));
+			    i->stopped == INTENT_BY_HAND ? "by hand" : "from inside", age);
 }
 
 /* What the facts hold → the record that the manifest's is compared with. */
@@ -448,8 +453,8 @@ static void decide_absent(struct planning *p, const struct resource *want, struc
 		rest(p, want, why);
 		return;
 	}
-	if (i && i->stopped == INTENT_INSIDE)
-		step->why = "its manifest changed since it stopped from inside";
+	if (i && i->stopped != INTENT_RUN)
+		step->why = "its manifest changed since it stopped by itself";
 	set_timeout(step, want->record);
 	hold_impossible(p, want, step);
 }
