@@ -7,11 +7,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/inotify.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
-#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "engine/store.h"
@@ -21,6 +19,8 @@
 #define SETTLE_US      (300 * 1000ull)    /* events come in flocks */
 #define BACKOFF_US     (5 * 1000000ull)   /* after a failure, doubling … */
 #define BACKOFF_MAX_US (300 * 1000000ull) /* … to this */
+#define CALM_US        (270 * 1000000ull) /* nothing happened for so long, */
+#define CALM_JITTER_US (60 * 1000000ull)  /* … or up to so much more */
 #define STOP_US        (20 * 1000000ull)  /* steps at hand may take so long to end */
 
 static uint64_t now_us(void)
@@ -58,10 +58,11 @@ static bool busy(const struct agent *a)
 
 void agent_wake(struct agent *a, const char *why, bool file, bool now)
 {
-	log_debug("woken: %s", why);
+	log_debug("woken: %s", why ? why : "it is time");
 	a->wanted = true;
 	a->wanted_file |= file;
-	set(&a->wanted_why, why);
+	if (why)
+		set(&a->wanted_why, why);
 	if (now) {
 		a->failures = 0;
 		a->not_before = 0;
@@ -76,6 +77,8 @@ static void on_event(void *data, json_object *event)
 	const char *word = json_text(event, "event"), *text = json_text(event, "text");
 	const char *id = json_text(event, "id"), *state = json_text(event, "state");
 
+	if (streq(word, "read"))
+		watch_named(run->agent, json_list(event, "named"));
 	if (streq(word, "diagnostics") && text) {
 		log_error("%s", text);
 		if (!run->complaint)
@@ -197,7 +200,8 @@ static void judge(struct agent *a, struct own *run, enum converge_result result,
 		return; /* it came to no judgement */
 	if (text && !a->bad_text)
 		a->bad_since = time(NULL);
-	a->bad_result = result == CONVERGE_REFUSED && !converge_fell_back(c) ? result : CONVERGE_BAD;
+	a->bad_result =
+		result == CONVERGE_REFUSED && !converge_fell_back(c) ? result : CONVERGE_BAD;
 	set(&a->bad_text, text);
 }
 
@@ -211,7 +215,8 @@ static void on_ended(void *data, enum converge_result result, const struct conve
 	if (run->file)
 		judge(a, run, result, c);
 	agent_took_note(a, result, c, NULL, NULL, run->steps);
-	log_info("run ended: %s", converge_result_words[result]);
+	if (run->told || result != CONVERGE_NOTHING)
+		log_info("run ended: %s", converge_result_words[result]);
 	sd_notifyf(0, "STATUS=%s", converge_result_words[result]);
 	if (a->stopping) {
 		release(run);
@@ -227,11 +232,12 @@ static void on_ended(void *data, enum converge_result result, const struct conve
 		 * a bad file waits for a new file. */
 		if (result == CONVERGE_FAILED) {
 			a->wanted = true;
-			a->wanted_file |= run->file && !converge_stored(c) && !converge_fell_back(c);
+			set(&a->wanted_why, "what failed is tried again");
+			a->wanted_file |=
+				run->file && !converge_stored(c) && !converge_fell_back(c);
 		}
 		/* The file is refused: what was in force before goes on being kept. */
-		if (result == CONVERGE_REFUSED && run->file &&
-		    access(STORE_MANIFEST, F_OK) == 0) {
+		if (result == CONVERGE_REFUSED && run->file && access(STORE_MANIFEST, F_OK) == 0) {
 			a->wanted = true;
 			a->not_before = 0;
 			set(&a->wanted_why, "the new manifest is refused: the one in force");
@@ -266,32 +272,19 @@ static int on_wake(sd_event_source *s, uint64_t usec, void *data)
 		return 0;
 	if (!a->wanted_file && access(STORE_MANIFEST, F_OK) < 0)
 		return 0; /* nothing is in force yet: there is nothing to keep */
-	log_info("observing: %s", a->wanted_why ? a->wanted_why : "asked");
+	if (a->wanted_why)
+		log_info("observing: %s", a->wanted_why);
 	o.data = run = xcalloc(1, sizeof(*run));
 	*run = (struct own){
 		.agent = a,
 		.file = a->wanted_file,
+		.told = a->wanted_why != NULL,
 		.steps = json_object_new_array(),
 	};
 	a->wanted = a->wanted_file = false;
+	set(&a->wanted_why, NULL);
 	a->running = run;
 	run->converge = converge_start(a->loop, &o);
-	return 0;
-}
-
-static int on_file(sd_event_source *s, const struct inotify_event *event, void *data)
-{
-	struct agent *a = data;
-	_cleanup_(freep) char *digest = NULL;
-
-	if (event->len && !streq(event->name, "appliance.yaml"))
-		return 0;
-	digest = store_watched_digest();
-	/* Gone or unchanged: the one in force stays. */
-	if (!digest[0] || streq(digest, a->boot_text))
-		return 0;
-	set(&a->boot_text, digest);
-	agent_wake(a, "the manifest changed", true, true);
 	return 0;
 }
 
@@ -412,10 +405,42 @@ json_object *agent_status(const struct agent *a)
 	return o;
 }
 
+static void calm(struct agent *a);
+
+/* Nothing tells of all that changes (by hand, in a pool): so now and then one looks. */
+static int on_calm(sd_event_source *s, uint64_t usec, void *data)
+{
+	struct agent *a = data;
+
+	calm(a);
+	if (!a->wanted && !a->running)
+		agent_wake(a, NULL, watch_news(a), false);
+	return 0;
+}
+
+/* Hosts that were started together look at different times. */
+static void calm(struct agent *a)
+{
+	const char *often = secure_getenv("MANOR_LOOK_EVERY"); /* for tests, in µs */
+	uint64_t wait = CALM_US + (uint64_t)random() % CALM_JITTER_US;
+
+	if (often)
+		wait = strtoull(often, NULL, 10);
+
+	if (!a->calm_timer) {
+		srandom((unsigned)now_us() ^ (unsigned)getpid());
+		if (sd_event_add_time_relative(a->loop, &a->calm_timer, CLOCK_MONOTONIC, wait,
+					       1000000, on_calm, a) < 0)
+			abort();
+		return;
+	}
+	sd_event_source_set_time_relative(a->calm_timer, wait);
+	sd_event_source_set_enabled(a->calm_timer, SD_EVENT_ONESHOT);
+}
+
 static int start(struct agent *a)
 {
 	_cleanup_err_ struct err e = {0};
-	_cleanup_(freep) char *seen = NULL;
 	int r;
 
 	worker_block_signals();
@@ -431,17 +456,11 @@ static int start(struct agent *a)
 		log_error("%s", e.message);
 		return r;
 	}
-	if (file_mkdirs(STORE_WATCHED_DIR, 0755, &e) < 0 ||
-	    sd_event_add_inotify(a->loop, NULL, STORE_WATCHED_DIR, IN_CLOSE_WRITE | IN_MOVED_TO,
-				 on_file, a) < 0)
-		log_warn("changes of %s are not seen: %s", STORE_WATCHED,
-			 e.message ? e.message : "no inotify");
 	watch_xen(a);
-	a->boot_text = store_watched_digest();
-	seen = store_seen_file();
+	calm(a);
 	/* A file that was not looked at yet is news; else what was applied last, perhaps from elsewhere,
 	 * is what this host goes by. */
-	if (a->boot_text[0] && !streq(a->boot_text, seen))
+	if (watch_start(a))
 		agent_wake(a, "start: the manifest is new", true, true);
 	else
 		agent_wake(a, "start", false, true);

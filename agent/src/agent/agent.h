@@ -15,6 +15,7 @@ struct own {
 	struct agent *agent;
 	struct converge *converge;
 	bool file;           /* of the watched file */
+	bool told;           /* something happened: the log says that it looks */
 	char *complaint;     /* the first line of what is wrong with that */
 	json_object *steps;  /* what failed or is held */
 };
@@ -32,7 +33,7 @@ struct agent {
 	unsigned failures;          /* in a row: the back-off */
 	uint64_t not_before;        /* monotonic µs: after a failure, tries wait until then */
 	uint64_t due;               /* monotonic µs: some restart's back-off ends; 0: none does */
-	sd_event_source *wake_timer, *watch_restart;
+	sd_event_source *wake_timer, *watch_restart, *calm_timer;
 	bool stopping;
 
 	int64_t last_time;          /* of the last run's end; 0: none yet */
@@ -44,19 +45,29 @@ struct agent {
 	json_object *last_steps;    /* steps that failed or are held, for status */
 
 	int listener;
-	char *boot_text;            /* digest of STORE_WATCHED as last seen */
+
+	struct watch *watch;        /* agent/watch.c: the manifest's file, and */
+	json_object *named;         /* … paths of files that it names */
+	char *seen;                 /* the digest of these as last looked at */
 };
 
 /* Runs until told to stop; returns an exit code. */
 int agent_main(const struct kind *const *kinds, const struct reader *const *readers);
 
 /* Something happened: observe and plan soon. `file`: the manifest's file is to be read anew; else the
- * one in force is gone by. `now`: don't wait for the back-off. */
+ * one in force is gone by. `why` NULL: nothing but time went by. `now`: don't wait for the back-off. */
 void agent_wake(struct agent *a, const char *why, bool file, bool now);
 json_object *agent_status(const struct agent *a);
 
 /* Some run has ended: an agent that is to stop may be done. */
 void agent_maybe_stop(struct agent *a);
+
+/* agent/watch.c. True: the file is news, it wasn't looked at yet. */
+bool watch_start(struct agent *a);
+/* What it names was read: to be watched as well. */
+void watch_named(struct agent *a, json_object *named);
+/* Whether it, or what it names, has changed since it was last looked at. */
+bool watch_news(struct agent *a);
 
 /* agent/serve.c: the socket. */
 int serve_start(struct agent *a, struct err *e);

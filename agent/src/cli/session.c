@@ -170,7 +170,8 @@ static bool read_manifest(const struct session *s, struct show *show, json_objec
 
 	if (m) {
 		*ret = manifest_to_json(m);
-		if (real && access(real, F_OK) == 0)
+		/* Whoever reads of it elsewhere isn't where we are. */
+		if (s->file[0] != '/' && real && access(real, F_OK) == 0)
 			json_put_text(*ret, "name", real);
 		manifest_free(m);
 		return true;

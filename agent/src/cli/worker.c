@@ -126,7 +126,9 @@ static void on_event(void *data, json_object *event)
 
 	if (streq(json_text(event, "event"), "step") && (!streq(state, "running") || text))
 		log_info("%s %s: %s", json_text(event, "id"), state,
-			 message ? message : text ? text : "");
+			 message ? message
+			 : text  ? text
+				 : "");
 	else if (streq(json_text(event, "event"), "waiting"))
 		log_info("waiting: %s", text ? text : "");
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "base/record.h"
 #include "diag/source.h"
 
 #define DIAG_MAX 20
@@ -34,6 +35,7 @@ struct diags {
 	struct diag *list;
 	size_t n;
 	size_t n_errors; /* all errors, those past DIAG_MAX included */
+	struct list looked_at; /* paths of the files that what was read names, be they there or not */
 };
 
 struct diags *diags_new(void);

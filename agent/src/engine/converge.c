@@ -714,6 +714,17 @@ json_object *converge_diagnostics(struct diags *d)
 	return e;
 }
 
+/* For whoever watches the file. */
+static json_object *read_event(const struct diags *d)
+{
+	json_object *e = event_new("read"), *list = json_object_new_array();
+
+	for (size_t i = 0; i < d->looked_at.n; i++)
+		json_object_array_add(list, json_object_new_string(d->looked_at.items[i]));
+	json_object_object_add(e, "named", list);
+	return e;
+}
+
 static int load(struct converge *c)
 {
 	struct diags *d = diags_new();
@@ -727,6 +738,8 @@ static int load(struct converge *c)
 	else if (store_load_manifest(c->o.kinds, d, &c->manifest, &err) < 0)
 		diag_error(d, "no-manifest", (struct span){0}, "no manifest in force: %s",
 			   err.message);
+	if (c->file)
+		emit(c, read_event(d));
 	if (!c->manifest || d->n)
 		emit(c, converge_diagnostics(d));
 	if (!c->manifest) {

@@ -4,6 +4,7 @@
  * run the same; whoever runs it hears of it through events, one JSON object each:
  *
  *   {"event": "diagnostics", "list": [...], "text": "…"}   the manifest is bad; "end" follows
+ *   {"event": "read", "named": [path…]}                    what `file` names, there or not
  *   {"event": "waiting", "text": "…"}                      for the lock
  *   {"event": "plan", "plan": {…}}                          see plan_to_json
  *   {"event": "confirm"}                                    converge_confirm() is waited for

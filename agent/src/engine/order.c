@@ -33,7 +33,8 @@ static bool needs_nothing(const struct step *s)
 
 static bool is_met(const struct order *o, const struct step *s, const struct resource *other)
 {
-	return s->kind->met && s->action != ACTION_REBUILD && s->kind->met(o->facts, s->want, s->want_record, other);
+	return s->kind->met && s->action != ACTION_REBUILD &&
+	       s->kind->met(o->facts, s->want, s->want_record, other);
 }
 
 /* Without it, whoever needs what it is about can't be judged or made. */

@@ -7,7 +7,8 @@
 #include "engine/graph.h"
 #include "engine/planner.h"
 
-#define REST_TIMEOUT_S 3600 /* each asks its guest for as long as the manifest says, and then ends it */
+#define REST_TIMEOUT_S                                                                             \
+	3600 /* each asks its guest for as long as the manifest says, and then ends it */
 
 static bool needs(const struct resource *r, const struct resource *other)
 {

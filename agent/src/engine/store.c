@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "model/kind.h"
 #include "model/manifest_json.h"
 
@@ -22,15 +23,75 @@
 #define LOCK_FILE     LOCK_DIR "/executor.lock"
 #define FORCE_BYTES   (32u << 20)
 
-char *store_watched_digest(void)
+static void add_named(struct str *all, const char *path, const char *text)
+{
+	char digest[SHA256_TEXT] = "-";
+
+	if (text)
+		sha256_of(text, strlen(text), digest);
+	str_addf(all, "\n%s %s", digest, path);
+}
+
+char *store_watched_digest(json_object *named)
 {
 	_cleanup_(freep) char *text = NULL;
+	_cleanup_str_ struct str all = {0};
 	char digest[SHA256_TEXT] = "";
 	size_t n;
 
-	if (file_read_plain(STORE_WATCHED, NODE_MAX_BYTES, &text, &n, NULL) == 0)
-		sha256_of(text, n, digest);
+	if (file_read_plain(STORE_WATCHED, NODE_MAX_BYTES, &text, &n, NULL) < 0)
+		return xstrdup("");
+	sha256_of(text, n, digest);
+	if (json_length(named) == 0)
+		return xstrdup(digest);
+	str_add(&all, digest);
+	for (size_t i = 0; i < json_length(named); i++) {
+		const char *path = json_object_get_string(json_object_array_get_idx(named, i));
+		_cleanup_(freep) char *one = NULL;
+
+		(void)file_read_plain(path, NAMED_FILE_MAX, &one, NULL, NULL);
+		add_named(&all, path, one);
+	}
+	sha256_of(str_get(&all), all.n, digest);
 	return xstrdup(digest);
+}
+
+/* As above, of what was read. */
+static char *digest_of(const struct manifest *m)
+{
+	_cleanup_str_ struct str all = {0};
+	char digest[SHA256_TEXT];
+
+	if (m->files.n == 0)
+		return xstrdup(m->sha256);
+	str_add(&all, m->sha256);
+	for (size_t i = 0; i < m->files.n; i++) {
+		const struct manifest_file *f = m->files.items[i];
+
+		add_named(&all, f->path, f->text);
+	}
+	sha256_of(str_get(&all), all.n, digest);
+	return xstrdup(digest);
+}
+
+json_object *store_named(void)
+{
+	json_object *list = json_object_new_array(), *files;
+	_cleanup_(freep) char *text = NULL;
+	_cleanup_json_ json_object *o = NULL;
+	size_t n;
+
+	if (file_read(STORE_MANIFEST, FORCE_BYTES, &text, &n, NULL) == 0)
+		o = json_parse(text, n, NULL);
+	files = json_member(o, "files", json_type_object);
+	if (files && streq(json_text(o, "name"), STORE_WATCHED)) {
+		json_object_object_foreach(files, path, value)
+		{
+			(void)value;
+			json_object_array_add(list, json_object_new_string(path));
+		}
+	}
+	return list;
 }
 
 /* One word of what is kept of the manifest in force; "" where there is none. */
@@ -66,7 +127,7 @@ int store_save_manifest(const struct manifest *m, struct err *e)
 
 	json_object_object_add(o, "manor-manifest", json_object_new_int(1));
 	/* The file that was applied may be the watched one, read a moment ago: its own digest then. */
-	watched = streq(m->source.name, STORE_WATCHED) ? xstrdup(m->sha256) : store_watched_digest();
+	watched = streq(m->source.name, STORE_WATCHED) ? digest_of(m) : store_watched_digest(NULL);
 	json_put_text(o, "watched", watched);
 	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY);
 	r = file_mkdirs(STORE_DIR, 0700, e);

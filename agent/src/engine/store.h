@@ -20,8 +20,11 @@ int store_save_manifest(const struct manifest *m, struct err *e);
 int store_load_manifest(const struct kind *const *kinds, struct diags *d, struct manifest **ret,
 			struct err *e);
 
-/* The digest of STORE_WATCHED as it is. The caller's; "" where there is none. */
-char *store_watched_digest(void);
+/* The digest of STORE_WATCHED, and of the files of those paths, as they are. The caller's; "" where there
+ * is no such manifest. */
+char *store_watched_digest(json_object *named);
+/* The paths that the manifest in force names, if it is that file; the caller's. */
+json_object *store_named(void);
 /* The digest that STORE_WATCHED had when a manifest, that or another, was last put in force: a file
  * that has it still is no news at the next start. The caller's; "" when there is none. */
 char *store_seen_file(void);

@@ -86,8 +86,9 @@ static void say_why(struct worker *w)
 	if (w->has_result)
 		return;
 	if (w->babbled)
-		w->result = err_set(&w->error, -EMSGSIZE, "its worker said more than %u MiB at once",
-				    LINE_MAX_BYTES >> 20);
+		w->result =
+			err_set(&w->error, -EMSGSIZE, "its worker said more than %u MiB at once",
+				LINE_MAX_BYTES >> 20);
 	else if (w->timed_out)
 		w->result = err_set(&w->error, -ETIMEDOUT, "took longer than %u s",
 				    w->timeout_ms / 1000);

@@ -15,11 +15,10 @@
 #include "base/str.h"
 #include "model/kind.h"
 
-#define SECTIONS_MAX   16
-#define RESOURCES_MAX  5000 /* of one host */
-#define NAMED_FILE_MAX (1u << 20)
-#define NAMED_MAX      8 /* names that a help lists */
-#define VERSION        1
+#define SECTIONS_MAX  16
+#define RESOURCES_MAX 5000 /* of one host */
+#define NAMED_MAX     8    /* names that a help lists */
+#define VERSION       1
 
 /* The record of the whole file. Sections are decoded entry by entry (a domain is merged with its
  * template first), so their maps are here for the schema only. */
@@ -116,6 +115,7 @@ static int read_named(struct decode *c, const char *path, const char **ret, stru
 	}
 	if (m->closed)
 		return err_set(e, -ENOENT, "%s did not come with the manifest", path);
+	list_add(m->arena, &m->diags->looked_at, arena_strdup(m->arena, path));
 	r = file_read_plain(path, NAMED_FILE_MAX, &text, NULL, e);
 	if (r < 0)
 		return r;

@@ -8,6 +8,8 @@
 #include "base/index.h"
 #include "conf/field.h"
 
+#define NAMED_FILE_MAX (1u << 20) /* a file that a manifest names */
+
 struct kind;
 
 struct resource {

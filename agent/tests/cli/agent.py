@@ -357,6 +357,80 @@ def status_says_that_the_file_is_bad_or_refused_until_it_is_in_force():
         wait_for("a good one ends it", lambda: said() is None)
 
 
+def named(text):
+    """A manifest whose meaning stands in another file."""
+    return manifest("one", templates={"t": {"files": {"f": {
+        "url": "http://localhost/f", "sha256": {"file": text}}}}})
+
+
+def seen_again(agent, times):
+    wait_for("the change is seen", lambda: agent.said().count("the manifest changed") >= times, 20)
+    settled()
+
+
+@story
+def a_change_is_seen_through_links_replaced_folders_and_named_files():
+    sums = f"{hashlib.sha256(b'x').hexdigest()}  f\n"
+    Path("/etc/real/v1").mkdir(parents=True)
+    Path("/etc/real/v2").mkdir()
+    try:
+        put("/etc/real/v1/appliance.yaml", manifest("one"))
+        put("/etc/real/v2/appliance.yaml", manifest("one", "two"))
+        os.symlink("v1", "/etc/real/now")
+        os.symlink("/etc/real/now/appliance.yaml", WATCHED)
+        with agent() as a:
+            wait_for("it is applied", lambda: "one" in links())
+            settled()
+            os.symlink("v2", "/etc/real/new")
+            os.rename("/etc/real/new", "/etc/real/now")
+            wait_for("a link that leads elsewhere is seen", lambda: "two" in links(), 20)
+            put("/etc/real/v2/appliance.yaml", manifest("one", "two", "three"))
+            wait_for("and a change there", lambda: "three" in links(), 20)
+            Path("/etc/other").mkdir()
+            put("/etc/other/appliance.yaml", manifest("one", "two", "three", "four"))
+            os.rename("/etc/manor", "/etc/manor.old")
+            os.rename("/etc/other", "/etc/manor")
+            wait_for("a folder replaced is seen", lambda: "four" in links(), 20)
+            settled()
+            times = a.said().count("the manifest changed")
+            put(WATCHED, named("sums"))
+            seen_again(a, times + 1)
+            expect(status()["agent"]["not_in_force"]["result"] == "bad", "a file that isn't there is fine")
+            put("/etc/manor/sums", sums)
+            seen_again(a, times + 2)
+            expect("not_in_force" not in status()["agent"], "it is bad still", status()["agent"])
+            put("/etc/manor/sums", sums + "\n")
+            seen_again(a, times + 3)
+        with agent() as a:
+            settled()
+            expect("the manifest is new" not in a.said(), "what was looked at is news", a.said())
+        put("/etc/manor/sums", sums)
+        with agent() as a:
+            settled()
+            expect("the manifest is new" in a.said(), "a change meanwhile is no news", a.said())
+    finally:
+        subprocess.run(["rm", "-rf", "/etc/real", "/etc/other", "/etc/manor.old"], check=True)
+
+
+@story
+def what_nothing_tells_of_is_seen_all_the_same():
+    os.environ["MANOR_LOOK_EVERY"] = "1500000"
+    try:
+        with agent() as a:
+            put(WATCHED, manifest("one"))
+            wait_for("it is applied", lambda: "one" in links())
+            settled()
+            subprocess.run(["ip", "link", "del", "one"], check=True)
+            wait_for("what went is made again", lambda: "one" in links(), 20)
+            settled()
+            lines = len(a.said().splitlines())
+            time.sleep(4)
+            quiet = [line for line in a.said().splitlines()[lines:] if "watch over Xen" not in line]
+            expect(not quiet, "to look is worth a line in the log", quiet)
+    finally:
+        del os.environ["MANOR_LOOK_EVERY"]
+
+
 @story
 def a_question_declined_changes_nothing():
     put("/etc/manor/a.yaml", manifest("one"))

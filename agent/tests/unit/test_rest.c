@@ -36,7 +36,8 @@ static void those_who_need_one_end_before_it(void **state)
 	const struct kind *const kinds[] = {&thing, NULL};
 	_cleanup_arena_ struct arena *a = arena_new();
 	struct manifest m = {.arena = a, .kinds = kinds};
-	struct resource db = {.kind = &thing, .name = "db"}, mail = {.kind = &thing, .name = "mail"};
+	struct resource db = {.kind = &thing, .name = "db"},
+			mail = {.kind = &thing, .name = "mail"};
 	struct resource web = {.kind = &thing, .name = "web"};
 	_cleanup_facts_ struct facts *f = facts_new();
 	_cleanup_plan_ struct plan *p = NULL;
