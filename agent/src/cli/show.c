@@ -201,13 +201,31 @@ static void clear_line(struct show *s)
 	}
 }
 
+void show_transfer(struct str *s, uint64_t done, uint64_t total, double seconds)
+{
+	char text[NUM_TEXT];
+	/* From a second on, when it means something. */
+	double speed = seconds >= 1 ? (double)done / seconds : 0;
+
+	if (total > 0)
+		str_addf(s, " %u %% of %s", (unsigned)((double)done / (double)total * 100),
+			 num_size(text, total));
+	else if (done > 0)
+		str_addf(s, " %s", num_size(text, done));
+	if (speed >= 1)
+		str_addf(s, ", %s/s", num_size(text, (uint64_t)speed));
+	if (speed >= 1 && total > done)
+		str_addf(s, ", %s left",
+			 num_age(text, (uint64_t)((double)(total - done) / speed) + 1));
+}
+
 static void show_step_event(struct show *s, json_object *e)
 {
 	const char *state = json_text(e, "state"), *text = json_text(e, "text");
 	_cleanup_(freep) char *id = xasprintf("%s/%s", json_text(e, "kind"), json_text(e, "name"));
 	int64_t done = json_int(e, "done"), total = json_int(e, "total");
+	_cleanup_str_ struct str far = {0};
 	const char *error = json_text(json_member(e, "error", json_type_object), "rendered");
-	char a[NUM_TEXT], b[NUM_TEXT];
 
 	if (streq(state, "running")) {
 		if (!s->terminal)
@@ -216,12 +234,8 @@ static void show_step_event(struct show *s, json_object *e)
 		printf("  … ");
 		pad(id, 24);
 		printf(" %s", text ? text : json_text(e, "action"));
-		if (total)
-			printf(" %lld %% of %s", (long long)(done * 100 / total),
-			       num_size(b, (uint64_t)total));
-		else if (done)
-			printf(" %s", num_size(a, (uint64_t)done));
-		printf(" %.1fs", json_real(e, "seconds"));
+		show_transfer(&far, (uint64_t)done, (uint64_t)total, json_real(e, "seconds"));
+		printf("%s %.1fs", str_get(&far), json_real(e, "seconds"));
 		s->pending = 1;
 		fflush(stdout);
 		return;

@@ -8,7 +8,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
-#include "base/util.h"
+#include "base/str.h"
 
 struct show {
 	bool json;     /* pass the events on as they are, a line each */
@@ -28,3 +28,6 @@ void show_event(struct show *s, json_object *event);
 void show_done(struct show *s);
 /* The plan as a table of its own, for `manor plan` and before the question. */
 void show_plan(struct show *s, json_object *plan, bool in_force);
+/* How far a transfer is, how fast on the average and how long it will still take, as far as that is known
+ * after so many seconds: " 25 % of 4 GiB, 52.5 MiB/s, 58s left". Total 0: not known. */
+void show_transfer(struct str *s, uint64_t done, uint64_t total, double seconds);

@@ -3,13 +3,15 @@
  * Templates: importing what is missing. Files of one archive are fetched once.
  */
 #include <errno.h>
+#include <time.h>
 
 #include "host/cache.h"
 #include "kinds/lvm_facts.h"
 #include "kinds/storage.h"
 #include "kinds/template.h"
 
-#define TOGETHER 8 /* bases of one archive in one pass */
+#define TOGETHER    8 /* bases of one archive in one pass */
+#define PROGRESS_MS 200
 
 /* One import on its way. */
 struct importing {
@@ -19,12 +21,21 @@ struct importing {
 	bool created;
 	uint64_t size; /* that the base was made for */
 	struct image_request q;
+	int64_t told; /* when progress was, in ms of the monotonic clock */
 };
 
+/* Bytes come by the thousand blocks a second; a person reads a few lines of them. */
 static void on_progress(void *data, uint64_t done, uint64_t total)
 {
 	struct importing *i = data;
+	struct timespec t;
+	int64_t now;
 
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	now = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	if (now - i->told < PROGRESS_MS && done != total)
+		return;
+	i->told = now;
 	i->work->progress(i->work, i->what, done, total);
 }
 
