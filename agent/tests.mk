@@ -107,3 +107,10 @@ fuzz: ## look for inputs that break it (FUZZ_TIME=60 seconds a target)
 			-verbosity=0 -artifact_prefix=$(BUILD)/fuzz/$$n- $(BUILD)/fuzz/$$n \
 			agent/tests/fuzz/corpus/$$n 2>&1 | { grep -v '# Uses:' || :; } || r=1; \
 	 done; exit $$r
+
+# What `make bench` measures by itself.
+$(TESTS)/bench/%: $(TESTS)/bench/%.o $(LIB)
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) -o $@ $< $(LIB) $(LDLIBS)
+.SECONDARY: $(TESTS)/bench/bench_image.o
+-include $(TESTS)/bench/bench_image.d

@@ -11,8 +11,14 @@ run: ## boot the appliance under Xen in QEMU; its two guests run
 	@$(MAKE) --no-print-directory hv
 	@ci/demo
 
-bench: ## measure, on the lab, against lvm and xl
+bench: bench-images ## measure, files here and guests on the lab, against a shell's ways
 	@ci/deps
 	@$(MAKE) --no-print-directory -j$(JOBS) all images
 	@$(MAKE) --no-print-directory hv
 	@ci/bench
+
+.PHONY: bench-images
+bench-images: ## measure how images get into files, without the lab
+	@ci/deps
+	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/obj/tests/bench/bench_image
+	@ci/bench-images
