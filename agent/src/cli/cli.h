@@ -44,7 +44,8 @@ int verb_worker(int argc, char **argv);
 struct options {
 	const char *file;    /* -f FILE; NULL: looked for */
 	bool json;           /* --format json */
-	bool colour;         /* standard output is a terminal, and NO_COLOR is not set */
+	bool text;           /* --format text, said in so many words */
+	bool colour;         /* standard output is a terminal, and NO_COLOR is not set, or empty */
 	bool colour_err;     /* the same of standard error */
 	/* The verbs' own, each refused by verbs that don't list it. */
 	const char *facts;   /* --facts FILE */

@@ -59,6 +59,7 @@ static int take(const char *verb, int c, struct options *o)
 		if (!streq(optarg, "text") && !streq(optarg, "json"))
 			return bad(verb, "--format takes text or json, not ", optarg);
 		o->json = streq(optarg, "json");
+		o->text = !o->json;
 		return 0;
 	case OPT_FACTS:
 		o->facts = optarg;
@@ -104,6 +105,14 @@ static int take(const char *verb, int c, struct options *o)
 	}
 }
 
+/* As no-color.org has it: set, and not to nothing. */
+static bool no_color(void)
+{
+	const char *value = getenv("NO_COLOR");
+
+	return value && *value;
+}
+
 int options_read(int argc, char **argv, const char *const *accepts, struct options *ret,
 		 int *ret_rest)
 {
@@ -143,8 +152,8 @@ int options_read(int argc, char **argv, const char *const *accepts, struct optio
 			argv[optind], argv[0]);
 		return EXIT_BAD;
 	}
-	o.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
-	o.colour_err = isatty(STDERR_FILENO) && !getenv("NO_COLOR");
+	o.colour = isatty(STDOUT_FILENO) && !no_color();
+	o.colour_err = isatty(STDERR_FILENO) && !no_color();
 	*ret = o;
 	if (ret_rest)
 		*ret_rest = optind;

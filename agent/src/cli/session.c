@@ -26,23 +26,28 @@ struct here {
 	bool interrupted;
 };
 
-/* "y" and nothing else; the end of input or Ctrl-C is no. */
-static bool ask(void)
+/* "y" and nothing else; the end of input is no. *ret_interrupted: Ctrl-C. */
+static bool ask(bool *ret_interrupted)
 {
+	const struct timespec at_once = {0};
 	char line[16];
+	sigset_t ends;
+
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGTERM);
 
 	/* Standard output may be a file or a pipe that the person doesn't see. */
 	fprintf(stderr, "Apply? [y/N] ");
 	for (;;) {
 		struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
-		sigset_t pending;
 
 		/* SIGINT is blocked for the loop; here it answers. */
 		if (poll(&p, 1, 200) > 0)
 			break;
-		sigpending(&pending);
-		if (sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM)) {
+		if (sigtimedwait(&ends, NULL, &at_once) > 0) {
 			fprintf(stderr, "\n");
+			*ret_interrupted = true;
 			return false;
 		}
 	}
@@ -59,11 +64,16 @@ static void on_event(void *data, json_object *event)
 static int on_ask(sd_event_source *s, void *data)
 {
 	struct here *h = data;
+	bool yes;
 
 	if (h->show.asked) {
 		h->show.asked = false;
 		h->show.quiet_plan = true;
-		converge_confirm(h->converge, ask());
+		yes = ask(&h->interrupted);
+		if (h->interrupted)
+			converge_stop(h->converge);
+		else
+			converge_confirm(h->converge, yes);
 	}
 	return 0;
 }
@@ -125,7 +135,7 @@ static int run_there(const struct session *s, struct show *show, json_object *ma
 		     struct client *c)
 {
 	json_object *request = json_object_new_object(), *event;
-	bool interrupted = false;
+	bool interrupted = false, yes;
 
 	json_put_text(request, "verb", s->plan_only ? "plan" : "apply");
 	if (manifest)
@@ -145,7 +155,9 @@ static int run_there(const struct session *s, struct show *show, json_object *ma
 
 			show->asked = false;
 			show->quiet_plan = true;
-			json_object_object_add(answer, "confirm", json_object_new_boolean(ask()));
+			yes = ask(&interrupted);
+			json_object_object_add(answer, interrupted ? "stop" : "confirm",
+					       json_object_new_boolean(interrupted || yes));
 			client_send(c, answer);
 			json_object_put(answer);
 		}

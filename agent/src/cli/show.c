@@ -138,6 +138,7 @@ void show_plan(struct show *s, json_object *plan, bool in_force)
 {
 	json_object *steps = json_list(plan, "steps");
 	size_t id_width = 0, adds = 0, changes = 0, removes = 0, differ = 0, held = 0;
+	size_t gone = 0; /* what the manifest doesn't count */
 	const char *file = s->file ? s->file : "the manifest in force";
 	int hardest = 0, hardest_todo = 0, hardest_held = -1;
 	_cleanup_arena_ struct arena *a = arena_new();
@@ -154,7 +155,10 @@ void show_plan(struct show *s, json_object *plan, bool in_force)
 		adds += *mark == '+';
 		changes += *mark == '~';
 		removes += *mark == '-';
-		differ += is_new(a, &seen, step);
+		if (is_new(a, &seen, step)) {
+			differ++;
+			gone += streq(json_text(step, "action"), "remove");
+		}
 		hardest = MAX_OF(hardest, impact);
 		if (!json_text(step, "hold"))
 			hardest_todo = MAX_OF(hardest_todo, impact);
@@ -173,8 +177,8 @@ void show_plan(struct show *s, json_object *plan, bool in_force)
 		       json_text(plan, "host"), (long long)json_int(plan, "resources"), file);
 	} else {
 		printf("manor: %s: %zu of %lld resources differ from %s\n\n",
-		       json_text(plan, "host"), differ, (long long)json_int(plan, "resources"),
-		       file);
+		       json_text(plan, "host"), differ,
+		       (long long)json_int(plan, "resources") + (long long)gone, file);
 		for (size_t i = 0; i < json_length(steps); i++)
 			show_step(s, json_object_array_get_idx(steps, i), id_width);
 		printf("\n%zu to add, %zu to change, %zu to remove", adds, changes, removes);
@@ -295,7 +299,8 @@ static void show_end(struct show *s, json_object *e)
 	} else if (streq(result, "nothing")) {
 		if (s->quiet_plan)
 			printf("%s: nothing to do.\n", host);
-	} else if (streq(result, "declined")) {
+	} else if (streq(result, "declined") ||
+		   (streq(result, "stopped") && !json_object_object_get_ex(e, "done", NULL))) {
 		printf("Nothing was done.\n");
 	} else {
 		/* Stopped before it was observed, the host has no name yet. */

@@ -437,6 +437,12 @@ def a_question_declined_changes_nothing():
     for keys in (b"n\n", b"\n", b"\x04"):
         said = on_terminal("apply", "-f", "/etc/manor/a.yaml", keys=keys, code=1)
         expect("Nothing was done" in said and "one" not in links(), "it was done", said)
+    said = on_terminal("apply", "-f", "/etc/manor/a.yaml", keys=b"\x03", code=130)
+    expect("Nothing was done" in said and "one" not in links(), "Ctrl-C did something", said)
+    with agent():
+        said = on_terminal("apply", "-f", "/etc/manor/a.yaml", keys=b"\x03", code=130)
+        expect("Nothing was done" in said and "one" not in links(), "Ctrl-C did something", said)
+        on_terminal("apply", "-f", "/etc/manor/a.yaml", keys=b"n\n", code=1)
     expect(not IN_FORCE.exists(), "what was declined is in force")
     on_terminal("apply", "-f", "/etc/manor/a.yaml", keys=b"y\n", code=0)
     expect("one" in links(), "what was confirmed isn't done")
@@ -470,6 +476,18 @@ def only_one_resource_where_nothing_is_in_force_is_just_made():
     put("/etc/manor/a.yaml", manifest("one", "two", "three"))
     manor("apply", "--yes", "-f", "/etc/manor/a.yaml", "--only", "bridge/one")
     expect("one" in links() and "three" not in links(), "not just that one is made", links())
+
+
+@story
+def what_goes_counts_among_what_differs():
+    put("/etc/manor/a.yaml", manifest("one", "two"))
+    manor("apply", "--yes", "-f", "/etc/manor/a.yaml")
+    put("/etc/manor/a.yaml", manifest())
+    done = manor("plan", "-f", "/etc/manor/a.yaml", code=1)
+    expect("2 of 2 resources differ" in done.all or "refused" in done.all, "of none", done.all)
+    put("/etc/manor/a.yaml", manifest("three"))
+    done = manor("plan", "-f", "/etc/manor/a.yaml", code=1)
+    expect("3 of 3 resources differ" in done.all, "of one", done.all)
 
 
 def clean():

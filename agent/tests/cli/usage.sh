@@ -106,6 +106,10 @@ ends 2 script -qec "${bad[*]}" /dev/null && grep -q $'\033' "$dir/out"
 is "colour on a terminal"
 NO_COLOR=1 ends 2 script -qec "${bad[*]}" /dev/null && ! grep -q $'\033' "$dir/out"
 is "unless NO_COLOR is set"
+NO_COLOR='' ends 2 script -qec "${bad[*]}" /dev/null && grep -q $'\033' "$dir/out"
+is "to something"
+ends 2 "$manor" facts --format text && grep -q 'manor status' "$dir/out"
+is "facts as text are refused, not printed as JSON"
 
 # Large and strange ones: refused in time, whatever they are.
 make() { python3 -c "import sys; sys.stdout.buffer.write($1)" >"$dir/bad.yaml"; }
