@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The resident agent: what wakes it, what it goes by, and that no guest feels what happens to it."""
-from lab import WATCHED, changed, expect, guest, held, standard, test, wait_for, yaml
+from lab import CONSOLES, WATCHED, changed, expect, guest, held, standard, test, wait_for, yaml
 
 
 def with_bridge(name):
@@ -71,9 +71,20 @@ def the_watched_file_goes_and_all_stays(host):
 
 
 @test
+def what_a_guest_prints_is_kept_to_two_files(host):
+    host.start_from(standard())
+    log = f"{CONSOLES}/guest-web.log"
+    host.sh(f"head -c 5000000 /dev/zero | tr '\\0' '\\n' >>{log} && systemctl start manor-consoles")
+    expect(int(host.sh(f"stat -c %s {log}.1")) > 4 << 20, "the long one wasn't put aside")
+    wait_for("a new one is begun", lambda: host.run(f"test -e {log}").code == 0, 30)
+    host.say("web", "read")
+    expect(int(host.sh(f"stat -c %s {log}")) < 1 << 20, "it goes on in the old one")
+
+
+@test
 def the_host_going_down_ends_its_guests_in_order_and_the_next_boot_has_them(host):
     host.start_from(changed(standard(), "domains", "lists", "depends_on", to=["web"]))
-    ends = {name: host.sh(f"grep -c 'MANOR-GUEST-END poweroff' /var/log/xen/console/guest-{name}.log || :")
+    ends = {name: host.sh(f"grep -c 'MANOR-GUEST-END poweroff' {CONSOLES}/guest-{name}.log || :")
             for name in ("web", "lists")}
     # As systemd does on the way down: the agent first, then this.
     host.sh("systemctl stop manor")
@@ -81,7 +92,7 @@ def the_host_going_down_ends_its_guests_in_order_and_the_next_boot_has_them(host
         host.sh("systemctl stop manor-guests", timeout=400)
         expect(not host.domains(), "guests are left", host.domains())
         for name, was in ends.items():
-            now = host.sh(f"grep -c 'MANOR-GUEST-END poweroff' /var/log/xen/console/guest-{name}.log || :")
+            now = host.sh(f"grep -c 'MANOR-GUEST-END poweroff' {CONSOLES}/guest-{name}.log || :")
             expect(int(now) == int(was) + 1, f"{name} had no orderly end", host.last_words(name))
         said = host.run("journalctl -b --no-pager -u manor-guests").out
         expect(said.index("domain/lists:stop done") < said.index("domain/web:stop done"),
