@@ -175,6 +175,11 @@ static int copy_members(struct round *c, struct unpack *u, struct err *e)
 	return tar_read(u, wanted, c->n, e);
 }
 
+static bool of_content(int r)
+{
+	return r == -EILSEQ || r == -EMEDIUMTYPE || r == -ENXIO;
+}
+
 /* Into the scratch file, to be converted from there. */
 static int copy_scratch(struct round *c, struct unpack *u, enum image_format f, struct err *e)
 {
@@ -202,6 +207,8 @@ static int copy_scratch(struct round *c, struct unpack *u, enum image_format f, 
 	q.target = path;
 	r = copy_raw(u, &scratch, unpack_size(u), e);
 	sparse_free(scratch.w);
+	if (r < 0 && r != -ECANCELED && !of_content(r))
+		err_wrap(e, "unpack it to a temporary file in %s", image_scratch_dir);
 	c->convert = f;
 	c->scratch_written = result.written;
 	return r;
@@ -306,11 +313,6 @@ static int wrong_digest(const struct round *c, const char *digest, struct err *e
 			"if the file was meant to change, write this digest; nothing of it is kept");
 	return err_set(e, -EBADMSG, "%s is not the file asked for: its %s is %s",
 		       fetch_shown(c->fetch), c->q->sha512 ? "sha512" : "sha256", digest);
-}
-
-static bool of_content(int r)
-{
-	return r == -EILSEQ || r == -EMEDIUMTYPE || r == -ENXIO;
 }
 
 /* All was fetched: `r` says what became of it, the digest whether that matters. */

@@ -62,8 +62,10 @@ static void httpd_answer(int fd, struct httpd_file *f, const char *request)
 	const char *if_range = strstr(request, "\r\nIf-Range: ");
 	const char *etag = f->requests > 0 && f->etag_then ? f->etag_then : f->etag;
 	size_t from = range ? strtoul(range + 15, NULL, 10) : 0, n;
+	unsigned drip_ms;
 	int status = 200;
 	char head[1024];
+	bool reset;
 	int l;
 
 	const char *body = f->requests > 0 && f->then ? f->then : f->data;
@@ -120,14 +122,17 @@ static void httpd_answer(int fd, struct httpd_file *f, const char *request)
 		if (f->drop_times > 0 && --f->drop_times == 0)
 			f->drop = 0;
 	}
-	for (size_t i = 0; f->drip_ms && i < n; i++) {
-		usleep(f->drip_ms * 1000);
+	/* Whoever asked may be gone, and `f` with him: of it nothing is needed any more. */
+	drip_ms = f->drip_ms;
+	reset = f->reset && from + n < f->n;
+	for (size_t i = 0; drip_ms && i < n; i++) {
+		usleep(drip_ms * 1000);
 		if (send(fd, body + from + i, 1, MSG_NOSIGNAL) < 0)
 			return;
 	}
-	if (!f->drip_ms)
+	if (!drip_ms)
 		httpd_put(fd, body + from, n);
-	if (f->reset && from + n < f->n)
+	if (reset)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
 }
 

@@ -45,6 +45,7 @@ struct blob {
 
 static inline void blob_freep(struct blob *b)
 {
+	httpd_serve(NULL); /* it may be on its way still, to one who has gone */
 	free(b->data);
 }
 

@@ -348,6 +348,37 @@ static void a_sparse_file_keeps_its_holes(void **state)
 	target_is(disk, DISK);
 }
 
+/* Of a thin volume only chunks with data are to be mapped; a loop device's file shows what was written. */
+static void of_a_device_only_chunks_with_data_are_written(void **state)
+{
+	_cleanup_(freep) char *backing = xasprintf("%s/backing", dir);
+	_cleanup_(freep) char *name = xasprintf("%s/loop", dir);
+	_cleanup_(freep) char *attach =
+		xasprintf("truncate -s 6M %s && losetup --show -f %s >%s 2>/dev/null", backing,
+			  backing, name);
+	_cleanup_(freep) char *detach = NULL, *device = NULL, *is = NULL;
+	struct httpd_file f = {0};
+	struct image_request q = request(&f, disk, DISK);
+	struct image_result r;
+	struct stat st;
+	size_t n;
+
+	if (geteuid() != 0 || system(attach) != 0)
+		skip();
+	assert_int_equal(file_read(name, 64, &device, &n, NULL), 0);
+	device[strcspn(device, "\n")] = '\0';
+	detach = xasprintf("losetup -d %s", device);
+	q.target = device;
+	assert_int_equal(image_write(&q, &r, NULL), 0);
+	assert_int_equal(system(detach), 0);
+	/* A MiB, two whole chunks, and the ragged end in whole sectors. */
+	assert_int_equal(r.written, MIB + 2 * 64 * KIB + 1024);
+	assert_int_equal(file_read(backing, 64 * MIB, &is, &n, NULL), 0);
+	assert_memory_equal(is, disk, DISK);
+	assert_int_equal(stat(backing, &st), 0);
+	assert_true((uint64_t)st.st_blocks * 512 <= MIB + 3 * 64 * KIB);
+}
+
 static void a_file_system_that_is_full_is_told(void **state)
 {
 	_cleanup_(freep) char *path = xasprintf("%s/small", dir);
@@ -705,6 +736,7 @@ int main(void)
 		cmocka_unit_test(mirrors_are_tried_in_order),
 		cmocka_unit_test(sha512_is_as_good),
 		cmocka_unit_test(a_sparse_file_keeps_its_holes),
+		cmocka_unit_test(of_a_device_only_chunks_with_data_are_written),
 		cmocka_unit_test(a_file_system_that_is_full_is_told),
 		cmocka_unit_test(what_goes_wrong_is_one_clear_error),
 		cmocka_unit_test(a_target_that_is_full_already_is_refused),

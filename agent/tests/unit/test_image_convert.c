@@ -205,6 +205,22 @@ static void another_file_is_never_converted(void **state)
 	assert_false(ready);
 }
 
+static void a_place_for_the_temporary_file_is_needed(void **state)
+{
+	_cleanup_(blob_freep) struct blob b = made("qemu-img convert -O qcow2 root.img out");
+	_cleanup_(freep) char *file = xasprintf("%s/out", dir);
+	struct httpd_file f = {0};
+	struct image_request q = request(&f, b.data, b.n);
+	_cleanup_err_ struct err e = {0};
+	struct image_result r;
+
+	image_scratch_dir = file; /* no folder */
+	assert_true(image_write(&q, &r, &e) < 0);
+	image_scratch_dir = dir;
+	print_message("    %s\n", e.message);
+	assert_non_null(strstr(e.message, file));
+}
+
 static void without_qemu_img_its_package_is_named(void **state)
 {
 	_cleanup_(blob_freep) struct blob b = made("qemu-img convert -O qcow2 root.img out");
@@ -227,6 +243,7 @@ int main(void)
 		cmocka_unit_test(what_must_not_be_read_is_one_clear_error),
 		cmocka_unit_test(a_truncated_image_is_never_an_image),
 		cmocka_unit_test(another_file_is_never_converted),
+		cmocka_unit_test(a_place_for_the_temporary_file_is_needed),
 		cmocka_unit_test(without_qemu_img_its_package_is_named),
 	};
 
