@@ -2,7 +2,10 @@
  *
  * manor status: what is, beside what should be.
  */
+#include <errno.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 
 #include "agent/client.h"
@@ -294,6 +297,21 @@ static void print_under_way(struct status *s)
 	}
 }
 
+/* What no converging mends; NULL: nothing. xenstored is never restarted: what guests and backends agreed
+ * on lived in its memory alone. */
+static const char *degraded(struct status *s)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/run/xenstored/socket"};
+	_cleanup_(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (xen_facts(s->facts) || access("/proc/xen/xsd_port", F_OK) < 0 || fd < 0 ||
+	    connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 ||
+	    (errno != ENOENT && errno != ECONNREFUSED))
+		return NULL;
+	return "xenstored has died: guests run on, but none can be changed, stopped or made; "
+	       "shut them down from within and reboot the host";
+}
+
 static void print_head(struct status *s)
 {
 	const struct xen_facts *x = xen_facts(s->facts);
@@ -320,6 +338,8 @@ static void print_head(struct status *s)
 						     (int64_t)0)));
 	else
 		printf("agent: running, has not ended a run yet\n");
+	if (degraded(s))
+		printf("DEGRADED: %s\n", degraded(s));
 	print_not_in_force(s);
 	print_under_way(s);
 }
@@ -373,6 +393,7 @@ static void print_status_json(struct status *s)
 	json_object *o = json_object_new_object();
 
 	json_put_text(o, "host", s->plan ? s->plan->host : s->facts->hostname);
+	json_put_text(o, "degraded", degraded(s));
 	if (s->manifest) {
 		json_put_text(o, "manifest", s->manifest->source.name);
 		json_put_text(o, "sha256", s->manifest->sha256);

@@ -166,6 +166,8 @@ int verb_worker(int argc, char **argv)
 {
 	int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 10);
 
+	/* Whatever a library runs, it gains nothing by it. */
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	/* The executor's lock, where there is one: held till the end, passed on to nobody. */
 	(void)fcntl(3, F_SETFD, FD_CLOEXEC);
 	answer = fd >= 0 ? fdopen(fd, "w") : NULL;

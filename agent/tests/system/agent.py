@@ -122,6 +122,20 @@ def a_guest_that_cannot_be_made_is_tried_more_and_more_seldom(host):
 
 
 @test(soak=True)
+def a_host_whose_xenstored_has_died_says_so(host):
+    host.start_from(standard())
+    host.sh("kill -9 $(pidof oxenstored)")
+    try:
+        done = host.manor("status", code=None)
+        expect("DEGRADED: xenstored has died" in done.out and "reboot" in done.out, "status doesn't say so", done)
+        host.apply(with_bridge("byfile"), code=1)
+        expect("byfile" in host.links(), "what has nothing to do with Xen isn't done")
+    finally:
+        host.cut_power()
+    host.start_from(standard())
+
+
+@test(soak=True)
 def a_watchdog_restarts_an_agent_that_hangs(host):
     before = host.domains()
     host.sh("kill -STOP $(systemctl show -p MainPID --value manor)")
