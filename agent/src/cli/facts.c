@@ -43,8 +43,9 @@ int verb_facts(int argc, char **argv)
 	if (r)
 		return r < 0 ? EXIT_FINE : r;
 	if (o.text) {
-		fprintf(stderr, "manor facts: facts are JSON, and have no other form; for people there "
-				"is `manor status`\n");
+		fprintf(stderr,
+			"manor facts: facts are JSON, and have no other form; for people there "
+			"is `manor status`\n");
 		return EXIT_BAD;
 	}
 	f = facts_now();

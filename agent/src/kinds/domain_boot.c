@@ -86,7 +86,8 @@ static bool asked_to_rebuild(const struct facts *f, const struct resource *domai
 bool domain_rebuild(const struct facts *f, const struct manifest *m, const char *volume)
 {
 	_cleanup_(freep) char *name = xasprintf("%.*s", (int)strcspn(volume, "."), volume);
-	const struct resource *domain = volume[strlen(name)] ? manifest_find(m, "domain", name) : NULL;
+	const struct resource *domain =
+		volume[strlen(name)] ? manifest_find(m, "domain", name) : NULL;
 
 	return domain && asked_to_rebuild(f, domain);
 }

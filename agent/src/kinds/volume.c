@@ -453,8 +453,7 @@ static void add_rebuild(struct planning *p, const struct resource *want, const s
 	}
 	s = plan_add(p->plan, ACTION_REBUILD, &kind_volume, want->name, want->uuid);
 	s->impact = IMPACT_LIVE; /* the person who named it gave leave */
-	s->why = arena_printf(p->arena,
-			      "clone %s → %s/%s; the one of %.12s… becomes a tombstone%s",
+	s->why = arena_printf(p->arena, "clone %s → %s/%s; the one of %.12s… becomes a tombstone%s",
 			      lvm_base_name(v->base, name), v->storage, want->name, is->base,
 			      bury(p, is, s));
 	s->serial = arena_printf(p->arena, "vg/%s", v->storage);
