@@ -75,7 +75,6 @@ static void on_event(void *data, json_object *event)
 {
 	struct own *run = data;
 	const char *word = json_text(event, "event"), *text = json_text(event, "text");
-	const char *id = json_text(event, "id"), *state = json_text(event, "state");
 
 	if (streq(word, "read"))
 		watch_named(run->agent, json_list(event, "named"));
@@ -84,24 +83,8 @@ static void on_event(void *data, json_object *event)
 		if (!run->complaint)
 			run->complaint = xasprintf("%.*s", (int)strcspn(text, "\n"), text);
 	}
-	if (!streq(word, "step") || !state || !id)
-		return;
-	if (streq(state, "failed") || streq(state, "held")) {
-		const char *message =
-			json_text(json_member(event, "error", json_type_object), "message");
-
-		log_warn("%s %s: %s", id, state, message ? message : text ? text : "");
-		agent_steps_take(run->steps, event);
-	} else if (streq(state, "done")) {
-		const char *why = json_text(event, "why");
-
-		if (!text)
-			text = "done";
-		if (!why || streq(why, text))
-			log_info("%s: %s", id, text);
-		else
-			log_info("%s: %s: %s", id, why, text);
-	}
+	agent_steps_take(run->steps, event);
+	agent_steps_log(event, NULL);
 }
 
 /* A restart's back-off ends by itself: that is an event too. */

@@ -76,7 +76,9 @@ int serve_start(struct agent *a, struct err *e);
 void agent_took_note(struct agent *a, enum converge_result result, const struct converge *c,
 		     const char *why, const char *only, json_object *steps);
 
-/* agent/steps.c: adds the event of a step that failed or is held; of any other none. */
+/* agent/steps.c: into the log, what a step came to. `who`: asked for it, where a person did; or NULL. */
+void agent_steps_log(json_object *event, const char *who);
+/* Adds the event of a step that failed or is held; of any other none. */
 void agent_steps_take(json_object *steps, json_object *event);
 /* What status is to show after a run: its steps, and those from before that it did not look at. Takes
  * `before` over. `p` NULL: it came to no plan. */

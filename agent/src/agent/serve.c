@@ -112,6 +112,8 @@ static void on_event(void *data, json_object *event)
 		p->asked = true;
 	}
 	agent_steps_take(p->steps, event);
+	if (!p->plan_only)
+		agent_steps_log(event, "asked for by a person");
 	put(p, event);
 }
 

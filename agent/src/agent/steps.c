@@ -5,6 +5,7 @@
  */
 #include "agent/agent.h"
 #include "base/json.h"
+#include "base/log.h"
 
 void agent_steps_take(json_object *steps, json_object *event)
 {
@@ -13,6 +14,27 @@ void agent_steps_take(json_object *steps, json_object *event)
 	if (steps && streq(json_text(event, "event"), "step") && json_text(event, "id") &&
 	    (streq(state, "failed") || streq(state, "held")))
 		json_object_array_add(steps, json_object_get(event));
+}
+
+void agent_steps_log(json_object *event, const char *who)
+{
+	const char *id = json_text(event, "id"), *state = json_text(event, "state");
+	const char *text = json_text(event, "text"), *why = json_text(event, "why");
+	const char *message = json_text(json_member(event, "error", json_type_object), "message");
+	_cleanup_(freep) char *by = who ? xasprintf(" (%s)", who) : xstrdup("");
+
+	if (!streq(json_text(event, "event"), "step") || !id)
+		return;
+	if (streq(state, "failed") || streq(state, "held")) {
+		log_warn("%s %s%s: %s", id, state, by, message ? message : text ? text : "");
+	} else if (streq(state, "done")) {
+		if (!text)
+			text = "done";
+		if (!why || streq(why, text))
+			log_info("%s%s: %s", id, by, text);
+		else
+			log_info("%s%s: %s: %s", id, by, why, text);
+	}
 }
 
 static bool looked_at(const struct plan *p, const char *only, json_object *step)

@@ -113,6 +113,20 @@ static const char *join(struct status *s, const char *a, const char *b)
 	return a && b ? arena_printf(s->arena, "%s; %s", a, b) : a ? a : b;
 }
 
+/* A step of its is under way: what it is just now is nothing to worry about. */
+static bool is_under_way(const struct status *s, const struct kind *k, const char *name)
+{
+	json_object *list = json_list(s->agent, "under_way");
+
+	for (size_t i = 0; i < json_length(list); i++) {
+		json_object *o = json_object_array_get_idx(list, i);
+
+		if (streq(json_text(o, "kind"), k->name) && streq(json_text(o, "name"), name))
+			return true;
+	}
+	return false;
+}
+
 static void print_domains(struct status *s)
 {
 	static const struct table_column columns[] = {
@@ -127,12 +141,14 @@ static void print_domains(struct status *s)
 		const struct domain *d = a->record;
 		const struct resource *want =
 			a->foreign ? NULL : manifest_find(s->manifest, "domain", a->name);
+		bool busy = !a->foreign && is_under_way(s, &kind_domain, a->name);
 		const char *note =
 			a->foreign ? "foreign: left alone"
-				   : join(s, drift(s, &kind_domain, a->name), behind(s, want));
+				   : join(s, busy ? NULL : drift(s, &kind_domain, a->name),
+					  behind(s, want));
 		const char *cells[] = {
 			a->name,
-			a->half_made ? "half-made" : a->state,
+			!a->half_made ? a->state : busy ? "starting" : "half-made",
 			field_is_set(&domain_table, d, "type") ? xen_type_words[d->type] : NULL,
 			d->maxmem ? arena_printf(s->arena, "%s/%s", size(s, d->memory),
 						 size(s, d->maxmem))
@@ -141,7 +157,7 @@ static void print_domains(struct status *s)
 				     (long long)d->maxvcpus),
 			d->started ? age(s, d->started) : NULL,
 			arena_printf(s->arena, "%lld", (long long)d->domid),
-			join(s, note, a->foreign ? NULL : a->note),
+			join(s, note, a->foreign || busy || a->half_made ? NULL : a->note),
 		};
 
 		table_row(t, ARRAY_SIZE(cells), cells);
@@ -344,6 +360,22 @@ static void print_head(struct status *s)
 	print_under_way(s);
 }
 
+/* Why the last try failed, in the agent's words; NULL: it didn't, or nobody tried. */
+static const char *failure(const struct status *s, const struct step *p)
+{
+	json_object *steps = json_list(s->agent, "steps");
+
+	for (size_t i = 0; i < json_length(steps); i++) {
+		json_object *o = json_object_array_get_idx(steps, i);
+
+		if (streq(json_text(o, "state"), "failed") &&
+		    streq(json_text(o, "kind"), p->kind->name) &&
+		    streq(json_text(o, "name"), p->name))
+			return json_text(json_member(o, "error", json_type_object), "message");
+	}
+	return NULL;
+}
+
 static void print_rest(struct status *s)
 {
 	bool told = false;
@@ -351,12 +383,16 @@ static void print_rest(struct status *s)
 	for (size_t i = 0; s->plan && i < s->plan->n; i++) {
 		const struct step *p = &s->plan->steps[i];
 
+		if (is_under_way(s, p->kind, p->name))
+			continue;
 		if (!told)
 			printf("\nNot as it should be (see `manor plan`):\n");
 		told = true;
 		printf("  %s/%s  %s%s%s%s\n", p->kind->name, p->name,
 		       p->why ? p->why : action_words[p->action], p->hold_why ? " (" : "",
 		       p->hold_why ? p->hold_why : "", p->hold_why ? ")" : "");
+		if (failure(s, p))
+			printf("    failed when it was last tried: %s\n", failure(s, p));
 	}
 	for (size_t i = 0; i < s->facts->n; i++)
 		if (!s->facts->readings[i].known)
