@@ -48,7 +48,8 @@ static bool confirmed(const struct life *l)
 static int intend(const struct life *l, struct err *e)
 {
 	if (facts_unknown(l->facts, "lvm"))
-		return err_set(e, -EIO, "LVM could not be read: %s", facts_unknown(l->facts, "lvm"));
+		return err_set(e, -EIO, "LVM could not be read: %s",
+			       facts_unknown(l->facts, "lvm"));
 	if (!is_behind(l)) /* or was cut off after the clones were made: that is gone on with */
 		return 0;
 	if (!confirmed(l))

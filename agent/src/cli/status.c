@@ -142,10 +142,10 @@ static void print_domains(struct status *s)
 		const struct resource *want =
 			a->foreign ? NULL : manifest_find(s->manifest, "domain", a->name);
 		bool busy = !a->foreign && is_under_way(s, &kind_domain, a->name);
-		const char *note =
-			a->foreign ? "foreign: left alone"
-				   : join(s, busy ? NULL : drift(s, &kind_domain, a->name),
-					  behind(s, want));
+		const char *note = a->foreign
+					   ? "foreign: left alone"
+					   : join(s, busy ? NULL : drift(s, &kind_domain, a->name),
+						  behind(s, want));
 		const char *cells[] = {
 			a->name,
 			!a->half_made ? a->state : busy ? "starting" : "half-made",
