@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "engine/aside.h"
 #include "engine/observe.h"
+#include "engine/only.h"
 #include "engine/perform.h"
 #include "engine/rest.h"
 #include "engine/run.h"
@@ -22,7 +23,6 @@
 #include "model/step_json.h"
 
 #define LOCK_RETRY_US (500 * 1000)
-#define OTHERS_NAMED  4
 #define OVERTAKEN     "another manifest came into force meanwhile; the rest is left to that"
 
 const char *const converge_result_words[] = {
@@ -508,70 +508,6 @@ static int on_resume(sd_event_source *s, uint64_t usec, void *data)
 	return 0;
 }
 
-/* Steps of the whole file beside those of `only`, that the agent would take without being told. */
-static size_t others(struct converge *c, struct plan *whole, char **ret_names)
-{
-	_cleanup_str_ struct str names = {0};
-	size_t n = 0;
-
-	for (size_t i = 0; i < whole->n; i++) {
-		const struct step *s = &whole->steps[i];
-		bool asked = s->impact > IMPACT_LIVE;
-
-		for (size_t j = 0; !asked && j < c->plan->n; j++)
-			asked = streq(c->plan->steps[j].id, s->id);
-		if (asked)
-			continue;
-		if (++n <= OTHERS_NAMED)
-			str_addf(&names, "%s%s/%s", n > 1 ? ", " : "", s->kind->name, s->name);
-		else if (n == OTHERS_NAMED + 1)
-			str_add(&names, ", …");
-	}
-	*ret_names = xstrdup(str_get(&names));
-	return n;
-}
-
-/* Leave for one resource is no leave for the rest of the file, and the agent goes by the whole of what is
- * in force: it would undo the one, or do the rest. So a file comes into force by one resource only
- * where that is all that it changes; where nothing is in force yet, nobody undoes anything. */
-static void look_at_only(struct converge *c, const struct plan_options *o)
-{
-	struct diags *d = diags_new();
-	_cleanup_plan_ struct plan *whole = NULL;
-	_cleanup_(freep) char *names = NULL;
-	struct arena *a = c->plan->arena;
-	struct plan_options all = *o;
-	struct manifest *force;
-
-	c->part = true;
-	if (store_load_manifest(c->o.kinds, d, &force, NULL) < 0) {
-		diags_free(d);
-		return;
-	}
-	if (streq(force->digest, c->manifest->digest)) {
-		c->part = false;
-		manifest_free(force);
-		return;
-	}
-	all.only = NULL;
-	whole = plan_make(c->manifest, c->facts, &all);
-	if (others(c, whole, &names) == 0) {
-		c->part = false;
-	} else if (!c->plan->refusal) {
-		c->plan->refusal = arena_printf(
-			a,
-			"%s is not the manifest in force, and %s is not all that it changes: %s "
-			"too; the agent, which goes by %s, would undo it",
-			c->manifest->source.name, c->only, names, force->source.name);
-		c->plan->refusal_help =
-			arena_printf(a,
-				     "apply it as a whole, or make this one change in %s and "
-				     "apply that",
-				     force->source.name);
-	}
-	manifest_free(force);
-}
-
 static void on_facts(void *data, struct facts *facts)
 {
 	struct converge *c = data;
@@ -583,7 +519,7 @@ static void on_facts(void *data, struct facts *facts)
 	c->plan = c->o.rest ? plan_rest(c->manifest, facts, c->o.rest)
 			    : plan_make(c->manifest, facts, &po);
 	if (c->only && (c->given || c->file) && !c->fell_back)
-		look_at_only(c, &po);
+		c->part = only_is_part(c->plan, c->manifest, facts, &po);
 	aside_hold(c->plan, facts->time);
 	e = event_new("plan");
 	json_object_object_add(e, "plan", plan_to_json(c->plan));
