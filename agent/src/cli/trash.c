@@ -5,14 +5,13 @@
  */
 #include "cli/trash.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "base/json.h"
 #include "base/num.h"
+#include "cli/destroy.h"
 #include "cli/table.h"
-#include "engine/store.h"
 #include "kinds/kinds.h"
 
 static const char *day(struct arena *a, int64_t when)
@@ -100,20 +99,12 @@ void trash_print(const struct trash *t, const struct options *o)
 
 int trash_read(struct trash *t, const char *verb)
 {
-	_cleanup_err_ struct err e = {0};
-	void *record;
+	static const struct reader *const readers[] = {&reader_lvm, NULL};
+	int r = destroy_read(&t->facts, readers, verb);
 
-	facts_free(t->facts);
-	t->facts = facts_new();
-	t->facts->time = time(NULL);
-	record = arena_alloc(t->facts->arena, reader_lvm.table->size);
-	if (reader_lvm.read(t->facts->arena, record, &e) < 0) {
-		fprintf(stderr, "manor %s: %s\n", verb, e.message);
-		return EXIT_FAILED;
-	}
-	facts_add_known(t->facts, &reader_lvm, record);
-	volume_tombstones(t->facts->arena, t->facts, t->manifest, &t->list, &t->n);
-	return EXIT_FINE;
+	if (r == EXIT_FINE)
+		volume_tombstones(t->facts->arena, t->facts, t->manifest, &t->list, &t->n);
+	return r;
 }
 
 int trash_open(struct trash *t, const struct options *o, const char *verb)
@@ -175,48 +166,6 @@ static int choose(struct trash *t, const struct options *o, int n_names, char **
 	return 0;
 }
 
-static bool ask(size_t n)
-{
-	char line[16];
-
-	fprintf(stderr, "DESTROY %s for good? [y/N] ", n == 1 ? "it" : "them");
-	return fgets(line, sizeof(line), stdin) && (line[0] == 'y' || line[0] == 'Y');
-}
-
-static int lock_executor(void)
-{
-	bool told = false;
-	int fd;
-
-	for (;;) {
-		_cleanup_err_ struct err e = {0};
-
-		fd = store_lock(&e);
-		if (fd >= 0)
-			return fd;
-		if (fd != -EAGAIN || !told)
-			fprintf(stderr, "manor trash: %s%s\n", e.message,
-				fd == -EAGAIN ? ": waiting" : "");
-		if (fd != -EAGAIN)
-			return fd;
-		told = true;
-		sleep(1);
-	}
-}
-
-static void journal(const struct tombstone *t, const struct err *e)
-{
-	json_object *o = one_json(t);
-
-	json_put_text(o, "event", "trash");
-	json_put_text(o, "state", e ? "failed" : "destroyed");
-	if (e)
-		json_put_text(o, "text", e->message);
-	json_object_object_add(o, "time", json_object_new_int64(time(NULL)));
-	store_journal(o);
-	json_object_put(o);
-}
-
 static int destroy(const struct trash *t, const struct facts *now, const struct options *o)
 {
 	json_object *all = o->json ? json_object_new_array() : NULL;
@@ -227,7 +176,7 @@ static int destroy(const struct trash *t, const struct facts *now, const struct 
 		_cleanup_err_ struct err e = {0};
 		int r = volume_purge(now, x, &e);
 
-		journal(x, r < 0 ? &e : NULL);
+		destroy_journal(one_json(x), "trash", r < 0 ? &e : NULL);
 		if (r < 0) {
 			fprintf(stderr, "manor trash: volume/%s: %s\n", x->name, e.message);
 			code = EXIT_FAILED;
@@ -242,9 +191,23 @@ static int destroy(const struct trash *t, const struct facts *now, const struct 
 	return code;
 }
 
+/* What goes, and in which form it is shown. */
+struct shown {
+	const struct trash *trash;
+	const struct options *o;
+};
+
+static void show(const void *data)
+{
+	const struct shown *s = data;
+
+	trash_print(s->trash, s->o);
+}
+
 static int empty(struct trash *t, const struct options *o, int n_names, char **names)
 {
 	_cleanup_(closep) int lock = -1;
+	_cleanup_(freep) char *would = NULL;
 	struct trash now = {0};
 	int r;
 
@@ -258,19 +221,13 @@ static int empty(struct trash *t, const struct options *o, int n_names, char **n
 			printf("Nothing to destroy.\n");
 		return EXIT_FINE;
 	}
-	if (!o->yes) {
-		if (o->json || !isatty(STDIN_FILENO)) {
-			fprintf(stderr,
-				"manor trash: this would destroy %zu removed volume%s for "
-				"good, and nobody can be asked here: say --yes\n",
-				t->n, t->n > 1 ? "s" : "");
-			return EXIT_BAD;
-		}
-		trash_print(t, o);
-		if (!ask(t->n))
-			return EXIT_FAILED;
-	}
-	lock = lock_executor();
+	would = xasprintf("destroy %zu removed volume%s for good", t->n, t->n > 1 ? "s" : "");
+	r = destroy_confirm(o, "trash", would,
+			    t->n == 1 ? "DESTROY it for good" : "DESTROY them for good", show,
+			    &(struct shown){t, o});
+	if (r)
+		return r;
+	lock = destroy_lock("trash");
 	if (lock < 0)
 		return EXIT_FAILED;
 	/* A person may think for long: what was brought back meanwhile is no tombstone any more. */
