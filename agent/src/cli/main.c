@@ -21,6 +21,7 @@ const struct verb verbs[] = {
 	{"stop", verb_stop, false},
 	{"restart", verb_restart, false},
 	{"rebuild", verb_rebuild, false},
+	{"image", verb_image, false},
 	{"undelete", verb_undelete, false},
 	{"trash", verb_trash, false},
 	{"schema", verb_schema, false},

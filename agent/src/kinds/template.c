@@ -200,6 +200,14 @@ static void identify(struct arena *a, const struct template_file *f, struct temp
 	i->digest = digest;
 }
 
+const char *template_file_id(struct arena *a, const struct template_file *f)
+{
+	struct template_import i = {0};
+
+	identify(a, f, &i);
+	return i.sha256;
+}
+
 const struct template_import *template_import(struct manifest *m, struct resource *r,
 					      const char *file, const char *storage)
 {

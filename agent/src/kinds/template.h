@@ -55,6 +55,8 @@ extern const struct table template_table;
 
 /* A file of the template, or NULL: then the caller says so, at the line that asked for it. */
 const struct template_file *template_file(const struct resource *template, const char *file);
+/* What it is known and named by: see sha256 of struct template_import. */
+const char *template_file_id(struct arena *a, const struct template_file *f);
 /* Whether it surely has none: not where one of that name is there but not to be understood. */
 bool template_lacks(const struct resource *template, const char *file);
 

@@ -52,6 +52,11 @@ ends 2 "$manor" check -f
 is "and an option without its value"
 ends 2 "$manor" check file.yaml && grep -q operand "$dir/out"
 is "and a manifest without -f"
+for words in "" burn "ls root" "ls --older-than 1d"; do
+	# shellcheck disable=SC2086 # several words
+	ends 2 "$manor" image $words && grep -q 'manor help image' "$dir/out"
+	is "and image ${words:-alone}"
+done
 
 ends 2 "$manor" check -f "$dir/none.yaml" && grep -q 'none.yaml: error: .*No such file' "$dir/out" &&
 	! grep -q '|' "$dir/out"

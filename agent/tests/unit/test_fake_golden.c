@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Golden images over the host in memory: who names them, who needs them, which may go.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/mount.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "cli/cli.h"
+#include "host/cache.h"
+#include "kinds/golden.h"
+#include "kinds/kinds.h"
+#include "kinds/lvm_facts.h"
+#include "tests/fake/fake.h"
+
+#define MiB (UINT64_C(1) << 20)
+
+/* Digests by their first digit. */
+#define D(c)      c c c c c c c c c c c c c c c c
+#define DIGEST(c) D(c) D(c) D(c) D(c)
+#define BASE(c)   "base." D(c)
+
+static const char text[] =
+	"manor: 1\n"
+	"namespace: lab.example.org\n"
+	"storage:\n"
+	"  vg0: {devices: [{serial: A}], pool: {size: 1GiB}}\n"
+	"templates:\n"
+	"  tiny:\n"
+	"    storage: vg0\n"
+	"    files:\n"
+	"      root: {url: /r, sha256: " DIGEST(
+		"a") "}\n"
+		     "      kernel: {url: /k, sha256: " DIGEST(
+			     "c") "}\n"
+				  "  idle:\n"
+				  "    files:\n"
+				  "      disk: {url: /d, sha256: " DIGEST("e") "}\n";
+
+bool fake_fails(const char *op)
+{
+	return false;
+}
+
+static struct manifest *manifest(const char *from)
+{
+	return manifest_load_text("m", "/", from, strlen(from), NULL, all_kinds, diags_new());
+}
+
+static struct lvm_lv *add(struct arena *a, struct lvm_facts *l, const char *vg, const char *name,
+			  const char *tag)
+{
+	struct lvm_lv *v = arena_alloc(a, sizeof(*v));
+
+	*v = (struct lvm_lv){
+		.name = name,
+		.vg = vg,
+		.type = "thin",
+		.pool = "pool",
+		.size = 100 * MiB,
+		.data_percent = -1,
+		.readonly = startswith(name, "base."),
+	};
+	if (tag)
+		list_add(a, &v->tags, (void *)tag);
+	list_add(a, &l->lvs, v);
+	return v;
+}
+
+static void add_vg(struct arena *a, struct lvm_facts *l, const char *name, const char *namespace)
+{
+	struct lvm_vg *vg = arena_alloc(a, sizeof(*vg));
+	char uuid[UUID_TEXT];
+
+	ident_uuid(namespace, "storage", name, uuid);
+	vg->name = name;
+	list_add(a, &vg->tags, (void *)arena_printf(a, TAG_ID "=%s", uuid));
+	list_add(a, &l->vgs, vg);
+	add(a, l, name, "pool", NULL)->type = "thin-pool";
+}
+
+/* A base that a template names, with a clone; one without either; one of no template with a clone that
+ * was removed; one half-made; one that is named and wanted nowhere; one of another namespace. Boot files: named,
+ * needed by the clone, neither. */
+static void load(struct arena *a)
+{
+	struct lvm_facts l = {0};
+	struct cache_facts c = {0};
+	struct lvm_lv *v;
+
+	add_vg(a, &l, "vg0", "lab.example.org");
+	add_vg(a, &l, "vg9", "other.example.org");
+	add(a, &l, "vg0", BASE("a"), "manor.base=" DIGEST("a"))->data_percent = 2500;
+	v = add(a, &l, "vg0", "web.root", "manor.base=" DIGEST("a"));
+	v->origin = BASE("a");
+	list_add(a, &v->tags, (void *)"manor.kernel=" DIGEST("d"));
+	add(a, &l, "vg0", BASE("b"), "manor.base=" DIGEST("b"));
+	add(a, &l, "vg0", BASE("1"), "manor.base=" DIGEST("1"));
+	add(a, &l, "vg0", "trash.1700000000.old.root", "manor.base=" DIGEST("1"));
+	v = add(a, &l, "vg0", BASE("2"), "manor.base=" DIGEST("2"));
+	list_add(a, &v->tags, (void *)"manor.state=filling");
+	add(a, &l, "vg0", BASE("e"), "manor.base=" DIGEST("e"));
+	add(a, &l, "vg9", BASE("b"), "manor.base=" DIGEST("b"));
+	/* A base's tag makes none, nor does its name. */
+	add(a, &l, "vg0", "base.mine", "manor.base=" DIGEST("3"));
+	add(a, &l, "vg0", BASE("4"), NULL);
+	for (const char *const *d =
+		     (const char *const[]){DIGEST("c"), DIGEST("d"), DIGEST("f"), NULL};
+	     *d; d++) {
+		struct cache_file *f = arena_alloc(a, sizeof(*f));
+
+		f->size = 5 * MiB;
+		map_add(a, &c.files, *d, f);
+	}
+	fake_lvm_load(&l);
+	fake_cache_load(&c);
+}
+
+static struct facts *read_host(const struct manifest *m, const struct manifest *other,
+			       struct golden **ret, size_t *ret_n)
+{
+	struct facts *f = facts_new();
+	struct lvm_facts *l = arena_alloc(f->arena, sizeof(*l));
+	struct cache_facts *c = arena_alloc(f->arena, sizeof(*c));
+
+	assert_int_equal(lvm_read(f->arena, l, NULL), 0);
+	assert_int_equal(cache_read(f->arena, c, NULL), 0);
+	facts_add_known(f, &reader_lvm, l);
+	facts_add_known(f, &reader_cache, c);
+	golden_list(f->arena, f, m, other, ret, ret_n);
+	return f;
+}
+
+static const struct golden *find(const struct golden *list, size_t n, const char *what)
+{
+	for (size_t i = 0; i < n; i++)
+		if (golden_meant(&list[i], what))
+			return &list[i];
+	return NULL;
+}
+
+static void it_is_known_who_names_and_who_needs_them(void **state)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	_cleanup_manifest_ struct manifest *m = manifest(text);
+	_cleanup_facts_ struct facts *f = NULL;
+	const struct golden *g;
+	struct golden *list;
+	size_t n;
+
+	assert_non_null(m);
+	load(a);
+	f = read_host(m, NULL, &list, &n);
+	assert_int_equal(n, 9);
+	g = find(list, n, "aaaaaa");
+	assert_string_equal(g->named, "tiny/root");
+	assert_int_equal(g->mapped, 100 * MiB / 10000 * 2500);
+	assert_int_equal(g->clones.n, 1);
+	assert_true(g->read_only);
+	assert_string_equal(g->stays, "vg0/web.root cloned from it");
+	g = find(list, n, "vg0/" BASE("b"));
+	assert_null(g->named);
+	assert_null(g->stays);
+	assert_int_equal(g->mapped, -1);
+	assert_true(golden_garbage(g));
+	g = find(list, n, DIGEST("1"));
+	assert_int_equal(g->clones.n, 1);
+	assert_non_null(g->stays);
+	assert_true(find(list, n, DIGEST("2"))->filling);
+	assert_non_null(find(list, n, DIGEST("2"))->stays);
+	g = find(list, n, DIGEST("e"));
+	assert_string_equal(g->named, "idle/disk");
+	assert_null(g->stays);
+	assert_false(golden_garbage(g));
+	assert_false(find(list, n, "vg9/" BASE("b"))->ours);
+	assert_non_null(find(list, n, "vg9/" BASE("b"))->stays);
+	assert_string_equal(find(list, n, DIGEST("c"))->named, "tiny/kernel");
+	g = find(list, n, DIGEST("d"));
+	assert_null(g->named);
+	assert_string_equal(g->stays,
+			    "it came with vg0/web.root, and no template names it any more");
+	assert_true(golden_garbage(find(list, n, DIGEST("f"))));
+	/* Five digits might be anybody's. */
+	assert_null(find(list, n, "aaaaa"));
+}
+
+/* Another manifest's words add to those of the one in force, and take none away. */
+static void what_is_in_force_counts_too(void **state)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	_cleanup_manifest_ struct manifest *m = manifest("manor: 1\nnamespace: lab.example.org\n");
+	_cleanup_manifest_ struct manifest *force = manifest(text);
+	_cleanup_facts_ struct facts *f = NULL, *alone = NULL;
+	struct golden *list;
+	size_t n;
+
+	load(a);
+	alone = read_host(m, NULL, &list, &n);
+	assert_true(golden_garbage(find(list, n, DIGEST("c"))));
+	f = read_host(m, force, &list, &n);
+	assert_false(golden_garbage(find(list, n, DIGEST("c"))));
+}
+
+/* Clones in a storage that isn't there may need any boot file. */
+static void what_isnt_seen_isnt_taken_for_absent(void **state)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	_cleanup_manifest_ struct manifest *m =
+		manifest("manor: 1\nnamespace: lab.example.org\nstorage:\n"
+			 "  vg0: {devices: [{serial: A}], pool: {size: 1GiB}}\n"
+			 "  vg1: {devices: [{serial: B}], pool: {size: 1GiB}}\n");
+	_cleanup_facts_ struct facts *f = NULL;
+	struct golden *list;
+	size_t n;
+
+	load(a);
+	f = read_host(m, NULL, &list, &n);
+	assert_non_null(strstr(find(list, n, DIGEST("f"))->stays, "storage/vg1"));
+	assert_false(golden_garbage(find(list, n, DIGEST("f"))));
+	assert_true(golden_garbage(find(list, n, "vg0/" BASE("b"))));
+}
+
+static int call(const char *const *words)
+{
+	char *argv[12] = {0};
+	int argc = 0;
+
+	while (argc < 11 && words[argc]) {
+		argv[argc] = (char *)words[argc];
+		argc++;
+	}
+	return verb_image(argc, argv);
+}
+
+/* A mount namespace of its own, where the lock and the journal are nobody else's. */
+static bool alone(void)
+{
+	return geteuid() == 0 && unshare(CLONE_NEWNS) == 0 &&
+	       mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount("none", "/run", "tmpfs", 0, NULL) == 0 &&
+	       mount("none", "/var/lib", "tmpfs", 0, NULL) == 0;
+}
+
+static const char file[] = "/run/m.yaml";
+
+#define IMAGE(...) call((const char *const[]){"image", __VA_ARGS__, "-f", file, NULL})
+
+static void the_verb_lists_them(void **state)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+
+	if (!alone())
+		skip();
+	assert_int_equal(file_write(file, text, sizeof(text) - 1, 0600, NULL), 0);
+	load(a);
+	assert_int_equal(IMAGE("ls"), EXIT_FINE);
+	assert_int_equal(IMAGE("ls", "--noheadings"), EXIT_FINE);
+	assert_int_equal(IMAGE("ls", "--format", "json"), EXIT_FINE);
+	assert_int_equal(IMAGE("ls", "aaaaaa"), EXIT_BAD);
+	assert_int_equal(IMAGE("burn"), EXIT_BAD);
+	fake_lvm_load(NULL);
+	fake_cache_load(NULL);
+	assert_int_equal(IMAGE("ls"), EXIT_FINE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(it_is_known_who_names_and_who_needs_them),
+		cmocka_unit_test(what_is_in_force_counts_too),
+		cmocka_unit_test(what_isnt_seen_isnt_taken_for_absent),
+		cmocka_unit_test(the_verb_lists_them),
+	};
+
+	return cmocka_run_group_tests_name("golden", tests, NULL, NULL);
+}
