@@ -206,6 +206,8 @@ int session_run(const struct session *s)
 	struct show show = {
 		.json = s->o->json,
 		.plan_only = s->plan_only,
+		.quiet_plan = s->by_name,
+		.by_name = s->by_name ? s->only : NULL,
 		.colour = s->o->colour,
 		.terminal = isatty(STDOUT_FILENO),
 		.file = s->file,
@@ -269,6 +271,7 @@ int cli_converge(const char *only, const struct options *o)
 
 	session_from_options(&s, o);
 	s.only = only;
+	s.by_name = true;
 	s.file = session_file(o);
 	return session_run(&s);
 }

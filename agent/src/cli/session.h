@@ -13,6 +13,7 @@ struct session {
 	enum impact allowed;
 	const char *only;    /* kind/name, or NULL */
 	bool plan_only;
+	bool by_name;        /* what is done was asked for by name: no plan is shown before it */
 	bool confirm;        /* ask on the terminal before the first step */
 	const struct options *o;
 };

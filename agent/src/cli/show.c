@@ -297,7 +297,9 @@ static void show_end(struct show *s, json_object *e)
 	} else if (s->plan_only || streq(result, "bad")) {
 		return;
 	} else if (streq(result, "nothing")) {
-		if (s->quiet_plan)
+		if (s->by_name)
+			printf("%s: nothing to do: it is as asked for.\n", s->by_name);
+		else if (s->quiet_plan)
 			printf("%s: nothing to do.\n", host);
 	} else if (streq(result, "declined") ||
 		   (streq(result, "stopped") && !json_object_object_get_ex(e, "done", NULL))) {

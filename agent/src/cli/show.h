@@ -13,7 +13,8 @@
 struct show {
 	bool json;     /* pass the events on as they are, a line each */
 	bool plan_only;
-	bool quiet_plan; /* the plan was shown already */
+	bool quiet_plan; /* the plan was shown already, or isn't asked for */
+	const char *by_name; /* "domain/web": all that it is about; or NULL */
 	bool colour;
 	bool terminal; /* progress lines replace each other */
 	size_t pending; /* a progress line stands unfinished */
