@@ -58,6 +58,7 @@ struct options {
 	bool noheadings;     /* --noheadings */
 	int64_t older_than;  /* --older-than AGE in seconds; -1: not given */
 	bool expired;        /* --expired */
+	bool dry_run;        /* --dry-run */
 };
 
 /* Reads argv by `accepts`, a list of long option names ("file", "format", "yes" …), NULL-terminated.

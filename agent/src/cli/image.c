@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * manor image: golden images as they are on this host: bases in the storages and boot files in the cache.
+ * manor image: golden images as they are on this host, bases in the storages and boot files in the cache:
+ * listed, or destroyed, by name or those that nobody would miss.
  */
 #include <stdio.h>
 
@@ -161,13 +162,212 @@ static int list(struct images *x)
 	return EXIT_FINE;
 }
 
+/* --- rm, gc --- */
+
+/* Marks what is meant; another namespace's only where its very name is said. Returns 0, or an exit code where a name means nothing, or more than one image. */
+static int choose(const struct images *x, bool *chosen)
+{
+	for (size_t k = 0; k < x->n_names; k++) {
+		const struct golden *found = NULL;
+
+		for (size_t i = 0; i < x->n; i++) {
+			const struct golden *g = &x->list[i];
+
+			if (!golden_meant(g, x->names[k]) ||
+			    (!g->ours && !strchr(x->names[k], '/')))
+				continue;
+			if (found && !streq(found->sha256, g->sha256)) {
+				fprintf(stderr,
+					"manor image: '%s' is how several digests begin, %s "
+					"and %s: say more of it\n",
+					x->names[k], found->sha256, g->sha256);
+				return EXIT_FAILED;
+			}
+			found = g;
+			chosen[i] = true;
+		}
+		if (found)
+			continue;
+		fprintf(stderr,
+			"manor image: there is no image of ours '%s'; `manor image ls` lists them\n",
+			x->names[k]);
+		return EXIT_FAILED;
+	}
+	return EXIT_FINE;
+}
+
+/* Leaves in the list what is chosen. */
+static void keep(struct images *x, const bool *chosen)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < x->n; i++)
+		if (chosen[i])
+			x->list[n++] = x->list[i];
+	x->n = n;
+}
+
+static const char *title(struct arena *a, const struct golden *g)
+{
+	return arena_printf(a, "%.*s in %s", DIGITS_SHOWN, g->sha256, g->vg ? g->vg : "the cache");
+}
+
+/* "3 images for good, which frees up to 1.2 GiB" */
+static const char *loss(const struct images *x)
+{
+	uint64_t bytes = 0;
+	bool exact = true;
+	char size[NUM_TEXT];
+
+	for (size_t i = 0; i < x->n; i++) {
+		bytes += x->list[i].mapped >= 0 ? (uint64_t)x->list[i].mapped : x->list[i].size;
+		exact &= x->list[i].mapped >= 0;
+	}
+	return arena_printf(x->facts->arena, "%zu image%s for good, which frees %s%s", x->n,
+			    x->n == 1 ? "" : "s", exact ? "" : "up to ", num_size(size, bytes));
+}
+
+/* What goes, and what of it comes again. */
+static void show(const void *data)
+{
+	const struct images *x = data;
+
+	print_table(x);
+	for (size_t i = 0; i < x->n; i++)
+		if (x->list[i].named)
+			printf("%s is named by %s: the next apply imports it again\n",
+			       title(x->facts->arena, &x->list[i]), x->list[i].named);
+}
+
+/* What was chosen a while ago, as it is now. */
+static const struct golden *again(const struct images *now, const struct golden *g)
+{
+	for (size_t i = 0; i < now->n; i++)
+		if (streq(now->list[i].sha256, g->sha256) && streq(now->list[i].vg, g->vg))
+			return &now->list[i];
+	return NULL;
+}
+
+/* Nothing that came to be needed meanwhile; `garbage`: nor to be named. */
+static int destroy(const struct images *x, const struct images *now, bool garbage)
+{
+	json_object *all = x->o.json ? json_object_new_array() : NULL;
+	int code = EXIT_FINE;
+
+	for (size_t i = 0; i < x->n; i++) {
+		const struct golden *g = again(now, &x->list[i]);
+		_cleanup_err_ struct err e = {0};
+		int r;
+
+		if (!g || (garbage && !golden_garbage(g)))
+			continue;
+		r = golden_remove(g, &e);
+		destroy_journal(one_json(g), "image", r < 0 ? &e : NULL);
+		if (r < 0) {
+			fprintf(stderr, "manor image: %s: %s\n", title(now->facts->arena, g),
+				e.message);
+			code = EXIT_FAILED;
+		} else if (all) {
+			json_object_array_add(all, one_json(g));
+		} else {
+			printf("%s is destroyed\n", title(now->facts->arena, g));
+		}
+	}
+	if (all)
+		print_json(all);
+	return code;
+}
+
+static int destroy_list(struct images *x, bool garbage)
+{
+	_cleanup_(closep) int lock = -1;
+	struct images now = {.manifest = x->manifest};
+	int r;
+
+	r = destroy_confirm(&x->o, "image", arena_printf(x->facts->arena, "destroy %s", loss(x)),
+			    arena_printf(x->facts->arena, "DESTROY %s", loss(x)), show, x);
+	if (r)
+		return r;
+	lock = destroy_lock("image");
+	if (lock < 0)
+		return EXIT_FAILED;
+	/* A person may think for long: a clone may have been made, another manifest applied. */
+	now.force = session_in_force();
+	r = images_read(&now);
+	if (r == EXIT_FINE)
+		r = destroy(x, &now, garbage);
+	facts_free(now.facts);
+	manifest_free(now.force);
+	return r;
+}
+
+static int rm(struct images *x)
+{
+	_cleanup_(freep) bool *chosen = NULL;
+	int r;
+
+	if (!x->n_names) {
+		fprintf(stderr, "manor image rm: say which, as `manor image ls` shows them; see "
+				"`manor help image`\n");
+		return EXIT_BAD;
+	}
+	r = images_open(x);
+	if (r)
+		return r;
+	chosen = xcalloc(x->n + 1, sizeof(*chosen));
+	r = choose(x, chosen);
+	if (r)
+		return r;
+	keep(x, chosen);
+	/* All of them or none. */
+	for (size_t i = 0; i < x->n; i++) {
+		if (!x->list[i].stays)
+			continue;
+		fprintf(stderr, "manor image: %s can't be removed: %s\n",
+			title(x->facts->arena, &x->list[i]), x->list[i].stays);
+		r = EXIT_FAILED;
+	}
+	return r ? r : destroy_list(x, false);
+}
+
+static int gc(struct images *x)
+{
+	_cleanup_(freep) bool *chosen = NULL;
+	int r = images_open(x);
+
+	if (r)
+		return r;
+	chosen = xcalloc(x->n + 1, sizeof(*chosen));
+	for (size_t i = 0; i < x->n; i++)
+		chosen[i] = golden_garbage(&x->list[i]);
+	keep(x, chosen);
+	if (x->n && !x->o.dry_run) {
+		/* Where nobody is asked, it is shown all the same. */
+		if (x->o.yes && !x->o.json)
+			show(x);
+		return destroy_list(x, true);
+	}
+	if (x->o.json) {
+		print_json_list(x);
+	} else if (x->n) {
+		show(x);
+		printf("This would destroy %s.\n", loss(x));
+	} else {
+		printf("Nothing to destroy: each image is named by a template or needed by a "
+		       "volume.\n");
+	}
+	return EXIT_FINE;
+}
+
 /* What each takes beside -f and --format. */
 static const struct sub {
 	const char *name;
 	int (*run)(struct images *x);
-	bool operands, yes, noheadings;
+	bool operands, yes, dry_run, noheadings;
 } subs[] = {
-	{"ls", list, false, false, true},
+	{"ls", list, .noheadings = true},
+	{"rm", rm, .operands = true, .yes = true, .noheadings = true},
+	{"gc", gc, .yes = true, .dry_run = true, .noheadings = true},
 };
 
 static int refuse(const char *sub, const char *what)
@@ -178,7 +378,8 @@ static int refuse(const char *sub, const char *what)
 
 int verb_image(int argc, char **argv)
 {
-	static const char *const accepts[] = {"file", "format", "noheadings", "operands", NULL};
+	static const char *const accepts[] = {"file",    "format",   "noheadings", "yes",
+					      "dry-run", "operands", NULL};
 	_cleanup_(images_done) struct images x = {0};
 	const struct sub *s = NULL;
 	int rest;
@@ -190,7 +391,7 @@ int verb_image(int argc, char **argv)
 		if (streq(subs[i].name, argv[rest]))
 			s = &subs[i];
 	if (!s) {
-		fprintf(stderr, "manor image: say ls; see `manor help image`\n");
+		fprintf(stderr, "manor image: say ls, rm or gc; see `manor help image`\n");
 		return EXIT_BAD;
 	}
 	x.names = argv + rest + 1;
@@ -199,6 +400,8 @@ int verb_image(int argc, char **argv)
 		return refuse(s->name, "operand");
 	if (x.o.yes && !s->yes)
 		return refuse(s->name, "--yes");
+	if (x.o.dry_run && !s->dry_run)
+		return refuse(s->name, "--dry-run");
 	if (x.o.noheadings && !s->noheadings)
 		return refuse(s->name, "--noheadings");
 	return s->run(&x);

@@ -33,6 +33,7 @@ static const struct option all[] = {
 	{"noheadings", no_argument, NULL, OPT_NOHEADINGS},
 	{"older-than", required_argument, NULL, OPT_OLDER_THAN},
 	{"expired", no_argument, NULL, OPT_EXPIRED},
+	{"dry-run", no_argument, NULL, 'n'},
 	{"help", no_argument, NULL, 'h'},
 };
 
@@ -96,6 +97,9 @@ static int take(const char *verb, int c, struct options *o)
 		return 0;
 	case OPT_EXPIRED:
 		o->expired = true;
+		return 0;
+	case 'n':
+		o->dry_run = true;
 		return 0;
 	case OPT_NOHEADINGS:
 		o->noheadings = true;

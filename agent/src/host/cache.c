@@ -205,6 +205,19 @@ int cache_fetch(const char *id, const struct image_request *q, struct err *e)
 	return 0;
 }
 
+int cache_remove(const char *id, struct err *e)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/%s", cache_dir, id);
+	_cleanup_(freep) char *unpacked = xasprintf("%s" UNPACKED, path);
+	int r;
+
+	if (!is_digest(id))
+		return err_set(e, -EINVAL, "'%s' is no sha256", id);
+	/* Cut off between them, the file is still listed, and removed the next time. */
+	r = file_remove(unpacked, e);
+	return r < 0 ? r : file_remove(path, e);
+}
+
 /* Where the unpacked copy of a kernel from elsewhere goes: named by its path, and by what stat says
  * of it, which is cheaper than to read it each time. */
 static void copy_name(const char *path, const struct stat *st, char prefix[32], char name[64])

@@ -34,6 +34,8 @@ int cache_read(struct arena *a, struct cache_facts *ret, struct err *e);
  * kernel. Of the request all but target, as_is and ready. Errors as image_write(), and nothing is left
  * behind. */
 int cache_fetch(const char *id, const struct image_request *q, struct err *e);
+/* Removes it and what lies beside it. Gone already is fine. */
+int cache_remove(const char *id, struct err *e);
 /* The kernel to hand to libxl for the one at `path` (in the cache or anywhere): an unpacked copy from
  * the cache, made if need be, or `path` itself where there is nothing to unpack or no room for it.
  * Arena memory. -ENOENT and other errors only for `path` itself. */

@@ -132,7 +132,8 @@ static const char *stays(const struct listing *l, const struct golden *g)
 	if (g->filling)
 		return "it is half-made: the next apply goes on with it, or clears it away";
 	if (g->clones.n && g->vg)
-		return arena_printf(l->arena, "%s cloned from it", clones_text(l->arena, g));
+		return arena_printf(l->arena, "%s %s cloned from it", clones_text(l->arena, g),
+				    g->clones.n == 1 ? "was" : "were");
 	if (g->vg || g->named)
 		return NULL;
 	if (g->clones.n)
@@ -240,4 +241,11 @@ bool golden_meant(const struct golden *g, const char *what)
 		       streq(what + vg + 1, g->lv);
 	}
 	return n >= DIGITS_NEEDED && startswith(g->sha256, what);
+}
+
+int golden_remove(const struct golden *g, struct err *e)
+{
+	if (g->stays)
+		return err_set(e, -EBUSY, "%s", g->stays);
+	return g->vg ? lvm_remove(g->vg, g->lv, e) : cache_remove(g->sha256, e);
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/err.h"
 #include "model/facts.h"
 #include "model/manifest.h"
 
@@ -29,3 +30,5 @@ void golden_list(struct arena *a, const struct facts *f, const struct manifest *
 bool golden_garbage(const struct golden *g);
 /* Whether it is meant: by the beginning of its digest (6 digits or more), or as "vg0/base.0123456789abcdef". */
 bool golden_meant(const struct golden *g, const char *what);
+/* Destroys it: safe to run again. -EBUSY: it has to stay. */
+int golden_remove(const struct golden *g, struct err *e);

@@ -149,7 +149,8 @@ static const char *make_room(struct planning *p, const char *storage)
 	}
 	str_add(&b, "to make room: grow it");
 	add_freeable(&b, "empty the trash with 'manor trash empty'", trash, n_trash);
-	add_freeable(&b, "remove bases that nothing is cloned from", bases, n_bases);
+	add_freeable(&b, "remove bases that nothing is cloned from with 'manor image rm'", bases,
+		     n_bases);
 	if (!n_trash && !n_bases)
 		str_add(&b, ", or remove volumes");
 	return arena_strdup(a, b.s);

@@ -68,6 +68,18 @@ int cache_fetch(const char *id, const struct image_request *q, struct err *e)
 	return 0;
 }
 
+int cache_remove(const char *id, struct err *e)
+{
+	size_t n = 0;
+
+	FAKE_FAIL(e);
+	for (size_t i = 0; i < state.files.n; i++)
+		if (!streq(state.files.entries[i].name, id))
+			state.files.entries[n++] = state.files.entries[i];
+	state.files.n = n;
+	return 0;
+}
+
 int cache_kernel(struct arena *a, const char *path, const char **ret, struct err *e)
 {
 	size_t n = strlen(cache_dir);

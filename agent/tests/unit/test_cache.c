@@ -162,6 +162,10 @@ static void a_kernel_is_fetched_once_and_lies_unpacked(void **state)
 	assert_int_equal(cache_kernel(a, path, &kernel, NULL), 0);
 	assert_string_equal(kernel, arena_printf(a, "%s.vmlinux", path));
 	assert_int_equal(files_in_cache(""), 2);
+	assert_int_equal(cache_remove(q.sha256, NULL), 0);
+	assert_int_equal(files_in_cache(""), 0);
+	assert_int_equal(cache_remove(q.sha256, NULL), 0);
+	assert_int_equal(cache_remove("../x", NULL), -EINVAL);
 }
 
 static void an_initrd_stays_packed(void **state)

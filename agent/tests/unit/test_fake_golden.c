@@ -164,7 +164,7 @@ static void it_is_known_who_names_and_who_needs_them(void **state)
 	assert_int_equal(g->mapped, 100 * MiB / 10000 * 2500);
 	assert_int_equal(g->clones.n, 1);
 	assert_true(g->read_only);
-	assert_string_equal(g->stays, "vg0/web.root cloned from it");
+	assert_string_equal(g->stays, "vg0/web.root was cloned from it");
 	g = find(list, n, "vg0/" BASE("b"));
 	assert_null(g->named);
 	assert_null(g->stays);
@@ -270,6 +270,76 @@ static void the_verb_lists_them(void **state)
 	assert_int_equal(IMAGE("ls"), EXIT_FINE);
 }
 
+static size_t left(void)
+{
+	_cleanup_manifest_ struct manifest *m = manifest(text);
+	_cleanup_facts_ struct facts *f = NULL;
+	struct golden *list;
+	size_t n;
+
+	f = read_host(m, NULL, &list, &n);
+	return n;
+}
+
+static void by_name_what_may_go_goes(void **state)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	_cleanup_(freep) char *journal = NULL;
+
+	if (!alone())
+		skip();
+	assert_int_equal(file_write(file, text, sizeof(text) - 1, 0600, NULL), 0);
+	assert_non_null(freopen("/dev/null", "r", stdin));
+	load(a);
+	assert_int_equal(IMAGE("rm"), EXIT_BAD);
+	assert_int_equal(IMAGE("rm", "--yes", "--dry-run", "eeeeee"), EXIT_BAD);
+	/* Nobody to ask; no such digest; too little of one. */
+	assert_int_equal(IMAGE("rm", "eeeeee"), EXIT_BAD);
+	assert_int_equal(IMAGE("rm", "--yes", "eeeeee", "777777"), EXIT_FAILED);
+	assert_int_equal(IMAGE("rm", "--yes", "eeeee"), EXIT_FAILED);
+	/* Cloned from, of another namespace, half-made, came with a clone: and nothing else goes with them. */
+	assert_int_equal(IMAGE("rm", "--yes", "eeeeee", "aaaaaa"), EXIT_FAILED);
+	assert_int_equal(IMAGE("rm", "--yes", "vg9/" BASE("b")), EXIT_FAILED);
+	assert_int_equal(IMAGE("rm", "--yes", "222222"), EXIT_FAILED);
+	assert_int_equal(IMAGE("rm", "--yes", "dddddd"), EXIT_FAILED);
+	assert_int_equal(left(), 9);
+	/* Named: it comes again. */
+	assert_int_equal(IMAGE("rm", "--yes", "cccccc", "bbbbbb"), EXIT_FINE);
+	assert_int_equal(left(), 7);
+	assert_int_equal(file_read("/var/lib/manor/journal.jsonl", 65536, &journal, NULL, NULL), 0);
+	assert_non_null(strstr(journal, DIGEST("c")));
+	assert_non_null(strstr(journal, "\"destroyed\""));
+	assert_null(strstr(journal, DIGEST("e")));
+}
+
+static void what_nobody_would_miss_is_freed(void **state)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	_cleanup_manifest_ struct manifest *m = manifest(text);
+	_cleanup_facts_ struct facts *f = NULL;
+	struct golden *list;
+	size_t n;
+
+	if (!alone())
+		skip();
+	assert_int_equal(file_write(file, text, sizeof(text) - 1, 0600, NULL), 0);
+	assert_non_null(freopen("/dev/null", "r", stdin));
+	load(a);
+	assert_int_equal(IMAGE("gc", "bbbbbb"), EXIT_BAD);
+	assert_int_equal(IMAGE("gc"), EXIT_BAD);
+	assert_int_equal(IMAGE("gc", "-n"), EXIT_FINE);
+	assert_int_equal(IMAGE("gc", "--dry-run", "--yes", "--format", "json"), EXIT_FINE);
+	assert_int_equal(left(), 9);
+	assert_int_equal(IMAGE("gc", "--yes"), EXIT_FINE);
+	f = read_host(m, NULL, &list, &n);
+	assert_int_equal(n, 7);
+	assert_null(find(list, n, "vg0/" BASE("b")));
+	assert_null(find(list, n, DIGEST("f")));
+	assert_non_null(find(list, n, "vg9/" BASE("b")));
+	assert_int_equal(IMAGE("gc", "--yes"), EXIT_FINE);
+	assert_int_equal(left(), 7);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +347,8 @@ int main(void)
 		cmocka_unit_test(what_is_in_force_counts_too),
 		cmocka_unit_test(what_isnt_seen_isnt_taken_for_absent),
 		cmocka_unit_test(the_verb_lists_them),
+		cmocka_unit_test(by_name_what_may_go_goes),
+		cmocka_unit_test(what_nobody_would_miss_is_freed),
 	};
 
 	return cmocka_run_group_tests_name("golden", tests, NULL, NULL);
