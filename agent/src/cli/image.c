@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * manor image: golden images as they are on this host, bases in the storages and boot files in the cache:
- * listed, or destroyed, by name or those that nobody would miss.
+ * listed, verified, or destroyed, by name or those that nobody would miss.
  */
 #include <stdio.h>
 
@@ -359,6 +359,83 @@ static int gc(struct images *x)
 	return EXIT_FINE;
 }
 
+/* --- verify --- */
+
+static json_object *finding_json(const struct golden_finding *f)
+{
+	json_object *o = json_object_new_object();
+
+	json_put_text(o, "digest", f->sha256);
+	json_put_text(o, "storage", f->vg);
+	json_put_text(o, "named", f->named);
+	json_put_text(o, "result", golden_result_words[f->result]);
+	json_put_text(o, "why", f->why);
+	return o;
+}
+
+static void add_finding(struct images *x, json_object *all, struct libscols_table *table,
+			const struct golden_finding *f)
+{
+	const char *cells[] = {
+		arena_strndup(x->facts->arena, f->sha256,
+			      startswith(f->sha256, "base.") ? strlen(f->sha256) : DIGITS_SHOWN),
+		f->vg ? f->vg : "cache",
+		f->named,
+		f->why ? arena_printf(x->facts->arena, "%s: %s", golden_result_words[f->result],
+				      f->why)
+		       : golden_result_words[f->result],
+	};
+
+	if (all)
+		json_object_array_add(all, finding_json(f));
+	else
+		table_row(table, ARRAY_SIZE(cells), cells);
+}
+
+static int verify(struct images *x)
+{
+	static const struct table_column columns[] = {
+		{"DIGEST", false}, {"PLACE", false}, {"FILE", false}, {"RESULT", false},
+	};
+	_cleanup_(freep) bool *chosen = NULL;
+	struct libscols_table *table = NULL;
+	struct golden_finding one, *rest = NULL;
+	json_object *all = NULL;
+	size_t n_rest = 0;
+	int r = images_open(x), code = EXIT_FINE;
+
+	if (r)
+		return r;
+	chosen = xcalloc(x->n + 1, sizeof(*chosen));
+	r = choose(x, chosen);
+	if (r)
+		return r;
+	if (x->o.json)
+		all = json_object_new_array();
+	else
+		table = table_new(columns, ARRAY_SIZE(columns), x->o.noheadings);
+	if (!x->n_names)
+		golden_check_rest(x->facts->arena, x->facts, x->manifest, x->list, x->n, &rest,
+				  &n_rest);
+	for (size_t i = 0; i < x->n; i++) {
+		if (x->n_names ? !chosen[i] : !x->list[i].ours)
+			continue;
+		golden_check(x->facts->arena, x->facts, &x->list[i], &one);
+		add_finding(x, all, table, &one);
+		if (one.result == GOLDEN_WRONG)
+			code = EXIT_FAILED;
+	}
+	for (size_t i = 0; i < n_rest; i++) {
+		add_finding(x, all, table, &rest[i]);
+		code = EXIT_FAILED;
+	}
+	if (all)
+		print_json(all);
+	else
+		table_print(table);
+	return code;
+}
+
 /* What each takes beside -f and --format. */
 static const struct sub {
 	const char *name;
@@ -367,6 +444,7 @@ static const struct sub {
 } subs[] = {
 	{"ls", list, .noheadings = true},
 	{"rm", rm, .operands = true, .yes = true, .noheadings = true},
+	{"verify", verify, .operands = true, .noheadings = true},
 	{"gc", gc, .yes = true, .dry_run = true, .noheadings = true},
 };
 
@@ -391,7 +469,7 @@ int verb_image(int argc, char **argv)
 		if (streq(subs[i].name, argv[rest]))
 			s = &subs[i];
 	if (!s) {
-		fprintf(stderr, "manor image: say ls, rm or gc; see `manor help image`\n");
+		fprintf(stderr, "manor image: say ls, rm, gc or verify; see `manor help image`\n");
 		return EXIT_BAD;
 	}
 	x.names = argv + rest + 1;

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
@@ -203,6 +204,71 @@ int cache_fetch(const char *id, const struct image_request *q, struct err *e)
 	if (regular(AT_FDCWD, unpacked, &st) < 0)
 		try_unpack(path, unpacked);
 	return 0;
+}
+
+#define CHECK_BYTES (128u << 10)
+
+static int digest_of(int fd, const char *path, enum hash_type type, char ret[HASH_TEXT],
+		     struct err *e)
+{
+	_cleanup_(freep) char *buf = xcalloc(1, CHECK_BYTES);
+	struct hash *h = hash_new(type);
+	off_t at = 0;
+	ssize_t n;
+
+	while ((n = pread(fd, buf, CHECK_BYTES, at)) > 0) {
+		hash_add(h, buf, (size_t)n);
+		at += n;
+	}
+	hash_end(h, ret);
+	return n < 0 ? err_errno(e, -errno, "read %s", path) : 0;
+}
+
+/* What comes out of the kernel once more, against what lies there. */
+static int check_unpacked(int packed, const char *path, const char *unpacked, struct err *e)
+{
+	_cleanup_(closep) int is = open(unpacked, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	_cleanup_(closep) int fd = -1;
+	char want[HASH_TEXT], have[HASH_TEXT];
+	int r;
+
+	if (is < 0)
+		return errno == ENOENT ? 0 : err_errno(e, -errno, "open %s", unpacked);
+	fd = memfd_create("kernel", MFD_CLOEXEC);
+	if (fd < 0)
+		return err_errno(e, -errno, "memory for a kernel");
+	r = bzimage_unpack(packed, fd, e);
+	if (r == 0)
+		r = digest_of(fd, path, HASH_SHA256, want, e);
+	if (r == 0)
+		r = digest_of(is, unpacked, HASH_SHA256, have, e);
+	if (r < 0)
+		return r;
+	return r == 0 && streq(want, have)
+		       ? 0
+		       : err_set(e, -EBADMSG, "%s isn't what comes out of the kernel", unpacked);
+}
+
+int cache_check(const char *id, enum hash_type type, const char *digest, struct err *e)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/%s", cache_dir, id);
+	_cleanup_(freep) char *unpacked = xasprintf("%s" UNPACKED, path);
+	_cleanup_(closep) int fd = -1;
+	char is[HASH_TEXT];
+	int r;
+
+	if (!is_digest(id))
+		return err_set(e, -EINVAL, "'%s' is no sha256", id);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return err_errno(e, -errno, "open %s", path);
+	r = digest_of(fd, path, type, is, e);
+	if (r < 0)
+		return r;
+	if (!streq(is, digest))
+		return err_set(e, -EBADMSG, "its %s is %s",
+			       type == HASH_SHA512 ? "sha512" : "sha256", is);
+	return check_unpacked(fd, path, unpacked, e);
 }
 
 int cache_remove(const char *id, struct err *e)

@@ -34,6 +34,9 @@ int cache_read(struct arena *a, struct cache_facts *ret, struct err *e);
  * kernel. Of the request all but target, as_is and ready. Errors as image_write(), and nothing is left
  * behind. */
 int cache_fetch(const char *id, const struct image_request *q, struct err *e);
+/* Whether it still is what it was when it was fetched, of that digest, and its unpacked form what comes out
+ * of it. -EBADMSG: it isn't, and which of the two. */
+int cache_check(const char *id, enum hash_type type, const char *digest, struct err *e);
 /* Removes it and what lies beside it. Gone already is fine. */
 int cache_remove(const char *id, struct err *e);
 /* The kernel to hand to libxl for the one at `path` (in the cache or anywhere): an unpacked copy from

@@ -54,8 +54,7 @@ static bool file_names(struct arena *a, const struct template *t, const struct e
 }
 
 /* Templates' files; and domains that name a file in the cache by its path. */
-static void add_names(struct str *to, struct arena *a, const struct manifest *m,
-		      const struct golden *g)
+static void add_names(struct str *to, struct arena *a, const struct manifest *m, struct golden *g)
 {
 	const char *path = g->vg ? NULL : arena_printf(a, "%s/%s", CACHE_DIR, g->sha256);
 
@@ -65,9 +64,13 @@ static void add_names(struct str *to, struct arena *a, const struct manifest *m,
 		if (r->kind == &kind_template) {
 			const struct template *t = r->record;
 
-			for (size_t k = 0; k < t->files.n; k++)
-				if (file_names(a, t, &t->files.entries[k], g))
-					add_name(to, r->name, t->files.entries[k].name);
+			for (size_t k = 0; k < t->files.n; k++) {
+				if (!file_names(a, t, &t->files.entries[k], g))
+					continue;
+				add_name(to, r->name, t->files.entries[k].name);
+				if (!g->file)
+					g->file = t->files.entries[k].value;
+			}
 		} else if (path && r->kind == &kind_domain) {
 			const struct domain *d = r->record;
 
@@ -77,7 +80,7 @@ static void add_names(struct str *to, struct arena *a, const struct manifest *m,
 	}
 }
 
-static const char *names_of(const struct listing *l, const struct golden *g)
+static const char *names_of(const struct listing *l, struct golden *g)
 {
 	_cleanup_str_ struct str names = {0};
 

@@ -9,10 +9,13 @@
 #include "model/facts.h"
 #include "model/manifest.h"
 
+struct template_file;
+
 struct golden {
 	const char *sha256;
 	const char *vg, *lv;   /* of a base; NULL: it is a boot file in the cache */
 	const char *named;     /* "tiny/root, old/root": the templates' files that it is; NULL: none */
+	const struct template_file *file; /* the first of these */
 	uint64_t size;
 	int64_t mapped;        /* bytes; -1: not known */
 	struct list clones;    /* volumes that came from it, or with it, removed ones too: "vg0/web.root" */
@@ -32,3 +35,22 @@ bool golden_garbage(const struct golden *g);
 bool golden_meant(const struct golden *g, const char *what);
 /* Destroys it: safe to run again. -EBUSY: it has to stay. */
 int golden_remove(const struct golden *g, struct err *e);
+
+enum golden_result { GOLDEN_FINE, GOLDEN_UNCHECKED, GOLDEN_WRONG };
+extern const char *const golden_result_words[]; /* "fine", "not checked", "wrong", NULL */
+
+struct golden_finding {
+	const char *sha256;  /* or how the volume is called that should have one */
+	const char *vg;      /* NULL: the cache */
+	const char *named;
+	enum golden_result result;
+	const char *why;     /* of what isn't fine */
+};
+
+/* Looks at one that is there: reads a boot file, and of a base what LVM says. */
+void golden_check(struct arena *a, const struct facts *f, const struct golden *g,
+		  struct golden_finding *ret);
+/* What should be there and isn't, and what bears a base's name and is none. */
+void golden_check_rest(struct arena *a, const struct facts *f, const struct manifest *m,
+		       const struct golden *list, size_t n, struct golden_finding **ret,
+		       size_t *ret_n);

@@ -59,6 +59,8 @@ completes manor pl -- plan
 is "completion: a verb"
 completes manor plan --fa -- --facts
 is "completion: an option"
+completes manor image l -- ls
+is "completion: what a verb can do"
 completes manor apply --allow guest- -- guest-restart guest-recreate
 is "completion: an option's words"
 completes manor help applia -- appliance.yaml

@@ -68,6 +68,13 @@ int cache_fetch(const char *id, const struct image_request *q, struct err *e)
 	return 0;
 }
 
+int cache_check(const char *id, enum hash_type type, const char *digest, struct err *e)
+{
+	if (fake_fails(id))
+		return err_set(e, -EBADMSG, "its sha256 is another");
+	return 0;
+}
+
 int cache_remove(const char *id, struct err *e)
 {
 	size_t n = 0;

@@ -139,8 +139,19 @@ static int fresh_cache(void **state)
 	return 0;
 }
 
+static void flip(const char *path)
+{
+	_cleanup_(closep) int fd = open(path, O_RDWR | O_CLOEXEC);
+	char c;
+
+	assert_int_equal(pread(fd, &c, 1, 4000), 1);
+	c ^= 4;
+	assert_int_equal(pwrite(fd, &c, 1, 4000), 1);
+}
+
 static void a_kernel_is_fetched_once_and_lies_unpacked(void **state)
 {
+	_cleanup_err_ struct err e = {0};
 	_cleanup_arena_ struct arena *a = arena_new();
 	_cleanup_(blob_freep) struct blob b = bzimage(elf, ELF_SIZE, ARCHIVE_FILTER_XZ);
 	struct httpd_file f = {0};
@@ -162,7 +173,18 @@ static void a_kernel_is_fetched_once_and_lies_unpacked(void **state)
 	assert_int_equal(cache_kernel(a, path, &kernel, NULL), 0);
 	assert_string_equal(kernel, arena_printf(a, "%s.vmlinux", path));
 	assert_int_equal(files_in_cache(""), 2);
+	assert_int_equal(cache_check(q.sha256, HASH_SHA256, q.sha256, NULL), 0);
+	assert_int_equal(cache_check(q.sha256, HASH_SHA512, q.sha256, NULL), -EBADMSG);
+	/* A bit that turns over, in the one and in the other. */
+	flip(kernel);
+	assert_int_equal(cache_check(q.sha256, HASH_SHA256, q.sha256, &e), -EBADMSG);
+	assert_non_null(strstr(e.message, ".vmlinux"));
+	flip(kernel);
+	assert_int_equal(cache_check(q.sha256, HASH_SHA256, q.sha256, NULL), 0);
+	flip(path);
+	assert_int_equal(cache_check(q.sha256, HASH_SHA256, q.sha256, NULL), -EBADMSG);
 	assert_int_equal(cache_remove(q.sha256, NULL), 0);
+	assert_int_equal(cache_check(q.sha256, HASH_SHA256, q.sha256, NULL), -ENOENT);
 	assert_int_equal(files_in_cache(""), 0);
 	assert_int_equal(cache_remove(q.sha256, NULL), 0);
 	assert_int_equal(cache_remove("../x", NULL), -EINVAL);

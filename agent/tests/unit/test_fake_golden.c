@@ -18,6 +18,7 @@
 #include "kinds/golden.h"
 #include "kinds/kinds.h"
 #include "kinds/lvm_facts.h"
+#include "kinds/template.h"
 #include "tests/fake/fake.h"
 
 #define MiB (UINT64_C(1) << 20)
@@ -44,9 +45,11 @@ static const char text[] =
 				  "    files:\n"
 				  "      disk: {url: /d, sha256: " DIGEST("e") "}\n";
 
+static const char *failing; /* a call, or the digest of a file that is damaged */
+
 bool fake_fails(const char *op)
 {
-	return false;
+	return failing && streq(op, failing);
 }
 
 static struct manifest *manifest(const char *from)
@@ -340,6 +343,77 @@ static void what_nobody_would_miss_is_freed(void **state)
 	assert_int_equal(left(), 7);
 }
 
+static struct golden_finding check(struct facts *f, const struct golden *list, size_t n,
+				   const char *what)
+{
+	struct golden_finding x;
+
+	golden_check(f->arena, f, find(list, n, what), &x);
+	return x;
+}
+
+static void what_is_wrong_with_one_is_told(void **state)
+{
+	static const char archive[] =
+		"manor: 1\nnamespace: lab.example.org\ntemplates:\n  t:\n    files:\n"
+		"      kernel: {url: /k.tar, member: k, sha256: " DIGEST("c") "}\n";
+	_cleanup_arena_ struct arena *a = arena_new();
+	_cleanup_manifest_ struct manifest *m = manifest(text), *other = manifest(archive);
+	_cleanup_facts_ struct facts *f = NULL;
+	struct golden_finding *rest;
+	struct golden *list;
+	struct lvm_lv *lv;
+	size_t n, n_rest;
+
+	load(a);
+	f = read_host(m, NULL, &list, &n);
+	assert_int_equal(check(f, list, n, DIGEST("a")).result, GOLDEN_FINE);
+	assert_int_equal(check(f, list, n, DIGEST("c")).result, GOLDEN_FINE);
+	assert_int_equal(check(f, list, n, DIGEST("2")).result, GOLDEN_UNCHECKED);
+	failing = DIGEST("c");
+	assert_string_equal(check(f, list, n, DIGEST("c")).why, "its sha256 is another");
+	/* Nobody knows any more by what it was known. */
+	failing = DIGEST("d");
+	assert_int_equal(check(f, list, n, DIGEST("d")).result, GOLDEN_WRONG);
+	assert_non_null(strstr(check(f, list, n, DIGEST("d")).why, "unless"));
+	failing = NULL;
+	lv = (struct lvm_lv *)lvm_lv(lvm_facts(f), "vg0", BASE("a"));
+	lv->readonly = false;
+	assert_non_null(strstr(check(f, list, n, DIGEST("a")).why, "lvchange -pr vg0/" BASE("a")));
+	lv->readonly = true;
+	lv->health = "failed";
+	assert_int_equal(check(f, list, n, DIGEST("a")).result, GOLDEN_WRONG);
+	/* All that is wanted is there; one isn't named as its tag says. */
+	golden_check_rest(f->arena, f, m, list, n, &rest, &n_rest);
+	assert_int_equal(n_rest, 1);
+	assert_string_equal(rest[0].sha256, "base.mine");
+	golden_check_rest(f->arena, f, m, list, 0, &rest, &n_rest);
+	assert_int_equal(n_rest, 3);
+	assert_string_equal(rest[0].named, "tiny/root");
+	/* A member's name is no digest of its own. */
+	assert_non_null(other);
+	((struct golden *)find(list, n, DIGEST("c")))->file =
+		template_file(manifest_find(other, "template", "t"), "kernel");
+	assert_int_equal(check(f, list, n, DIGEST("c")).result, GOLDEN_UNCHECKED);
+}
+
+static void the_verb_verifies(void **state)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+
+	if (!alone())
+		skip();
+	assert_int_equal(file_write(file, text, sizeof(text) - 1, 0600, NULL), 0);
+	load(a);
+	assert_int_equal(IMAGE("verify"), EXIT_FAILED);
+	assert_int_equal(IMAGE("verify", "aaaaaa", "cccccc"), EXIT_FINE);
+	assert_int_equal(IMAGE("verify", "aaaaaa", "--format", "json"), EXIT_FINE);
+	assert_int_equal(IMAGE("verify", "777777"), EXIT_FAILED);
+	failing = DIGEST("c");
+	assert_int_equal(IMAGE("verify", "cccccc"), EXIT_FAILED);
+	failing = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -349,6 +423,8 @@ int main(void)
 		cmocka_unit_test(the_verb_lists_them),
 		cmocka_unit_test(by_name_what_may_go_goes),
 		cmocka_unit_test(what_nobody_would_miss_is_freed),
+		cmocka_unit_test(what_is_wrong_with_one_is_told),
+		cmocka_unit_test(the_verb_verifies),
 	};
 
 	return cmocka_run_group_tests_name("golden", tests, NULL, NULL);
