@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * manor image: golden images as they are on this host, bases in the storages and boot files in the cache:
- * listed, verified, or destroyed, by name or those that nobody would miss.
+ * listed, imported, verified, or destroyed, by name or those that nobody would miss.
  */
 #include <stdio.h>
 
@@ -12,6 +12,7 @@
 #include "cli/table.h"
 #include "kinds/golden.h"
 #include "kinds/kinds.h"
+#include "kinds/template.h"
 
 #define DIGITS_SHOWN 12
 
@@ -436,6 +437,61 @@ static int verify(struct images *x)
 	return code;
 }
 
+/* --- pull --- */
+
+/* Of one template what its domains, or it itself, want on this host. */
+static int pull_one(const struct images *x, const struct resource *r)
+{
+	const struct template *t = r->record;
+	_cleanup_(freep) char *only = xasprintf("template/%s", r->name);
+
+	if (t->imports.n)
+		return cli_converge(only, &x->o);
+	fprintf(stderr, "manor image: %s: no domain wants a file of it, nor says it a storage\n",
+		only);
+	return EXIT_FINE;
+}
+
+static const struct resource *template_of(const struct manifest *m, const char *name)
+{
+	if (startswith(name, "template/"))
+		name += strlen("template/");
+	return manifest_find(m, "template", name);
+}
+
+/* Goes on after a failure, not after Ctrl-C; the first that isn't well is how it ends. */
+static int pull(struct images *x)
+{
+	int code = EXIT_FINE;
+
+	x->manifest = session_manifest(&x->o);
+	if (!x->manifest)
+		return EXIT_BAD;
+	for (size_t k = 0; k < x->n_names; k++) {
+		if (template_of(x->manifest, x->names[k]))
+			continue;
+		fprintf(stderr, "manor image pull: %s declares no template '%s'\n",
+			x->manifest->source.name, x->names[k]);
+		return EXIT_BAD;
+	}
+	for (size_t i = 0; i < x->manifest->n_resources; i++) {
+		const struct resource *r = x->manifest->resources[i];
+		const struct template *t = r->record;
+		bool meant = r->kind == &kind_template && x->n_names == 0 && t->imports.n;
+		int r2;
+
+		for (size_t k = 0; k < x->n_names; k++)
+			meant |= template_of(x->manifest, x->names[k]) == r;
+		if (!meant)
+			continue;
+		r2 = pull_one(x, r);
+		if (r2 == EXIT_INTERRUPTED)
+			return r2;
+		code = code ? code : r2;
+	}
+	return code;
+}
+
 /* What each takes beside -f and --format. */
 static const struct sub {
 	const char *name;
@@ -445,6 +501,7 @@ static const struct sub {
 	{"ls", list, .noheadings = true},
 	{"rm", rm, .operands = true, .yes = true, .noheadings = true},
 	{"verify", verify, .operands = true, .noheadings = true},
+	{"pull", pull, .operands = true},
 	{"gc", gc, .yes = true, .dry_run = true, .noheadings = true},
 };
 
@@ -469,7 +526,8 @@ int verb_image(int argc, char **argv)
 		if (streq(subs[i].name, argv[rest]))
 			s = &subs[i];
 	if (!s) {
-		fprintf(stderr, "manor image: say ls, rm, gc or verify; see `manor help image`\n");
+		fprintf(stderr,
+			"manor image: say ls, pull, verify, rm or gc; see `manor help image`\n");
 		return EXIT_BAD;
 	}
 	x.names = argv + rest + 1;

@@ -490,6 +490,61 @@ def what_goes_counts_among_what_differs():
     expect("3 of 3 resources differ" in done.all, "of one", done.all)
 
 
+def guests(*templates):
+    """Sections of a manifest: a guest of each template, whose kernel is a file here."""
+    sections = {"templates": {}, "domains": {}}
+    for name in templates:
+        file = Path(f"/run/{name}")
+        file.write_text(name * 1000)
+        sections["templates"][name] = {
+            "files": {"kernel": {"url": f"file://{file}", "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}},
+            "domain": {"kernel": "kernel", "memory": "64MiB"}}
+        sections["domains"][f"{name}-1"] = {"template": name, "type": "pv"}
+    return sections
+
+
+def images(*words):
+    return {i.get("named"): i for i in json.loads(manor("image", "ls", "--format", "json", *words).stdout)}
+
+
+@story
+def images_are_pulled_by_template_and_nothing_else_is_done():
+    sections = guests("t", "u", "v")
+    sections["templates"]["idle"] = {"files": {"f": sections["templates"]["t"]["files"]["kernel"]}}
+    put("/etc/manor/a.yaml", manifest("one", **sections))
+    f = ("-f", "/etc/manor/a.yaml")
+    expect(not images(*f), "there are images before any was fetched")
+    manor("image", "pull", "w", *f, code=2)
+    done = manor("image", "pull", "idle", *f)
+    expect("no domain wants" in done.all, "it isn't said that it is wanted nowhere", done.all)
+    manor("image", "pull", "template/u", *f)
+    expect(set(images(*f)) == {"u/kernel"}, "not just that one came", images(*f))
+    manor("image", "pull", *f)
+    expect(set(images(*f)) == {"t/kernel, idle/f", "u/kernel", "v/kernel"}, "not all came", images(*f))
+    expect("one" not in links() and not IN_FORCE.exists(), "more was done", links())
+    manor("image", "verify", *f)
+    # A template leaves; of another the file is damaged.
+    digest = {name: i["digest"] for name, i in images(*f).items()}
+    del sections["templates"]["v"], sections["domains"]["v-1"]
+    put("/etc/manor/a.yaml", manifest("one", **sections))
+    done = manor("image", "gc", "-n", *f)
+    expect(digest["v/kernel"][:12] in done.all and digest["u/kernel"][:12] not in done.all, "not that one goes", done.all)
+    said = on_terminal("image", "gc", *f, keys=b"n\n", code=1)
+    expect(digest["v/kernel"][:12] in said and len(images(*f)) == 3, "a no is a yes", said, images(*f))
+    on_terminal("image", "gc", *f, keys=b"y\n", code=0)
+    expect(len(images(*f)) == 2, "it isn't gone", images(*f))
+    with open(f"/var/lib/manor/cache/{digest['u/kernel']}", "r+b") as file:
+        file.write(b"x")
+    done = manor("image", "verify", *f, code=1)
+    expect("wrong" in done.all, "it isn't noticed", done.all)
+    manor("image", "rm", "--yes", digest["u/kernel"][:12], *f)
+    done = manor("image", "verify", *f, code=1)
+    expect("missing" in done.all, "that it is gone isn't noticed", done.all)
+    with agent():
+        manor("image", "pull", "u", *f)
+    manor("image", "verify", *f)
+
+
 def clean():
     for link in links() - {"lo"}:
         subprocess.run(["ip", "link", "del", link], check=False)

@@ -52,7 +52,7 @@ ends 2 "$manor" check -f
 is "and an option without its value"
 ends 2 "$manor" check file.yaml && grep -q operand "$dir/out"
 is "and a manifest without -f"
-for words in "" burn "ls root" "ls --older-than 1d" "ls --yes" rm "rm -n 123456" "gc root"; do
+for words in "" burn "ls root" "ls --older-than 1d" "ls --yes" rm "rm -n 123456" "gc root" "pull --noheadings"; do
 	# shellcheck disable=SC2086 # several words
 	ends 2 "$manor" image $words && grep -q 'manor help image' "$dir/out"
 	is "and image ${words:-alone}"
