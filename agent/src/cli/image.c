@@ -10,6 +10,7 @@
 #include "cli/destroy.h"
 #include "cli/session.h"
 #include "cli/table.h"
+#include "engine/store.h"
 #include "kinds/golden.h"
 #include "kinds/kinds.h"
 #include "kinds/template.h"
@@ -294,6 +295,12 @@ static int destroy_list(struct images *x, bool garbage)
 		return EXIT_FAILED;
 	/* A person may think for long: a clone may have been made, another manifest applied. */
 	now.force = session_in_force();
+	if (!now.force && access(STORE_MANIFEST, F_OK) == 0) {
+		fprintf(stderr,
+			"manor image: what the manifest in force names is not known, so nothing "
+			"is destroyed; apply one that is sound\n");
+		return EXIT_FAILED;
+	}
 	r = images_read(&now);
 	if (r == EXIT_FINE)
 		r = destroy(x, &now, garbage);

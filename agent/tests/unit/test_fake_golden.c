@@ -333,6 +333,13 @@ static void what_nobody_would_miss_is_freed(void **state)
 	assert_int_equal(IMAGE("gc", "-n"), EXIT_FINE);
 	assert_int_equal(IMAGE("gc", "--dry-run", "--yes", "--format", "json"), EXIT_FINE);
 	assert_int_equal(left(), 9);
+	/* Nobody knows what the one in force names. */
+	assert_int_equal(file_mkdirs("/var/lib/manor", 0755, NULL), 0);
+	assert_int_equal(file_write("/var/lib/manor/manifest-in-force.json", "{", 1, 0600, NULL),
+			 0);
+	assert_int_equal(IMAGE("gc", "--yes"), EXIT_FAILED);
+	assert_int_equal(left(), 9);
+	assert_int_equal(file_remove("/var/lib/manor/manifest-in-force.json", NULL), 0);
 	assert_int_equal(IMAGE("gc", "--yes"), EXIT_FINE);
 	f = read_host(m, NULL, &list, &n);
 	assert_int_equal(n, 7);
