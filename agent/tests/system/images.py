@@ -24,7 +24,7 @@ def with_spare():
         "files": {"root": {"url": f"file://{SPARE}/root.img.zst", "sha256": sums}}, "storage": "vg0"})
 
 
-@test
+@test(soak=True)
 def they_are_listed_with_who_needs_them(host):
     host.start_from(standard())
     # Earlier stories may have left its guests behind their template: those clones are of another base.
@@ -40,7 +40,7 @@ def they_are_listed_with_who_needs_them(host):
     expect(root in images(host), "it is gone from under its clones", images(host))
 
 
-@test
+@test(soak=True)
 def one_is_pulled_and_freed_when_no_template_names_it_any_more(host):
     # An empty frame behind the image makes it another file.
     host.sh(f"mkdir -p {SPARE}; cp {IMAGES}/root.img.zst {SPARE}; "
@@ -67,7 +67,7 @@ def one_is_pulled_and_freed_when_no_template_names_it_any_more(host):
     host.settled()
 
 
-@test
+@test(soak=True)
 def a_damaged_kernel_is_found_and_fetched_again(host):
     kernel = named(host, "tiny/kernel")["digest"]
     host.manor("image", "verify", kernel)
