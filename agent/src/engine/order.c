@@ -71,12 +71,18 @@ static void link_needs(struct order *o)
 			step_after(p, s, number(p, e->item), false);
 		for (size_t n = 0; n < want->n_needs && !needs_nothing(s); n++) {
 			const struct resource *other = want->needs[n];
+			bool met = is_met(o, s, other);
 
-			if (is_met(o, s, other))
-				continue;
 			e = index_first(&steps, other->kind->name, other->name);
-			for (; e; e = index_next(e))
-				step_after(p, s, number(p, e->item), is_required(e->item));
+			for (; e; e = index_next(e)) {
+				const struct step *first = e->item;
+
+				/* Of what is there already only the order counts, and not that of an
+				 * import, which may take hours. */
+				if (!met || !first->aside)
+					step_after(p, s, number(p, first),
+						   !met && is_required(first));
+			}
 		}
 		if (s->n_after > before)
 			qsort(s->after + before, s->n_after - before, sizeof(*s->after), by_number);

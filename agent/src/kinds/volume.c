@@ -146,15 +146,26 @@ void volume_seed(struct arena *a, struct resource *volume, const char *text, con
 /* The LVM UUID of the clone that a seed is for; NULL: not there yet. */
 static const char *instance_of(const struct lvm_facts *l, const struct volume *v)
 {
-	for (size_t i = 0; l && v->seed_of && i < l->lvs.n; i++) {
-		const struct lvm_lv *lv = l->lvs.items[i];
-		size_t n = strlen(lv->vg);
+	const char *slash = v->seed_of ? strchr(v->seed_of, '/') : NULL;
+	_cleanup_(freep) char *vg = NULL;
+	const struct lvm_lv *lv;
 
-		if (strncmp(v->seed_of, lv->vg, n) == 0 && v->seed_of[n] == '/' &&
-		    streq(v->seed_of + n + 1, lv->name))
-			return lv->uuid;
-	}
-	return v->instance;
+	if (!slash)
+		return v->instance;
+	vg = xasprintf("%.*s", (int)(slash - v->seed_of), v->seed_of);
+	lv = lvm_lv(l, vg, slash + 1);
+	return lv ? lv->uuid : v->instance;
+}
+
+/* A clone that is behind, and what cloud-init is told of it: a clone made anew is another instance. */
+static bool is_to_be_rebuilt(const struct facts *f, const struct manifest *m,
+			     const struct resource *want)
+{
+	const struct volume *v = want->record;
+	const char *clone = v->seed_of ? strchr(v->seed_of, '/') : NULL;
+	const struct resource *of = clone ? manifest_find(m, "volume", clone + 1) : want;
+
+	return of && volume_behind(f, of) && domain_rebuild(f, m, want->name);
 }
 
 static const void *volume_wanted(struct arena *a, const struct facts *f, const struct manifest *m,
@@ -164,7 +175,8 @@ static const void *volume_wanted(struct arena *a, const struct facts *f, const s
 	const char *instance = v->seed_of ? instance_of(lvm_facts(f), v) : NULL;
 	struct volume *copy;
 
-	if (!instance)
+	/* The instance that goes is nothing to compare with. */
+	if (!instance || is_to_be_rebuilt(f, m, r))
 		return v;
 	copy = arena_alloc(a, sizeof(*copy));
 	*copy = *v;
@@ -453,9 +465,13 @@ static void add_rebuild(struct planning *p, const struct resource *want, const s
 	}
 	s = plan_add(p->plan, ACTION_REBUILD, &kind_volume, want->name, want->uuid);
 	s->impact = IMPACT_LIVE; /* the person who named it gave leave */
-	s->why = arena_printf(p->arena, "clone %s → %s/%s; the one of %.12s… becomes a tombstone%s",
-			      lvm_base_name(v->base, name), v->storage, want->name, is->base,
-			      bury(p, is, s));
+	if (v->seed)
+		s->why = "what cloud-init is told, for the new clone";
+	else
+		s->why = arena_printf(p->arena,
+				      "clone %s → %s/%s; the one of %.12s… becomes a tombstone%s",
+				      lvm_base_name(v->base, name), v->storage, want->name,
+				      is->base, bury(p, is, s));
 	s->serial = arena_printf(p->arena, "vg/%s", v->storage);
 	s->timeout_s = STEP_TIMEOUT_S;
 }
@@ -474,8 +490,7 @@ static void volume_decide(struct planning *p, const struct resource *want,
 			plan_note(p->plan, NOTE_KEPT, arena_printf(a, "volume/%s", want->name),
 				  note);
 	}
-	if (have && want && !have->half_made && volume_behind(p->facts, want) &&
-	    domain_rebuild(p->facts, p->manifest, want->name)) {
+	if (have && want && !have->half_made && is_to_be_rebuilt(p->facts, p->manifest, want)) {
 		add_rebuild(p, want, have);
 		return; /* a step that was found may have moved, and what it is about goes */
 	}
@@ -620,6 +635,17 @@ static uint64_t keeps(const struct work *w)
 	return v && field_is_set(&volume_table, v, "keep") ? v->keep : TOMBSTONES_KEEP_S;
 }
 
+/* What a seed holds is the manifest's, and may be secret: it goes, as half-made things do. */
+static int put_aside(struct work *w, struct err *e)
+{
+	const struct volume *v = w->now->record;
+	int r = w->now->half_made || v->seed
+			? lvm_remove(v->storage, w->step->name, e)
+			: tombstone_bury(w->arena, w->now->data, time(NULL), keeps(w), e);
+
+	return r == -ENOENT ? 0 : r;
+}
+
 static int volume_apply(struct work *w, struct err *e)
 {
 	const struct volume *v;
@@ -628,16 +654,11 @@ static int volume_apply(struct work *w, struct err *e)
 	if (w->step->action == ACTION_CREATE) {
 		r = create(w, false, e);
 	} else if (w->step->action == ACTION_REBUILD) {
-		r = w->now ? tombstone_bury(w->arena, w->now->data, time(NULL), keeps(w), e) : 0;
+		r = w->now ? put_aside(w, e) : 0;
 		if (r == 0)
 			r = create(w, true, e);
 	} else if (w->step->action == ACTION_REMOVE) {
-		v = w->now->record;
-		/* What a seed holds is the manifest's, and may be secret. */
-		r = w->now->half_made || v->seed
-			    ? lvm_remove(v->storage, w->step->name, e)
-			    : tombstone_bury(w->arena, w->now->data, time(NULL), keeps(w), e);
-		return r == -ENOENT ? 0 : r;
+		return put_aside(w, e);
 	} else {
 		r = update(w, e);
 	}

@@ -95,8 +95,8 @@ struct kind {
 	const void *(*wanted)(struct arena *a, const struct facts *f, const struct manifest *m,
 			      const struct resource *r);
 
-	/* Whether what is there already meets that need, so that neither the other's steps nor their failure
-	 * matter to this one: a clone that exists needs its template no more. `wanted` as above. Pure,
+	/* Whether what is there already meets that need, so that the failure of the other's steps doesn't matter
+	 * to this one, which still comes after them: a clone that exists needs its template no more. `wanted` as above. Pure,
 	 * optional. */
 	bool (*met)(const struct facts *f, const struct resource *r, const void *wanted,
 		    const struct resource *other);
