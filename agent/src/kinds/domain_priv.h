@@ -8,7 +8,24 @@
 
 #define BOOT_NONE "none" /* an initrd_path */
 
+extern const struct table domain_disk_table;
 extern const struct table *const domain_disk_fields, *const domain_nic_fields;
+
+/* What prepare() works on. */
+struct lowering {
+	struct manifest *m;
+	struct resource *r;
+	struct domain *d;
+	struct resource *template; /* NULL: none, or one that is unknown, which was said */
+	const char *kernel_sha256, *initrd_sha256; /* of the template's files; NULL: others */
+};
+
+/* The file that the template lacks, said at `span`. */
+void domain_unknown_file(struct lowering *l, struct span span, const char *what, const char *file);
+/* Disks, and the one that cloud-init reads: volumes are implied, targets filled. */
+void domain_lower_disks(struct lowering *l);
+/* Across domains: no MAC twice, no disk that two may write. */
+void domain_check(struct manifest *m);
 
 /* With the boot files of the clone that it runs on, where that is behind its template. */
 const void *domain_wanted(struct arena *a, const struct facts *f, const struct manifest *m,

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What domains may not have in common: a MAC address, a disk that one of them writes.
+ */
+#include "kinds/domain_priv.h"
+#include "kinds/kinds.h"
+#include "kinds/net_facts.h"
+
+/* One use of something that only one may have: a MAC, a volume that is written to. */
+struct use {
+	const char *what; /* the MAC, the target */
+	const struct resource *domain;
+	const struct entry *entry; /* of the NIC or disk */
+	const char *field;         /* of it */
+	bool writes;
+};
+
+static int by_what(const void *a, const void *b)
+{
+	const struct use *x = a, *y = b;
+	int r = strcmp(x->what, y->what);
+
+	if (r == 0)
+		r = strcmp(x->domain->name, y->domain->name);
+	return r ? r : strcmp(x->entry->name, y->entry->name);
+}
+
+static struct span use_span(const struct use *u)
+{
+	return field_span(u->entry->value, u->field);
+}
+
+/* The domain, or of two uses within one the NIC or disk. */
+static const char *use_title(struct arena *a, const char *word, const struct use *u,
+			     const struct use *other)
+{
+	const char *domain = resource_title(a, u->domain);
+
+	if (u->domain != other->domain)
+		return domain;
+	return arena_printf(a, "%s '%.80s' of %s", word, u->entry->name, domain);
+}
+
+static bool earlier(const struct use *a, const struct use *b)
+{
+	struct span x = use_span(a), y = use_span(b);
+
+	return x.line != y.line ? x.line < y.line : x.column <= y.column;
+}
+
+static void add_use(struct manifest *m, struct use **list, size_t *n, const struct resource *r,
+		    const char *what, bool writes, const struct entry *entry, const char *field)
+{
+	if (!what)
+		return;
+	*list = arena_grow(m->arena, *list, *n, sizeof(**list));
+	(*list)[(*n)++] = (struct use){
+		.what = what,
+		.domain = r,
+		.writes = writes,
+		.entry = entry,
+		.field = field,
+	};
+}
+
+/* A guest with the MAC of one of the host's own cards would take its packets. */
+static void check_host_mac(struct manifest *m, const struct use *u)
+{
+	for (size_t i = 0; i < m->n_resources; i++) {
+		const struct resource *r = m->resources[i];
+		const struct link *l = r->record;
+		struct diag *g;
+
+		if (r->kind != &kind_link || !l->match.mac || !streq(l->match.mac, u->what))
+			continue;
+		g = diag_error(m->diags, "duplicate-mac", use_span(u),
+			       "%s has the MAC address of link '%s', %s",
+			       resource_title(m->arena, u->domain), r->name, u->what);
+		diag_also(m->diags, g, field_span(l, "match.mac"), "the link's");
+	}
+}
+
+void domain_check(struct manifest *m)
+{
+	struct use *macs = NULL, *targets = NULL;
+	size_t n_macs = 0, n_targets = 0;
+
+	for (size_t i = 0; i < m->n_resources; i++) {
+		const struct resource *r = m->resources[i];
+		const struct domain *d = r->record;
+
+		if (r->kind != &kind_domain)
+			continue;
+		for (size_t k = 0; k < d->nics.n; k++)
+			add_use(m, &macs, &n_macs, r,
+				((struct domain_nic *)d->nics.entries[k].value)->mac, true,
+				&d->nics.entries[k], "mac");
+		for (size_t k = 0; k < d->disks.n; k++) {
+			const struct domain_disk *x = d->disks.entries[k].value;
+
+			add_use(m, &targets, &n_targets, r, x->target, !x->read_only,
+				&d->disks.entries[k], x->volume ? "volume" : "from");
+		}
+	}
+	for (size_t i = 0; i < n_macs; i++)
+		check_host_mac(m, &macs[i]);
+	if (macs)
+		qsort(macs, n_macs, sizeof(*macs), by_what);
+	for (size_t i = 1; i < n_macs; i++) {
+		bool swap = earlier(&macs[i], &macs[i - 1]);
+		const struct use *second = &macs[swap ? i - 1 : i],
+				 *first = &macs[swap ? i : i - 1];
+		struct diag *g;
+
+		if (!streq(macs[i].what, macs[i - 1].what))
+			continue;
+		g = diag_error(m->diags, "duplicate-mac", use_span(second),
+			       "%s and %s have the same MAC address %s",
+			       use_title(m->arena, "nic", first, second),
+			       use_title(m->arena, "nic", second, first), first->what);
+		diag_also(m->diags, g, use_span(first), "first here");
+	}
+	if (targets)
+		qsort(targets, n_targets, sizeof(*targets), by_what);
+	for (size_t i = 1; i < n_targets; i++) {
+		bool swap = earlier(&targets[i], &targets[i - 1]);
+		const struct use *second = &targets[swap ? i - 1 : i],
+				 *first = &targets[swap ? i : i - 1];
+		struct diag *g;
+
+		if (!streq(targets[i].what, targets[i - 1].what) ||
+		    (!first->writes && !second->writes))
+			continue;
+		g = diag_error(m->diags, "shared-volume", use_span(second),
+			       "%s uses a volume that %s uses too, and one of them may write it",
+			       use_title(m->arena, "disk", second, first),
+			       use_title(m->arena, "disk", first, second));
+		diag_also(m->diags, g, use_span(first), "first here");
+		diag_help(m->diags, g, "a volume is shared only where all say read_only: true");
+	}
+}
