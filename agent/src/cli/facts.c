@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "cli/loop.h"
+#include "cli/session.h"
 #include "engine/observe.h"
 #include "kinds/kinds.h"
 
@@ -17,14 +18,17 @@ static void on_facts(void *data, struct facts *facts)
 	sd_event_exit(l->event, 0);
 }
 
-struct facts *facts_now(void)
+struct facts *facts_now(const struct manifest *m)
 {
 	_cleanup_(loop_done) struct loop l = {0};
+	_cleanup_arena_ struct arena *a = arena_new();
+	struct list paths = {0};
 	struct facts *f;
 
 	if (loop_init(&l) < 0)
 		return NULL;
-	observe(l.event, all_readers, on_facts, &l);
+	observe_paths(a, m, &paths);
+	observe(l.event, all_readers, &paths, on_facts, &l);
 	if (sd_event_loop(l.event) < 0)
 		return NULL;
 	f = l.facts;
@@ -34,8 +38,9 @@ struct facts *facts_now(void)
 
 int verb_facts(int argc, char **argv)
 {
-	static const char *const accepts[] = {"format", NULL};
+	static const char *const accepts[] = {"format", "file", NULL};
 	_cleanup_facts_ struct facts *f = NULL;
+	_cleanup_manifest_ struct manifest *m = NULL;
 	struct options o;
 	int r = options_read(argc, argv, accepts, &o, NULL);
 	bool known = true;
@@ -48,7 +53,11 @@ int verb_facts(int argc, char **argv)
 			"is `manor status`\n");
 		return EXIT_BAD;
 	}
-	f = facts_now();
+	/* What else is read is the same whatever the manifest says; without one no path is asked for. */
+	m = o.file ? session_manifest(&o) : session_in_force();
+	if (o.file && !m)
+		return EXIT_BAD;
+	f = facts_now(m);
 	if (!f)
 		return EXIT_FAILED;
 	/* JSON is what facts are; there is no other form. */

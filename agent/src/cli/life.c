@@ -51,7 +51,7 @@ static int begin(struct life *l, int argc, char **argv, const char *const *accep
 		done(l);
 		return -1;
 	}
-	l->facts = facts_now();
+	l->facts = facts_now(l->manifest);
 	if (!l->facts || !l->facts->boot_id) {
 		fprintf(stderr, "manor %s: this host could not be read\n", argv[0]);
 		*ret_code = EXIT_FAILED;

@@ -7,6 +7,7 @@
 #include <systemd/sd-event.h>
 
 #include "model/facts.h"
+#include "model/manifest.h"
 
 struct loop {
 	sd_event *event;
@@ -16,5 +17,6 @@ struct loop {
 int loop_init(struct loop *l); /* says why on standard error */
 void loop_done(struct loop *l);
 
-/* Observes with all readers; NULL with a message. The caller owns the facts. */
-struct facts *facts_now(void);
+/* Observes with all readers, and what the manifest (may be NULL) names by path; NULL with a message. The
+ * caller owns the facts. */
+struct facts *facts_now(const struct manifest *m);

@@ -465,7 +465,7 @@ int verb_status(int argc, char **argv)
 		return EXIT_BAD;
 	s.arena = arena_new();
 	s.agent = ask_agent();
-	s.facts = facts_now();
+	s.facts = facts_now(s.manifest);
 	r = EXIT_FAILED;
 	if (s.facts) {
 		survey_make(s.arena, s.manifest, s.facts, &s.survey);

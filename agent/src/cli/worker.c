@@ -61,19 +61,24 @@ static int say_result(int r, const char *text, json_object *value, const struct 
 	return r < 0 ? EXIT_FAILED : EXIT_FINE;
 }
 
-static int work_step(void)
+static json_object *read_request(struct err *e)
 {
 	_cleanup_str_ struct str text = {0};
-	_cleanup_(freep) char *done = NULL;
-	_cleanup_err_ struct err e = {0};
-	json_object *request;
 	char buf[65536];
 	ssize_t n;
-	int r;
 
 	while ((n = read(STDIN_FILENO, buf, sizeof(buf))) > 0 && text.n < REQUEST_BYTES)
 		str_addn(&text, buf, (size_t)n);
-	request = json_parse(str_get(&text), text.n, &e);
+	return json_parse(str_get(&text), text.n, e);
+}
+
+static int work_step(void)
+{
+	_cleanup_(freep) char *done = NULL;
+	_cleanup_err_ struct err e = {0};
+	json_object *request = read_request(&e);
+	int r;
+
 	if (!request)
 		return say_result(-EINVAL, NULL, NULL, &e);
 	r = perform_step(request, all_kinds, all_readers, say_progress, NULL, &done, &e);
@@ -84,9 +89,22 @@ static int work_step(void)
 static int work_read(const char *name)
 {
 	const char *names[] = {name, NULL};
-	struct facts *f = perform_read(all_readers, names);
+	_cleanup_arena_ struct arena *a = arena_new();
 	_cleanup_err_ struct err e = {0};
+	json_object *request = read_request(&e), *list;
+	struct list paths = {0};
+	struct facts *f;
 	int r;
+
+	/* Without a request, as by hand, none. */
+	list = request ? json_list(request, "paths") : NULL;
+	for (size_t i = 0; i < json_length(list); i++)
+		if (json_object_get_string(json_object_array_get_idx(list, i)))
+			list_add(a, &paths,
+				 arena_strdup(a, json_object_get_string(
+							 json_object_array_get_idx(list, i))));
+	json_object_put(request);
+	f = perform_read(all_readers, names, &paths);
 
 	if (f->n != 1)
 		r = say_result(err_set(&e, -ENOENT, "no reader '%s'", name), NULL, NULL, &e);

@@ -702,6 +702,7 @@ static int on_lock_timer(sd_event_source *s, uint64_t usec, void *data)
 static int on_start(sd_event_source *s, void *data)
 {
 	struct converge *c = data;
+	struct list paths = {0};
 
 	if (c->stopped) {
 		end(c, CONVERGE_STOPPED, NULL);
@@ -713,7 +714,8 @@ static int on_start(sd_event_source *s, void *data)
 		end(c, CONVERGE_BAD, NULL);
 		return 0;
 	}
-	observe(c->loop, c->o.readers, on_facts, c);
+	observe_paths(c->manifest->arena, c->manifest, &paths);
+	observe(c->loop, c->o.readers, &paths, on_facts, c);
 	return 0;
 }
 

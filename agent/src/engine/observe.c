@@ -4,6 +4,8 @@
  */
 #include "engine/observe.h"
 
+#include "base/index.h"
+#include "base/json.h"
 #include "engine/perform.h"
 #include "engine/worker.h"
 #include "model/record_json.h"
@@ -64,11 +66,43 @@ static int on_defer(sd_event_source *s, void *data)
 	return 0;
 }
 
-void observe(sd_event *loop, const struct reader *const *readers,
+void observe_paths(struct arena *a, const struct manifest *m, struct list *ret)
+{
+	_cleanup_arena_ struct arena *own = arena_new();
+	struct index seen = {0};
+
+	for (size_t i = 0; m && i < m->n_resources; i++) {
+		const struct resource *r = m->resources[i];
+		struct list paths = {0};
+
+		if (!r->kind->paths)
+			continue;
+		r->kind->paths(a, r->record, &paths);
+		for (size_t k = 0; k < paths.n; k++) {
+			if (index_first(&seen, NULL, paths.items[k]))
+				continue;
+			index_add(own, &seen, NULL, paths.items[k], paths.items[k]);
+			list_add(a, ret, paths.items[k]);
+		}
+	}
+}
+
+static json_object *request_of(const struct list *paths)
+{
+	json_object *o = json_object_new_object(), *list = json_object_new_array();
+
+	for (size_t i = 0; paths && i < paths->n; i++)
+		json_object_array_add(list, json_object_new_string(paths->items[i]));
+	json_object_object_add(o, "paths", list);
+	return o;
+}
+
+void observe(sd_event *loop, const struct reader *const *readers, const struct list *paths,
 	     void (*done)(void *data, struct facts *facts), void *data)
 {
 	static const char *const nothing[] = {NULL};
 	struct observing *o = xcalloc(1, sizeof(*o));
+	json_object *request = request_of(paths);
 	size_t n = 0;
 
 	while (readers[n])
@@ -77,7 +111,7 @@ void observe(sd_event *loop, const struct reader *const *readers,
 	o->done = done;
 	o->data = data;
 	/* Time, boot and name of the host; none of the readers, which get workers. */
-	o->facts = perform_read(readers, nothing);
+	o->facts = perform_read(readers, nothing, NULL);
 	o->pending = 1;
 	/* In the readers' order, whichever answers first. */
 	for (size_t i = 0; i < n; i++)
@@ -89,6 +123,7 @@ void observe(sd_event *loop, const struct reader *const *readers,
 		struct worker_spec spec = {
 			.name = name,
 			.args = args,
+			.request = readers[i]->read_paths ? request : NULL,
 			.timeout_ms = readers[i]->deadline_ms,
 			.lock_fd = -1,
 			.ended = ended,
@@ -106,6 +141,7 @@ void observe(sd_event *loop, const struct reader *const *readers,
 		else
 			o->pending++;
 	}
+	json_object_put(request);
 	/* If every start failed, the answer still comes from the loop. */
 	if (sd_event_add_defer(loop, &o->defer, on_defer, o) < 0)
 		abort();

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/file.h"
+#include "engine/observe.h"
 #include "engine/planner.h"
 #include "model/record_json.h"
 #include "model/step_json.h"
@@ -92,8 +93,10 @@ static int load_request(struct performing *p, json_object *request, const struct
 	return 0;
 }
 
-struct facts *perform_read(const struct reader *const *readers, const char *const *names)
+struct facts *perform_read(const struct reader *const *readers, const char *const *names,
+			   const struct list *paths)
 {
+	static const struct list none;
 	struct facts *f = facts_new();
 	_cleanup_(freep) char *boot = NULL;
 	char host[256] = "";
@@ -112,7 +115,9 @@ struct facts *perform_read(const struct reader *const *readers, const char *cons
 		if (names && word_find(names, readers[i]->name) < 0)
 			continue;
 		record = arena_alloc(f->arena, readers[i]->table->size);
-		if (readers[i]->read(f->arena, record, &e) < 0)
+		if ((readers[i]->read_paths
+			     ? readers[i]->read_paths(f->arena, paths ? paths : &none, record, &e)
+			     : readers[i]->read(f->arena, record, &e)) < 0)
 			facts_add_unknown(f, readers[i], e.message ? e.message : "failed");
 		else
 			facts_add_known(f, readers[i], record);
@@ -123,10 +128,12 @@ struct facts *perform_read(const struct reader *const *readers, const char *cons
 /* Reads the host; *ret is the resource as it is, NULL when absent. */
 static int look(struct performing *p, const struct actual **ret, struct err *e)
 {
+	struct list paths = {0};
 	size_t k = 0;
 
 	facts_free(p->facts);
-	p->facts = perform_read(p->readers, p->step.kind->readers);
+	observe_paths(p->arena, &p->manifest, &paths);
+	p->facts = perform_read(p->readers, p->step.kind->readers, &paths);
 	survey_make(p->arena, &p->manifest, p->facts, &p->survey);
 	while (p->manifest.kinds[k] != p->step.kind)
 		k++;

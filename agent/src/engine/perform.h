@@ -22,5 +22,7 @@ int perform_step(json_object *request, const struct kind *const *kinds,
 		 const struct reader *const *readers, perform_progress *progress, void *data,
 		 char **ret_text, struct err *e);
 
-/* Readings in this very process, those named (NULL-terminated; NULL: all), into new facts. */
-struct facts *perform_read(const struct reader *const *readers, const char *const *names);
+/* Readings in this very process, those named (NULL-terminated; NULL: all), into new facts. `paths` (may be
+ * NULL: none): as in observe(). */
+struct facts *perform_read(const struct reader *const *readers, const char *const *names,
+			   const struct list *paths);

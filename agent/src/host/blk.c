@@ -197,6 +197,8 @@ static struct blk_disk *read_one(struct arena *a, struct udev_device *d, struct 
 	b = arena_alloc(a, sizeof(*b));
 	b->name = arena_strdup(a, name);
 	b->path = arena_strdup(a, node);
+	b->number = arena_printf(a, "%u:%u", major(udev_device_get_devnum(d)),
+				 minor(udev_device_get_devnum(d)));
 	b->size = (uint64_t)sectors * 512;
 	if (partition &&
 	    (parent = udev_device_get_parent_with_subsystem_devtype(d, "block", "disk")))

@@ -12,6 +12,7 @@ struct blk_disk {
 	struct record rec;
 	const char *name;   /* the kernel's: "sda", "nvme0n1", "sda2" */
 	const char *path;   /* "/dev/sda" */
+	const char *number; /* "8:2", major and minor */
 	const char *parent; /* of a partition: the disk's kernel name; NULL: a whole disk */
 	uint64_t size;
 	const char *model;  /* NULL: none given */

@@ -19,6 +19,7 @@
 
 #define PART     ".part"
 #define UNPACKED ".vmlinux"
+#define IMAGE    ".img"
 
 const char *cache_dir = CACHE_DIR;
 
@@ -48,10 +49,28 @@ static int regular(int dir, const char *name, struct stat *ret)
 	return S_ISREG(ret->st_mode) && ret->st_size > 0 ? 0 : -ENOENT;
 }
 
+/* "SHA256.img" → the digest; false for another name. */
+static bool is_image(const char *name, char ret[SHA256_TEXT])
+{
+	size_t n = SHA256_TEXT - 1;
+
+	if (strlen(name) != n + strlen(IMAGE) || !endswith(name, IMAGE))
+		return false;
+	memcpy(ret, name, n);
+	ret[n] = '\0';
+	return is_digest(ret);
+}
+
+const char *cache_image_path(struct arena *a, const char *id)
+{
+	return arena_printf(a, "%s/%s" IMAGE, cache_dir, id);
+}
+
 int cache_read(struct arena *a, struct cache_facts *ret, struct err *e)
 {
 	_cleanup_(closedirp) DIR *d = opendir(cache_dir);
-	struct map files = {0};
+	struct map files = {0}, images = {0};
+	char digest[SHA256_TEXT];
 	struct dirent *entry;
 
 	if (!d && errno == ENOENT) {
@@ -65,6 +84,15 @@ int cache_read(struct arena *a, struct cache_facts *ret, struct err *e)
 		struct cache_file *f;
 		struct stat st;
 
+		if (is_image(entry->d_name, digest) && regular(dirfd(d), entry->d_name, &st) == 0 &&
+		    images.n < CACHE_MAX_FILES) {
+			struct cache_image *i = arena_alloc(a, sizeof(*i));
+
+			i->size = (uint64_t)st.st_size;
+			i->held = (uint64_t)st.st_blocks * 512;
+			map_add(a, &images, arena_strdup(a, digest), i);
+			continue;
+		}
 		if (!is_digest(entry->d_name) || regular(dirfd(d), entry->d_name, &st) < 0)
 			continue;
 		if (files.n >= CACHE_MAX_FILES)
@@ -79,6 +107,7 @@ int cache_read(struct arena *a, struct cache_facts *ret, struct err *e)
 	if (errno)
 		return err_errno(e, -errno, "read %s", cache_dir);
 	ret->files = files;
+	ret->images = images;
 	return 0;
 }
 
@@ -165,42 +194,62 @@ static bool try_unpack(const char *path, const char *to)
 	return r == 0;
 }
 
-int cache_fetch(const char *id, const struct image_request *q, struct err *e)
+/* To `path`, unless it is there, by way of a name that says that it isn't whole. */
+static int fetch_to(const char *path, const struct image_request *q, mode_t mode, struct err *e)
 {
-	_cleanup_(freep) char *path = xasprintf("%s/%s", cache_dir, id);
 	_cleanup_(freep) char *part = xasprintf("%s" PART, path);
-	_cleanup_(freep) char *unpacked = xasprintf("%s" UNPACKED, path);
+	_cleanup_(closep) int fd = -1;
 	struct image_request mine = *q;
 	struct image_result result;
 	struct stat st;
 	int r;
 
-	if (!is_digest(id))
-		return err_set(e, -EINVAL, "'%s' is no sha256", id);
 	r = file_mkdirs(cache_dir, 0755, e);
 	if (r < 0)
 		return r;
 	sweep(NULL, NULL);
-	if (regular(AT_FDCWD, path, &st) < 0) {
-		_cleanup_(closep) int fd = -1;
-
-		r = part_open(part, &fd, e);
-		if (r < 0)
-			return r;
-		mine.target = part;
-		mine.as_is = true;
-		mine.max_size = q->max_size ? MIN_OF(q->max_size, CACHE_MAX_FILE) : CACHE_MAX_FILE;
-		r = image_write(&mine, &result, e);
-		if (r == 0 && rename(part, path) < 0)
-			r = err_errno(e, -errno, "rename %s", part);
-		if (r < 0) {
-			unlink(part);
-			return r;
-		}
-		r = file_sync_dir(path, e);
-		if (r < 0)
-			return r;
+	if (regular(AT_FDCWD, path, &st) == 0)
+		return 0;
+	r = part_open(part, &fd, e);
+	if (r < 0)
+		return r;
+	mine.target = part;
+	r = image_write(&mine, &result, e);
+	if (r == 0 && fchmod(fd, mode) < 0)
+		r = err_errno(e, -errno, "chmod %s", part);
+	if (r == 0 && rename(part, path) < 0)
+		r = err_errno(e, -errno, "rename %s", part);
+	if (r < 0) {
+		unlink(part);
+		return r;
 	}
+	return file_sync_dir(path, e);
+}
+
+int cache_fetch_image(const char *id, const struct image_request *q, struct err *e)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/%s" IMAGE, cache_dir, id);
+
+	if (!is_digest(id))
+		return err_set(e, -EINVAL, "'%s' is no sha256", id);
+	return fetch_to(path, q, 0444, e);
+}
+
+int cache_fetch(const char *id, const struct image_request *q, struct err *e)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/%s", cache_dir, id);
+	_cleanup_(freep) char *unpacked = xasprintf("%s" UNPACKED, path);
+	struct image_request mine = *q;
+	struct stat st;
+	int r;
+
+	if (!is_digest(id))
+		return err_set(e, -EINVAL, "'%s' is no sha256", id);
+	mine.as_is = true;
+	mine.max_size = q->max_size ? MIN_OF(q->max_size, CACHE_MAX_FILE) : CACHE_MAX_FILE;
+	r = fetch_to(path, &mine, 0644, e);
+	if (r < 0)
+		return r;
 	if (regular(AT_FDCWD, unpacked, &st) < 0)
 		try_unpack(path, unpacked);
 	return 0;
@@ -282,6 +331,13 @@ int cache_remove(const char *id, struct err *e)
 	/* Cut off between them, the file is still listed, and removed the next time. */
 	r = file_remove(unpacked, e);
 	return r < 0 ? r : file_remove(path, e);
+}
+
+int cache_remove_image(const char *id, struct err *e)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/%s" IMAGE, cache_dir, id);
+
+	return is_digest(id) ? file_remove(path, e) : err_set(e, -EINVAL, "'%s' is no sha256", id);
 }
 
 /* Where the unpacked copy of a kernel from elsewhere goes: named by its path, and by what stat says

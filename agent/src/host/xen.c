@@ -4,6 +4,7 @@
  * its own list of them (/libxl/D/device), which no guest can write; the bridge of a vif is asked of
  * the kernel, for a person may have moved it.
  */
+#include "host/paths.h"
 #include "host/xen_ctx.h"
 
 #include <ctype.h>
@@ -106,10 +107,11 @@ static void read_disks(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 		disk->vdev = vdev_of(a, disk->devid);
 		if (!disk->vdev)
 			disk->vdev = keep(a, xen_get(x, "%s/dev", b));
-		/* "aio:/path" of a device model, "/dev/…" of the kernel's own backend. */
-		if (params && params[0] != '/' && strchr(params, ':'))
+		/* "aio:/path" of a device model, "/dev/…" of the kernel's own backend, or a URI. */
+		if (params && params[0] != '/' && strchr(params, ':') && !strstr(params, "://"))
 			params = strchr(params, ':') + 1;
 		disk->target = params;
+		disk->id = params && params[0] == '/' ? path_id(a, params) : NULL;
 		mode = xen_get(x, "%s/mode", b);
 		disk->read_only = startswith(mode, "r");
 		disk->connected = xen_get_int(x, 0, "%s/state", b) == 4;

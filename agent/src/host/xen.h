@@ -45,7 +45,8 @@ struct xen_disk {
 	struct record rec;
 	int64_t devid;      /* virtual device number: 51712 is xvda */
 	const char *vdev;
-	const char *target; /* device or file in dom0 */
+	const char *target; /* device or file in dom0, or URI of a disk from the network */
+	const char *id;     /* of it, as in host/paths.h; NULL: there is none, or it is a network's */
 	bool read_only;
 	bool connected;     /* the backend is in state 4, which takes both ends */
 	bool unplugged;     /* its adding was cut short before dom0's end was there: no guest can use it */

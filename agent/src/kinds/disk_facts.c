@@ -9,6 +9,7 @@
 TABLE(disk_table, blk_disk, "disk", "A disk or a partition.",
       ROW(blk_disk, name, FIELD_STRING, .doc = "the kernel's name, which another boot may change"),
       ROW(blk_disk, path, FIELD_STRING, .doc = "device"),
+      ROW(blk_disk, number, FIELD_STRING, .doc = "major and minor number"),
       ROW(blk_disk, parent, FIELD_STRING, .doc = "a partition's disk"),
       ROW(blk_disk, size, FIELD_SIZE, .doc = "size"),
       ROW(blk_disk, model, FIELD_STRING, .doc = "model"),

@@ -314,6 +314,7 @@ const struct kind kind_domain = {
 	.before = before,
 	.prepare = prepare,
 	.check = domain_check,
+	.paths = domain_paths,
 	.claims = domain_claims,
 	.wanted = domain_wanted,
 	.met = domain_met,

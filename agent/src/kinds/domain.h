@@ -8,6 +8,7 @@
 #include "host/intent.h"
 #include "host/xen.h"
 #include "kinds/seed.h"
+#include "kinds/storage.h"
 #include "model/kind.h"
 
 enum domain_end { END_DESTROY, END_RESTART }; /* on_poweroff, on_reboot, on_crash */
@@ -15,12 +16,20 @@ enum domain_end { END_DESTROY, END_RESTART }; /* on_poweroff, on_reboot, on_cras
 struct domain_disk {
 	struct record rec;
 	const char *vdev;
+	/* Where it comes from: one of these; `from` may be with `file`. None: empty, `size` large, in `storage`. */
 	const char *from;    /* a file of the template: the disk is a clone of it */
-	const char *storage; /* where the clone lives */
-	uint64_t size;       /* of the clone; unset: as large as the file */
 	const char *volume;  /* a declared volume */
+	const char *file;    /* a file in dom0, sparse */
+	const char *cdrom;   /* an ISO in dom0 */
+	struct storage_device device; /* a disk of the machine's, or a partition of one */
+	const char *nbd, *iscsi; /* URIs */
+	const char *storage; /* where the clone, or the empty volume, lives */
+	uint64_t size;       /* of what is made; unset: as large as the template's file */
+	bool thin, swap;     /* of an empty one */
 	bool read_only;
-	const char *target;  /* derived: /dev/STORAGE/VOLUME */
+	const char *target;  /* derived: /dev/STORAGE/VOLUME, a path, a URI; of a device known with the facts */
+	/* What the host says: */
+	const char *id; /* as in host/paths.h: the thing itself, whatever it is called */
 };
 
 struct domain_nic {

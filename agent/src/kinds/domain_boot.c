@@ -6,56 +6,12 @@
 #include <stdio.h>
 
 #include "host/cache.h"
+#include "kinds/disk_file.h"
 #include "kinds/domain_priv.h"
 #include "kinds/kinds.h"
 #include "kinds/lvm_facts.h"
 #include "kinds/net_facts.h"
 #include "kinds/volume.h"
-
-static void add_unescaped(char **to, const char *s, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		*(*to)++ = s[i];
-		i += s[i] == '-';
-	}
-}
-
-/* /dev/mapper/vg0-web--data is /dev/vg0/web-data (lvm(8), "VALID NAMES"): others say it so. */
-static const char *canonical(struct arena *a, const char *target)
-{
-	const char *dm =
-		startswith(target, "/dev/mapper/") ? target + strlen("/dev/mapper/") : NULL;
-	size_t n = 0;
-	char *text, *to;
-
-	for (; dm && dm[n] && !(dm[n] == '-' && dm[n + 1] != '-'); n++)
-		n += dm[n] == '-';
-	if (!dm || !dm[n] || n == 0)
-		return target;
-	text = to = arena_alloc(a, strlen(target) + 2);
-	to += snprintf(text, strlen(target) + 2, "/dev/");
-	add_unescaped(&to, dm, n);
-	*to++ = '/';
-	add_unescaped(&to, dm + n + 1, strlen(dm + n + 1));
-	*to = '\0';
-	return text;
-}
-
-void domain_claims(struct arena *a, const void *record, struct list *ret)
-{
-	const struct domain *d = record;
-
-	for (size_t i = 0; i < d->disks.n; i++) {
-		const struct domain_disk *k = d->disks.entries[i].value;
-		struct claim *c;
-
-		if (!k->target)
-			continue;
-		c = arena_alloc(a, sizeof(*c));
-		*c = (struct claim){.what = canonical(a, k->target), .shared = k->read_only};
-		list_add(a, ret, c);
-	}
-}
 
 const char *domain_volume_of(const char *target)
 {
@@ -110,7 +66,7 @@ static const struct lvm_lv *clone_behind(const struct facts *f, const struct man
 const void *domain_wanted(struct arena *a, const struct facts *f, const struct manifest *m,
 			  const struct resource *r)
 {
-	const struct domain *d = r->record;
+	const struct domain *d = domain_devices(a, f, r->record);
 	const struct lvm_lv *lv = clone_behind(f, m, d);
 	const char *kernel, *initrd, *path, *initrd_path = BOOT_NONE;
 	struct domain *copy;
@@ -166,6 +122,8 @@ bool domain_met(const struct facts *f, const struct resource *r, const void *wan
 		return bridge_there(f, other);
 	if (other->kind == &kind_volume)
 		return volume_there(f, other);
+	if (other->kind == &kind_file)
+		return disk_file_there(f, other);
 	/* Its disks are the volumes, and the volumes' needs are their own. */
 	if (other->kind == &kind_storage)
 		return true;

@@ -98,8 +98,8 @@ void domain_check(struct manifest *m)
 		for (size_t k = 0; k < d->disks.n; k++) {
 			const struct domain_disk *x = d->disks.entries[k].value;
 
-			add_use(m, &targets, &n_targets, r, x->target, !x->read_only,
-				&d->disks.entries[k], x->volume ? "volume" : "from");
+			add_use(m, &targets, &n_targets, r, domain_disk_what(m->arena, x),
+				!x->read_only, &d->disks.entries[k], domain_disk_key(x));
 		}
 	}
 	for (size_t i = 0; i < n_macs; i++)
@@ -132,10 +132,11 @@ void domain_check(struct manifest *m)
 		    (!first->writes && !second->writes))
 			continue;
 		g = diag_error(m->diags, "shared-volume", use_span(second),
-			       "%s uses a volume that %s uses too, and one of them may write it",
+			       "%s uses a %s that %s uses too, and one of them may write it",
 			       use_title(m->arena, "disk", second, first),
+			       streq(second->field, "volume") ? "volume" : "disk",
 			       use_title(m->arena, "disk", first, second));
 		diag_also(m->diags, g, use_span(first), "first here");
-		diag_help(m->diags, g, "a volume is shared only where all say read_only: true");
+		diag_help(m->diags, g, "it is shared only where all say read_only: true");
 	}
 }

@@ -3,38 +3,86 @@
  * A domain's disks in the manifest: where each comes from, and what volumes follow from that.
  */
 #include "host/seed.h"
+#include "kinds/disk_file.h"
 #include "kinds/domain_priv.h"
 #include "kinds/kinds.h"
+#include "kinds/storage_device.h"
 #include "kinds/template.h"
 #include "kinds/volume.h"
 
 #define MIB (INT64_C(1) << 20)
 
+TABLE(domain_device_table, storage_device, "device",
+      "A disk of the machine's, by what stays the same when cables and kernels change.",
+      {.name = "serial", .type = FIELD_STRING, .offset = FIELD_AT(storage_device, serial),
+       .parse = parse_text, .max = 255, .flags = FIELD_CONFIG,
+       .doc = "its serial number, as 'manor facts' shows it"},
+      {.name = "wwid", .type = FIELD_STRING, .offset = FIELD_AT(storage_device, wwid),
+       .parse = parse_text, .max = 255, .flags = FIELD_CONFIG,
+       .doc = "its world-wide id, as 'manor facts' shows it"},
+      {.name = "path", .type = FIELD_STRING, .offset = FIELD_AT(storage_device, path),
+       .parse = parse_path, .flags = FIELD_CONFIG,
+       .doc = "a link that stays, such as /dev/disk/by-id/…; of a disk or a partition"},
+      {.name = "pci", .type = FIELD_STRING, .offset = FIELD_AT(storage_device, pci),
+       .parse = parse_pci, .flags = FIELD_CONFIG,
+       .doc = "where it sits, as 'manor facts' shows it: pci-0000:00:1f.2-ata-1"},
+      {.name = "min_size", .type = FIELD_SIZE, .offset = FIELD_AT(storage_device, min_size),
+       .min = 1, .max = INT64_MAX, .flags = FIELD_CONFIG,
+       .doc = "at least so large; any size when not given"},
+      {.name = "max_size", .type = FIELD_SIZE, .offset = FIELD_AT(storage_device, max_size),
+       .min = 1, .max = INT64_MAX, .flags = FIELD_CONFIG,
+       .doc = "at most so large; any size when not given"},
+      {.name = "partition", .type = FIELD_INT, .offset = FIELD_AT(storage_device, partition),
+       .min = 1, .max = 128, .flags = FIELD_CONFIG,
+       .doc = "the number of a partition of it; the whole disk when not given"});
+
 TABLE(domain_disk_table, domain_disk, "disk",
-      "A disk: a clone of a file of the template (from), or a declared volume (volume).",
+      "A disk: from (a clone of a file of the template), volume (a declared one), file, cdrom, device, nbd or "
+      "iscsi say where it comes from; without any of them it is an empty volume of its own, 'size' "
+      "large, in 'storage'.",
       {.name = "vdev", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, vdev),
        .parse = parse_vdev, .flags = FIELD_REQUIRED, .impact = IMPACT_GUEST_RESTART,
        .doc = "what the guest calls it: xvda, sda1"},
       {.name = "from", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, from),
-       .parse = parse_text, .flags = FIELD_CONFIG, .doc = "the template's file that it is a clone of"},
-      {.name = "storage", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, storage),
-       .parse = parse_name, .flags = FIELD_CONFIG, .ref = "storage",
-       .doc = "where the clone lives; the template's storage when not given"},
-      {.name = "size", .type = FIELD_SIZE, .offset = FIELD_AT(domain_disk, size), .min = MIB,
-       .max = INT64_C(1) << 60, .flags = FIELD_CONFIG,
-       .doc = "of the clone, which can grow while the guest runs; as large as the file when not "
-	      "given"},
+       .parse = parse_text, .flags = FIELD_CONFIG,
+       .doc = "the template's file that it is a clone of; with 'file', a clone that is a file"},
       {.name = "volume", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, volume),
        .parse = parse_name, .flags = FIELD_CONFIG, .ref = "volume", .doc = "a declared volume"},
+      {.name = "file", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, file),
+       .parse = parse_path, .flags = FIELD_CONFIG,
+       .doc = "a file in dom0; one that isn't there is made when 'size' or 'from' is given, sparse: it "
+	      "occupies what is written; it is never removed"},
+      {.name = "cdrom", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, cdrom),
+       .parse = parse_path, .flags = FIELD_CONFIG,
+       .doc = "an ISO in dom0, which many guests may read"},
+      {.name = "device", .type = FIELD_SUB, .offset = FIELD_AT(domain_disk, device),
+       .sub = &domain_device_table, .flags = FIELD_CONFIG,
+       .doc = "a disk of the machine's, or a partition of one, as it is"},
+      {.name = "nbd", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, nbd),
+       .parse = parse_nbd, .flags = FIELD_CONFIG,
+       .doc = "an export of a network block device server: nbd://HOST/EXPORT"},
+      {.name = "iscsi", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, iscsi),
+       .parse = parse_iscsi, .flags = FIELD_CONFIG,
+       .doc = "an iSCSI disk: iscsi://HOST/TARGET/LUN; one user of a target at a time"},
+      {.name = "storage", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, storage),
+       .parse = parse_name, .flags = FIELD_CONFIG, .ref = "storage",
+       .doc = "where the clone or the empty volume lives; the template's storage when not given"},
+      {.name = "size", .type = FIELD_SIZE, .offset = FIELD_AT(domain_disk, size), .min = MIB,
+       .max = INT64_C(1) << 60, .flags = FIELD_CONFIG,
+       .doc = "of a clone, an empty volume or a file, which can grow while the guest runs; a clone is as "
+	      "large as the template's file when not given"},
+      {.name = "thin", .type = FIELD_BOOL, .offset = FIELD_AT(domain_disk, thin), .flags = FIELD_CONFIG,
+       .doc = "of an empty volume: false: all its space at once, beside the pool, and not zeroed; from the "
+	      "pool, taking what is written, when not given"},
+      {.name = "swap", .type = FIELD_BOOL, .offset = FIELD_AT(domain_disk, swap), .flags = FIELD_CONFIG,
+       .doc = "of an empty volume or file: made as swap space; plain when not given"},
       {.name = "read_only", .type = FIELD_BOOL, .offset = FIELD_AT(domain_disk, read_only),
-       .def = "false", .impact = IMPACT_GUEST_RESTART, .doc = "the guest may only read it"},
-      {.name = "file", .flags = FIELD_LATER, .type = FIELD_STRING,
-       .doc = "make the image a file of the template, and the disk a clone of it with 'from'"},
-      {.name = "cdrom", .flags = FIELD_LATER, .type = FIELD_STRING,
-       .doc = "make the image a file of the template, and the disk a clone of it with 'from' and "
-	      "'read_only: true'"},
+       .def = "false", .impact = IMPACT_GUEST_RESTART,
+       .doc = "the guest may only read it; a cdrom always"},
       {.name = "target", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, target),
-       .flags = FIELD_DERIVED, .impact = IMPACT_GUEST_RESTART, .doc = "the device in dom0"});
+       .flags = FIELD_DERIVED, .impact = IMPACT_GUEST_RESTART, .doc = "the device or file in dom0"},
+      {.name = "id", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, id),
+       .flags = FIELD_STATUS, .doc = "the thing itself, whatever it is called"});
 
 const struct table *const domain_disk_fields = &domain_disk_table;
 
@@ -62,53 +110,82 @@ void domain_unknown_file(struct lowering *l, struct span span, const char *what,
 	diag_also(l->m->diags, g, l->template->span, "declared here");
 }
 
-static void prepare_clone(struct lowering *l, const char *name, struct domain_disk *k)
+static void set_target(struct domain_disk *k, const char *target)
+{
+	k->target = target;
+	field_mark(&domain_disk_table, k, "target");
+}
+
+/* The file of the template; NULL: what is wrong was said. */
+static const struct template_file *clone_of(struct lowering *l, const char *name,
+					    const struct domain_disk *k)
+{
+	const struct template_file *f;
+
+	if (!field_given(&domain_table, l->d, "template")) {
+		diag_error(l->m->diags, "unknown-file", at(l, name, "from"),
+			   "disk '%s' of %s is to be a clone of '%s', but it has no template", name,
+			   resource_title(l->m->arena, l->r), k->from);
+		return NULL;
+	}
+	if (!l->template)
+		return NULL;
+	f = template_file(l->template, k->from);
+	if (!f)
+		domain_unknown_file(l, at(l, name, "from"),
+				    arena_printf(l->m->arena, "disk '%s'", name), k->from);
+	return f;
+}
+
+/* The storage that is there; NULL: what is wrong was said. */
+static struct resource *place_of(struct lowering *l, const char *name, struct domain_disk *k)
 {
 	struct manifest *m = l->m;
 	const struct template *t = l->template ? l->template->record : NULL;
-	const struct template_import *i;
-	struct resource *volume;
-	struct span span = at(l, name, "from");
-	const char *full;
+	struct diag *g;
 
-	if (!field_given(&domain_table, l->d, "template")) {
-		diag_error(m->diags, "unknown-file", span,
-			   "disk '%s' of %s is to be a clone of '%s', but it has no template", name,
-			   resource_title(m->arena, l->r), k->from);
-		return;
-	}
-	if (!t)
-		return;
-	if (!k->storage && t->storage) {
+	if (!k->storage && t && t->storage) {
 		k->storage = t->storage;
 		field_mark(&domain_disk_table, k, "storage");
 	}
-	if (!k->storage && (field_given(&domain_disk_table, k, "storage") ||
-			    field_given(l->template->kind->table, t, "storage")))
-		return; /* what is wrong with it was said */
-	if (!k->storage) {
-		struct diag *g = diag_error(m->diags, "missing-key", at(l, name, NULL),
-					    "disk '%s' of %s lacks 'storage'", name,
-					    resource_title(m->arena, l->r));
+	if (k->storage)
+		return manifest_find(m, "storage", k->storage); /* an unknown one was said */
+	if (field_given(&domain_disk_table, k, "storage") ||
+	    (t && field_given(l->template->kind->table, t, "storage")) ||
+	    (field_given(&domain_table, l->d, "template") && !t))
+		return NULL;
+	g = diag_error(m->diags, "missing-key", at(l, name, NULL),
+		       "disk '%s' of %s lacks 'storage'", name, resource_title(m->arena, l->r));
+	if (l->template)
 		diag_help(m->diags, g, "name one here, or once for all in template '%s'",
 			  l->template->name);
+	return NULL;
+}
+
+static const char *full_name(const struct lowering *l, const char *name)
+{
+	return arena_printf(l->m->arena, "%s.%s", l->r->name, name);
+}
+
+static void prepare_clone(struct lowering *l, const char *name, struct domain_disk *k)
+{
+	struct manifest *m = l->m;
+	const struct template_import *i;
+	struct resource *volume;
+	const char *full = full_name(l, name);
+	bool known = field_given(&domain_table, l->d, "template");
+
+	if (known && (!l->template || !place_of(l, name, k)))
 		return;
-	}
-	if (!manifest_find(m, "storage", k->storage))
-		return; /* which was said */
-	if (!template_file(l->template, k->from)) {
-		domain_unknown_file(l, span, arena_printf(m->arena, "disk '%s'", name), k->from);
+	if (!clone_of(l, name, k))
 		return;
-	}
 	i = template_import(m, l->template, k->from, k->storage);
-	full = arena_printf(m->arena, "%s.%s", l->r->name, name);
 	volume =
 		i ? volume_imply(m, l->r, full, k->rec.node, k->storage, k->size, i->sha256) : NULL;
 	if (!volume)
 		return;
 	volume_boot(volume, l->kernel_sha256, l->initrd_sha256);
-	k->target = volume_path(m->arena, k->storage, full);
-	field_mark(&domain_disk_table, k, "target");
+	set_target(k, volume_path(m->arena, k->storage, full));
 	resource_needs(m, volume, l->template);
 	resource_needs(m, l->r, volume);
 	resource_needs(m, l->r, l->template);
@@ -116,27 +193,214 @@ static void prepare_clone(struct lowering *l, const char *name, struct domain_di
 
 static void prepare_volume(struct lowering *l, const char *name, struct domain_disk *k)
 {
-	static const char *const belongs[] = {"size", "storage"};
 	struct resource *volume = manifest_find(l->m, "volume", k->volume);
 	const struct volume *v;
 
-	for (size_t i = 0; i < ARRAY_SIZE(belongs); i++) {
-		if (!field_is_set(&domain_disk_table, k, belongs[i]))
-			continue;
-		struct diag *g =
-			diag_error(l->m->diags, "conflicting-keys", at(l, name, belongs[i]),
-				   "'%s' of disk '%s' of %s belongs to the volume", belongs[i],
-				   name, resource_title(l->m->arena, l->r));
-		if (volume)
-			diag_also(l->m->diags, g, volume->span, "declared here");
-	}
 	if (!volume)
 		return; /* which was said */
 	v = volume->record;
 	if (!v->storage)
 		return;
-	k->target = volume_path(l->m->arena, v->storage, volume->name);
-	field_mark(&domain_disk_table, k, "target");
+	set_target(k, volume_path(l->m->arena, v->storage, volume->name));
+}
+
+/* An empty volume of the domain's own. */
+static void prepare_empty(struct lowering *l, const char *name, struct domain_disk *k)
+{
+	const char *full = full_name(l, name);
+	struct resource *volume;
+
+	if (!field_given(&domain_disk_table, k, "size")) {
+		struct diag *g = diag_error(l->m->diags, "missing-key", at(l, name, NULL),
+					    "disk '%.80s' of %s has no 'size'", name,
+					    resource_title(l->m->arena, l->r));
+
+		diag_help(
+			l->m->diags, g,
+			"size and storage: an empty volume; from: a clone of a file of the template; "
+			"volume: a declared one; or file, cdrom, device, nbd, iscsi");
+		return;
+	}
+	if (!place_of(l, name, k) || !k->size)
+		return;
+	volume = volume_imply(l->m, l->r, full, k->rec.node, k->storage, k->size, NULL);
+	if (!volume)
+		return;
+	volume_kind(volume, k->thin || !field_is_set(&domain_disk_table, k, "thin"), k->swap);
+	set_target(k, volume_path(l->m->arena, k->storage, full));
+	resource_needs(l->m, l->r, volume);
+}
+
+static void prepare_file(struct lowering *l, const char *name, struct domain_disk *k)
+{
+	const struct template_import *i = NULL;
+	struct resource *file;
+
+	if (k->from) {
+		if (!clone_of(l, name, k))
+			return;
+		i = template_import_image(l->m, l->template, k->from);
+	}
+	set_target(k, k->file);
+	if (!i && !k->size) {
+		if (k->swap)
+			diag_error(
+				l->m->diags, "missing-key", at(l, name, "swap"),
+				"disk '%.80s' of %s is to be made as swap space, but has no 'size'",
+				name, resource_title(l->m->arena, l->r));
+		return; /* it is there, and used as it is */
+	}
+	file = disk_file_imply(l->m, l->r, full_name(l, name), k->rec.node, k->file, k->size,
+			       i ? i->sha256 : NULL, k->swap);
+	if (!file)
+		return;
+	resource_needs(l->m, l->r, file);
+	if (i) {
+		resource_needs(l->m, file, l->template);
+		resource_needs(l->m, l->r, l->template);
+	}
+}
+
+static void prepare_cdrom(struct lowering *l, const char *name, struct domain_disk *k)
+{
+	if (!k->read_only && node_get(k->rec.node, "read_only"))
+		diag_error(l->m->diags, "bad-value", at(l, name, "read_only"),
+			   "a cdrom can't be written: disk '%.80s' of %s", name,
+			   resource_title(l->m->arena, l->r));
+	k->read_only = true;
+	field_mark(&domain_disk_table, k, "read_only");
+	set_target(k, k->cdrom);
+}
+
+static void prepare_device(struct lowering *l, const char *name, struct domain_disk *k)
+{
+	const struct table *t = &domain_device_table;
+	static const char *const keys[] = {"serial", "wwid", "path", "pci"};
+	const char *found = NULL;
+	struct diag *g;
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (!field_given(t, &k->device, keys[i]))
+			continue;
+		if (found) {
+			diag_error(l->m->diags, "conflicting-keys",
+				   at(l, name, arena_printf(l->m->arena, "device.%s", keys[i])),
+				   "device of disk '%.80s' of %s has both '%s' and '%s'", name,
+				   resource_title(l->m->arena, l->r), found, keys[i]);
+			return;
+		}
+		found = keys[i];
+	}
+	if (!found && !field_strange(t, &k->device)) {
+		g = diag_error(l->m->diags, "missing-key", at(l, name, "device"),
+			       "device of disk '%.80s' of %s doesn't say which", name,
+			       resource_title(l->m->arena, l->r));
+		diag_help(l->m->diags, g, "serial, wwid, path or pci, as 'manor facts' shows them");
+	}
+}
+
+static void prepare_nbd(struct lowering *l, const char *name, struct domain_disk *k)
+{
+	set_target(k, k->nbd);
+}
+
+static void prepare_iscsi(struct lowering *l, const char *name, struct domain_disk *k)
+{
+	set_target(k, k->iscsi);
+}
+
+/* Where a disk comes from: the first that is given; and what may be said beside it. */
+static const struct disk_source {
+	const char *key, *what;
+	void (*prepare)(struct lowering *l, const char *name, struct domain_disk *k);
+	const char *takes[5];
+} sources[] = {
+	{"volume", "a declared volume", prepare_volume, {NULL}},
+	{"file", "a file", prepare_file, {"from", "size", "swap", NULL}},
+	{"from", "a clone", prepare_clone, {"storage", "size", NULL}},
+	{"cdrom", "a cdrom", prepare_cdrom, {NULL}},
+	{"device", "a device", prepare_device, {NULL}},
+	{"nbd", "a disk from the network", prepare_nbd, {NULL}},
+	{"iscsi", "a disk from the network", prepare_iscsi, {NULL}},
+	{NULL, "an empty volume", prepare_empty, {"storage", "size", "thin", "swap", NULL}},
+};
+
+static bool takes(const struct disk_source *s, const char *key)
+{
+	for (size_t i = 0; s->takes[i]; i++)
+		if (streq(s->takes[i], key))
+			return true;
+	return streq(s->key, key);
+}
+
+/* The manifest's own word: what could not be read of a template may say anything. */
+static bool is_said(const struct domain_disk *k, const char *key)
+{
+	const struct node *n = k->rec.node ? node_get(k->rec.node, key) : NULL;
+
+	return n && !node_is_null(n);
+}
+
+static bool stands_before(struct span a, struct span b)
+{
+	return a.line != b.line ? a.line < b.line : a.column < b.column;
+}
+
+/* What doesn't go with where it comes from. */
+static bool check_source(struct lowering *l, const char *name, const struct domain_disk *k,
+			 const struct disk_source *s)
+{
+	static const char *const others[] = {"volume", "file",    "from", "cdrom", "device", "nbd",
+					     "iscsi",  "storage", "size", "thin",  "swap"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		const char *key = others[i];
+		struct resource *volume;
+		struct diag *g;
+
+		if (takes(s, key) || !is_said(k, key))
+			continue;
+		if (s->key && (i >= 7) && streq(s->key, "volume")) {
+			g = diag_error(l->m->diags, "conflicting-keys", at(l, name, key),
+				       "'%s' of disk '%s' of %s belongs to the volume", key, name,
+				       resource_title(l->m->arena, l->r));
+			volume = k->volume ? manifest_find(l->m, "volume", k->volume) : NULL;
+			if (volume)
+				diag_also(l->m->diags, g, volume->span, "declared here");
+		} else if (i < 7) {
+			bool first = stands_before(at(l, name, key), at(l, name, s->key));
+
+			g = diag_error(l->m->diags, "conflicting-keys",
+				       at(l, name, first ? s->key : key),
+				       "disk '%.80s' of %s has both '%s' and '%s'", name,
+				       resource_title(l->m->arena, l->r), first ? key : s->key,
+				       first ? s->key : key);
+			diag_also(l->m->diags, g, at(l, name, first ? key : s->key), "first here");
+			return false;
+		} else {
+			diag_error(l->m->diags, "conflicting-keys", at(l, name, key),
+				   "'%s' of disk '%.80s' of %s: %s has none", key, name,
+				   resource_title(l->m->arena, l->r), s->what);
+		}
+	}
+	return true;
+}
+
+static void prepare_source(struct lowering *l, const char *name, struct domain_disk *k)
+{
+	const struct disk_source *s = sources;
+
+	while (s->key && !is_said(k, s->key))
+		s++;
+	/* An unknown word, or a template's that couldn't be read, may have been meant. */
+	if (!s->key && ((field_strange(&domain_disk_table, k) && !is_said(k, "size")) ||
+			field_given(&domain_disk_table, k, "volume")))
+		return;
+	if (!check_source(l, name, k, s))
+		return;
+	/* What could not be understood was said. */
+	if (!s->key || field_is_set(&domain_disk_table, k, s->key))
+		s->prepare(l, name, k);
 }
 
 static void prepare_disks(struct lowering *l)
@@ -147,25 +411,7 @@ static void prepare_disks(struct lowering *l)
 		struct domain_disk *k = disks->entries[i].value;
 		const char *name = disks->entries[i].name;
 
-		const struct table *t = &domain_disk_table;
-		bool both = k->from && k->volume;
-
-		if (both || (!field_given(t, k, "from") && !field_given(t, k, "volume") &&
-			     !field_strange(t, k))) {
-			struct diag *g = diag_error(
-				l->m->diags, both ? "conflicting-keys" : "missing-key",
-				at(l, name, both ? "volume" : NULL), "disk '%.80s' of %s %s", name,
-				resource_title(l->m->arena, l->r),
-				both ? "has both 'from' and 'volume'"
-				     : "has neither 'from' nor 'volume'");
-			diag_help(l->m->diags, g,
-				  "from: a clone of a file of the template; "
-				  "volume: a declared volume");
-		} else if (k->from) {
-			prepare_clone(l, name, k);
-		} else if (k->volume) {
-			prepare_volume(l, name, k);
-		}
+		prepare_source(l, name, k);
 		for (size_t j = 0; j < i; j++) {
 			const struct domain_disk *other = disks->entries[j].value;
 			struct diag *g;
@@ -203,6 +449,23 @@ static const char *seed_storage(const struct lowering *l)
 	return NULL;
 }
 
+/* Whether any of its disks is to be a volume, right or wrong. */
+static bool has_volumes(const struct lowering *l)
+{
+	static const char *const none[] = {"file", "cdrom", "device", "nbd", "iscsi"};
+
+	for (size_t i = 0; i < l->d->disks.n; i++) {
+		const void *k = l->d->disks.entries[i].value;
+		bool other = false;
+
+		for (size_t n = 0; n < ARRAY_SIZE(none); n++)
+			other |= field_given(&domain_disk_table, k, none[n]);
+		if (!other)
+			return true;
+	}
+	return false;
+}
+
 static void prepare_seed(struct lowering *l)
 {
 	const struct cloud_init *c = &l->d->cloud_init;
@@ -223,7 +486,7 @@ static void prepare_seed(struct lowering *l)
 	for (size_t i = 0; i < l->d->disks.n && !of; i++) {
 		const struct domain_disk *disk = l->d->disks.entries[i].value;
 
-		if (!disk->from || !disk->target)
+		if (!disk->from || disk->file || !disk->target)
 			continue;
 		full = arena_printf(a, "%s.%s", l->r->name, l->d->disks.entries[i].name);
 		clone = manifest_find(l->m, "volume", full);
@@ -232,11 +495,12 @@ static void prepare_seed(struct lowering *l)
 	if (!storage) {
 		struct diag *g;
 
-		if (field_given(&cloud_init_table, c, "storage") || l->d->disks.n)
+		if (field_given(&cloud_init_table, c, "storage") || has_volumes(l))
 			return; /* what is wrong was said */
 		g = diag_error(l->m->diags, "missing-key", field_span(l->d, "cloud_init"),
 			       "'cloud_init' of %s lacks 'storage'", resource_title(a, l->r));
-		diag_help(l->m->diags, g, "it has no disk to go with: say where its own shall be");
+		diag_help(l->m->diags, g,
+			  "it has no volume to go with: say where its own shall be");
 		return;
 	}
 	if (!manifest_find(l->m, "storage", storage))
@@ -260,6 +524,26 @@ static void prepare_seed(struct lowering *l)
 	map_add(a, &l->d->disks, SEED_DISK, k);
 	field_mark(&domain_table, l->d, "disks");
 	resource_needs(l->m, l->r, volume);
+}
+
+const char *domain_disk_what(struct arena *a, const struct domain_disk *k)
+{
+	const struct storage_device *d = &k->device;
+
+	if (k->target || !(d->serial || d->wwid || d->path || d->pci))
+		return k->target;
+	if (d->partition)
+		return arena_printf(a, "partition %lld of %s", (long long)d->partition,
+				    device_title(a, d));
+	return device_title(a, d);
+}
+
+const char *domain_disk_key(const struct domain_disk *k)
+{
+	for (size_t i = 0; sources[i].key; i++)
+		if (is_said(k, sources[i].key))
+			return sources[i].key;
+	return "vdev";
 }
 
 void domain_lower_disks(struct lowering *l)

@@ -86,8 +86,8 @@ struct reading_in {
 
 static const char *disk_name(const struct reading_in *in, const struct xen_disk *disk)
 {
-	for (size_t i = 0; in->want && i < in->want->disks.n; i++) {
-		const struct entry *e = &in->want->disks.entries[i];
+	for (size_t i = 0; in->wanted && i < in->wanted->disks.n; i++) {
+		const struct entry *e = &in->wanted->disks.entries[i];
 
 		if (disk->target && streq(((struct domain_disk *)e->value)->target, disk->target) &&
 		    !map_get(&in->d->disks, e->name))
@@ -134,7 +134,10 @@ static void fill_devices(struct reading_in *in, struct actual *actual)
 			.vdev = from->vdev,
 			.target = from->target,
 			.read_only = from->read_only,
+			.id = from->id,
 		};
+		if (k->id)
+			field_mark(domain_disk_fields, k, "id");
 		field_mark(domain_disk_fields, k, "vdev");
 		field_mark(domain_disk_fields, k, "read_only");
 		if (k->target)
@@ -439,6 +442,7 @@ static void hold_unfitting(struct planning *p, const struct resource *want, stru
 /* What can't be is better said before anything is stopped or made. */
 static void hold_impossible(struct planning *p, const struct resource *want, struct step *s)
 {
+	domain_hold_diskless(p, want, s);
 	hold_incapable(p, want->record, s);
 	hold_unfitting(p, want, s);
 }
@@ -589,6 +593,8 @@ static void decide_running(struct planning *p, const struct resource *want,
 	}
 	if (step) {
 		set_timeout(step, want->record);
+		if (step->action == ACTION_UPDATE)
+			domain_hold_diskless(p, want, step);
 		if (step->action == ACTION_RESTART) {
 			hold_impossible(p, want, step);
 			if (first && first->action == ACTION_UPDATE)
@@ -670,6 +676,8 @@ void domain_decide(struct planning *p, const struct resource *want, const struct
 	if (!want) {
 		if (have)
 			set_timeout(step, have->record);
+		if (have && step)
+			domain_say_files(p, have, step);
 		return;
 	}
 	if (decide_rebuild(p, want, have))

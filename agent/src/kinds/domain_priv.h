@@ -20,10 +20,17 @@ struct lowering {
 	const char *kernel_sha256, *initrd_sha256; /* of the template's files; NULL: others */
 };
 
+/* domain_uri.c: canonical, with the port. */
+field_parse_fn parse_nbd, parse_iscsi;
+
 /* The file that the template lacks, said at `span`. */
 void domain_unknown_file(struct lowering *l, struct span span, const char *what, const char *file);
 /* Disks, and the one that cloud-init reads: volumes are implied, targets filled. */
 void domain_lower_disks(struct lowering *l);
+/* What disks have in common that are one, as far as the manifest tells; NULL: not known. */
+const char *domain_disk_what(struct arena *a, const struct domain_disk *k);
+/* The field that says where it comes from; "vdev" where none does. */
+const char *domain_disk_key(const struct domain_disk *k);
 /* Across domains: no MAC twice, no disk that two may write. */
 void domain_check(struct manifest *m);
 
@@ -36,8 +43,16 @@ bool domain_met(const struct facts *f, const struct resource *r, const void *wan
 		const struct resource *other);
 /* "web.root" of "/dev/vg0/web.root", else NULL. */
 const char *domain_volume_of(const char *target);
-/* Its disks: one writer, or only readers. */
+/* domain_source.c. Its disks: one writer, or only readers. */
 void domain_claims(struct arena *a, const void *record, struct list *ret);
+/* Files and ISOs that it names and nobody makes. */
+void domain_paths(struct arena *a, const void *record, struct list *ret);
+/* With the devices that its disks are on this host; the record itself where it has none. */
+const struct domain *domain_devices(struct arena *a, const struct facts *f, const struct domain *d);
+/* Holds a step that would use a disk which isn't there, or which dom0 uses. */
+void domain_hold_diskless(struct planning *p, const struct resource *want, struct step *s);
+/* The step that removes it says which files stay. */
+void domain_say_files(struct planning *p, const struct actual *have, struct step *step);
 void domain_actual(struct arena *a, const struct facts *f, const struct manifest *m,
 		   struct actuals *ret);
 void domain_decide(struct planning *p, const struct resource *want, const struct actual *have,

@@ -14,6 +14,7 @@ struct storage_device {
 	struct record rec;
 	const char *serial, *wwid, *path, *pci; /* exactly one of these */
 	uint64_t min_size, max_size;            /* 0: any */
+	int64_t partition; /* of a domain's disk: of that disk; 0: all of it */
 	const char *pv; /* derived: the UUID that our PV on it bears */
 };
 

@@ -215,21 +215,20 @@ static const char *candidates(struct arena *a, const struct lvm_facts *l, const 
 	return n ? arena_printf(a, "there are: %s", b.s) : "there is no disk at all";
 }
 
-void device_find(struct arena *a, const struct facts *f, const char *storage,
-		 const struct storage_device *d, struct device *ret)
+const struct blk_disk *device_pick(struct arena *a, const struct facts *f,
+				   const struct storage_device *d, const char **ret_why,
+				   const char **ret_help)
 {
 	const struct blk_facts *k = facts_get(f, "disks");
 	const struct lvm_facts *l = lvm_facts(f);
 	const struct blk_disk *found = NULL;
 	_cleanup_str_ struct str all = {0};
-	const struct lvm_pv *pv;
-	const char *why;
 	size_t n = 0;
 
-	*ret = (struct device){.state = DEVICE_REFUSED, .want = d};
+	*ret_help = NULL;
 	if (!k) {
-		ret->why = "the disks are not known";
-		return;
+		*ret_why = "the disks are not known";
+		return NULL;
 	}
 	for (size_t i = 0; i < k->disks.n; i++) {
 		const struct blk_disk *b = k->disks.items[i];
@@ -240,17 +239,74 @@ void device_find(struct arena *a, const struct facts *f, const char *storage,
 		str_addf(&all, "%s%s", n++ ? ", " : "", describe(a, l, b, d));
 	}
 	if (n == 0) {
-		ret->why = arena_printf(a, "no disk has %s; %s", device_title(a, d),
+		*ret_why = arena_printf(a, "no disk has %s; %s", device_title(a, d),
 					candidates(a, l, k, d));
-		return;
+		return NULL;
 	}
 	if (n > 1) {
-		ret->why = arena_printf(a, "%s fits %zu disks: %s", device_title(a, d), n, all.s);
-		ret->help =
+		*ret_why = arena_printf(a, "%s fits %zu disks: %s", device_title(a, d), n, all.s);
+		*ret_help =
 			"name it by what only one of them has (see 'manor facts'), or narrow it with "
 			"min_size and max_size";
-		return;
+		return NULL;
 	}
+	return found;
+}
+
+static const char *used_by_dom0(struct arena *a, const struct lvm_facts *l,
+				const struct blk_disk *b)
+{
+	const struct lvm_pv *pv = pv_of(l, b);
+
+	if (b->root)
+		return "the root file system is on it";
+	if (b->mounts.n)
+		return arena_printf(a, "it is mounted on %s", joined(a, &b->mounts, ""));
+	if (pv && pv->vg)
+		return arena_printf(a, "it belongs to volume group %s", pv->vg);
+	if (b->pv_uuid)
+		return "it is an LVM physical volume";
+	if (b->holders.n)
+		return arena_printf(a, "it is in use by %s", joined(a, &b->holders, ""));
+	return NULL;
+}
+
+const char *device_busy(struct arena *a, const struct facts *f, const struct blk_disk *b,
+			bool write)
+{
+	const struct blk_facts *k = facts_get(f, "disks");
+	const struct lvm_facts *l = lvm_facts(f);
+	const char *why = used_by_dom0(a, l, b);
+
+	if (!why && write && b->readonly)
+		return arena_printf(a, "%s is read-only: say read_only: true", b->path);
+	/* Who has the whole has its partitions. */
+	for (size_t i = 0; !why && k && i < k->disks.n; i++) {
+		const struct blk_disk *part = k->disks.items[i];
+
+		if (!streq(part->parent, b->name))
+			continue;
+		why = used_by_dom0(a, l, part);
+		if (why)
+			return arena_printf(a,
+					    "%s is not to be given away: of its partition %s, %s",
+					    b->path, part->path, why);
+	}
+	return why ? arena_printf(a, "%s is not to be given away: %s", b->path, why) : NULL;
+}
+
+void device_find(struct arena *a, const struct facts *f, const char *storage,
+		 const struct storage_device *d, struct device *ret)
+{
+	const struct lvm_facts *l = lvm_facts(f);
+	const struct blk_disk *found;
+	const struct lvm_pv *pv;
+	const char *why;
+
+	*ret = (struct device){.state = DEVICE_REFUSED, .want = d};
+	found = device_pick(a, f, d, &ret->why, &ret->help);
+	if (!found)
+		return;
 	ret->disk = found;
 	pv = pv_of(l, found);
 	if (pv && streq(pv->vg, storage)) {

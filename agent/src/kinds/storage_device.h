@@ -31,5 +31,11 @@ void device_pv_uuid(const char *namespace, const char *storage, const struct sto
 const char *device_title(struct arena *a, const struct storage_device *d);
 /* The key of the field that is given ("serial"). */
 const char *device_key(const struct storage_device *d);
+/* The one disk that is meant, whatever is on it; else NULL, and why, and what to do (which may be NULL). */
+const struct blk_disk *device_pick(struct arena *a, const struct facts *f,
+				   const struct storage_device *d, const char **ret_why,
+				   const char **ret_help);
+/* Why no guest may have that disk, or partition: what dom0 uses, or LVM; NULL: it may. `write`: it is to. */
+const char *device_busy(struct arena *a, const struct facts *f, const struct blk_disk *b, bool write);
 void device_find(struct arena *a, const struct facts *f, const char *storage,
 		 const struct storage_device *d, struct device *ret);

@@ -87,7 +87,9 @@ TABLE(template_import_table, template_import, "import", "A file in one place.",
        .offset = FIELD_AT(template_import, time_limit), .flags = FIELD_CONFIG,
        .doc = "fetching may take so long"},
       {.name = "storage", .type = FIELD_STRING, .offset = FIELD_AT(template_import, storage),
-       .doc = "where its base is; the cache of boot files when not given"},
+       .doc = "where its base is; the cache when not given"},
+      {.name = "image", .type = FIELD_BOOL, .offset = FIELD_AT(template_import, image),
+       .doc = "in the cache as a disk's image, not as a boot file"},
       {.name = "lv", .type = FIELD_STRING, .offset = FIELD_AT(template_import, lv),
        .doc = "the base's name"},
       {.name = "path", .type = FIELD_STRING, .offset = FIELD_AT(template_import, path),
@@ -137,6 +139,8 @@ static void mark_import(struct template_import *i)
 		field_mark(t, i, "time_limit");
 	if (i->storage)
 		field_mark(t, i, "storage");
+	if (i->image)
+		field_mark(t, i, "image");
 	if (i->lv)
 		field_mark(t, i, "lv");
 	if (i->path)
@@ -147,7 +151,7 @@ static void mark_import(struct template_import *i)
 
 bool template_same_place(const struct template_import *a, const struct template_import *b)
 {
-	return streq(a->sha256, b->sha256) && streq(a->storage, b->storage);
+	return streq(a->sha256, b->sha256) && streq(a->storage, b->storage) && a->image == b->image;
 }
 
 static bool needs(const struct resource *r, const struct resource *other)
@@ -208,12 +212,16 @@ const char *template_file_id(struct arena *a, const struct template_file *f)
 	return i.sha256;
 }
 
-const struct template_import *template_import(struct manifest *m, struct resource *r,
-					      const char *file, const char *storage)
+static const struct template_import *add_import(struct manifest *m, struct resource *r,
+						const char *file, const char *storage, bool image)
 {
 	struct template *t = r->record;
 	const struct template_file *f = map_get(&t->files, file);
-	const char *key = arena_printf(m->arena, "%s@%s", file, storage ? storage : "cache");
+	/* No storage is called so: upper case. */
+	const char *key = arena_printf(m->arena, "%s@%s", file,
+				       storage ? storage
+				       : image ? "IMAGES"
+					       : "cache");
 	struct template_import *i = map_get(&t->imports, key);
 	struct resource *place;
 	char lv[LVM_BASE_TEXT];
@@ -236,13 +244,27 @@ const struct template_import *template_import(struct manifest *m, struct resourc
 		if (place)
 			resource_needs(m, r, place);
 	} else {
-		i->path = arena_printf(m->arena, "%s/%s", CACHE_DIR, i->sha256);
+		i->image = image;
+		i->path = image ? arena_printf(m->arena, "%s/%s.img", CACHE_DIR, i->sha256)
+				: arena_printf(m->arena, "%s/%s", CACHE_DIR, i->sha256);
 	}
 	mark_import(i);
 	map_add(m->arena, &t->imports, key, i);
 	field_mark(&template_table, t, "imports");
 	share(m, r, i);
 	return i;
+}
+
+const struct template_import *template_import(struct manifest *m, struct resource *r,
+					      const char *file, const char *storage)
+{
+	return add_import(m, r, file, storage, false);
+}
+
+const struct template_import *template_import_image(struct manifest *m, struct resource *r,
+						    const char *file)
+{
+	return add_import(m, r, file, NULL, true);
 }
 
 /* The digest of one file, looked up where it stands in a list of sums. */
@@ -368,6 +390,9 @@ static void prepare(struct manifest *m, struct resource *r)
 		const struct domain_disk *disk = entry->value;
 		const char *storage = disk->storage ? disk->storage : t->storage;
 
+		/* As a file it is imported when a domain asks for it. */
+		if (disk->from && disk->file)
+			storage = NULL;
 		if (disk->from)
 			want_file(m, r, disk->from,
 				  arena_printf(m->arena, "domain.disks.%s.from", entry->name),
@@ -401,7 +426,7 @@ bool template_there(const struct facts *f, const struct template_import *i)
 	const struct lvm_lv *lv;
 
 	if (!i->storage)
-		return cache && map_get(&cache->files, i->sha256);
+		return cache && map_get(i->image ? &cache->images : &cache->files, i->sha256);
 	lv = lvm_lv(lvm_facts(f), i->storage, i->lv);
 	return lv && streq(lvm_tag_value(&lv->tags, TAG_BASE), i->sha256) && !lvm_filling(lv);
 }

@@ -24,7 +24,7 @@ struct template_file {
 	uint64_t size;      /* at most so many bytes when decompressed; 0: not said */
 };
 
-/* One file in one place. Its name in the map is "root@vg0", or "kernel@cache". */
+/* One file in one place. Its name in the map is "root@vg0", "kernel@cache", or "root@IMAGES". */
 struct template_import {
 	struct record rec;
 	const char *url;
@@ -35,9 +35,10 @@ struct template_import {
 	int format;
 	const char *ca;
 	uint64_t time_limit;
-	const char *storage; /* NULL: in the cache of boot files */
+	const char *storage; /* NULL: in the cache */
+	bool image;          /* in the cache: as a disk's sparse image, not as a boot file */
 	const char *lv;      /* the base's name in that storage's volume group ("base.0123456789abcdef") */
-	const char *path;    /* of the cached file; the worker that starts a domain asks cache_kernel()
+	const char *path;    /* of what is in the cache; of a kernel the worker that starts a domain asks cache_kernel()
 			      * (host/cache.h) for the unpacked kernel beside it */
 	uint64_t size;       /* limit, as declared; 0: not said */
 };
@@ -66,6 +67,10 @@ bool template_lacks(const struct resource *template, const char *file);
  * NULL when the template has no such file. A file without digest was already complained about. */
 const struct template_import *template_import(struct manifest *m, struct resource *template,
 					      const char *file, const char *storage);
+
+/* The same for a disk that is a file: an image in the cache, to be cloned from. */
+const struct template_import *template_import_image(struct manifest *m, struct resource *template,
+						    const char *file);
 
 /* Between template.c and template_apply.c. */
 bool template_same_place(const struct template_import *a, const struct template_import *b);

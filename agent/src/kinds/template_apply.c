@@ -148,9 +148,11 @@ static int import_bases(struct importing *list, size_t n, struct err *e)
 	return r;
 }
 
-static int import_boot_file(struct importing *i, struct err *e)
+static int import_to_cache(struct importing *i, struct err *e)
 {
 	request(i);
+	if (i->import->image)
+		return cache_fetch_image(i->import->sha256, &i->q, e);
 	return cache_fetch(i->import->sha256, &i->q, e);
 }
 
@@ -222,7 +224,7 @@ static int import(struct work *w, const struct template *t, size_t k, bool *done
 		done[j] = true;
 	}
 	w->progress(w, list[0].what, 0, 0);
-	r = first->storage ? import_bases(list, n, e) : import_boot_file(&list[0], e);
+	r = first->storage ? import_bases(list, n, e) : import_to_cache(&list[0], e);
 	if (r < 0) {
 		err_wrap(e, "file '%s'", list[0].file);
 		err_at(e, "files.%s.%s", list[0].file, field_of(first, r));

@@ -11,6 +11,7 @@
 
 #include "base/num.h"
 #include "host/blk.h"
+#include "host/disk_file.h"
 #include "kinds/domain.h"
 #include "kinds/kinds.h"
 #include "kinds/lvm_facts.h"
@@ -41,6 +42,10 @@ TABLE(volume_table, volume, "volume", "A volume: a disk for a domain that outliv
        .impact = IMPACT_DATA_LOSS,
        .doc = "from the pool, taking what is written; false: all its space at once, beside the "
 	      "pool, and not zeroed"},
+      {.name = "swap", .type = FIELD_BOOL, .offset = FIELD_AT(volume, swap), .def = "false",
+       .flags = FIELD_CONFIG,
+       .doc = "swap space, as mkswap makes it; only when the volume is made, for it would destroy what is "
+	      "there"},
       {.name = "base", .type = FIELD_STRING, .offset = FIELD_AT(volume, base),
        .flags = FIELD_STATUS, .doc = "digest of the template's file that it came from"},
       {.name = "kernel", .type = FIELD_STRING, .offset = FIELD_AT(volume, kernel),
@@ -109,6 +114,15 @@ struct resource *volume_imply(struct manifest *m, struct resource *domain, const
 	if (s)
 		resource_needs(m, r, s);
 	return r;
+}
+
+void volume_kind(struct resource *volume, bool thin, bool swap)
+{
+	struct volume *v = volume->record;
+
+	v->thin = thin;
+	v->swap = swap;
+	field_mark(&volume_table, v, "swap");
 }
 
 void volume_boot(struct resource *volume, const char *kernel_sha256, const char *initrd_sha256)
@@ -364,8 +378,9 @@ static void decide_create(struct planning *p, const struct resource *want, struc
 		step->why = arena_printf(a, "what cloud-init is told, on %s/%s", v->storage,
 					 want->name);
 	else
-		step->why = arena_printf(a, "%s volume %s/%s of %s", v->thin ? "thin" : "thick",
-					 v->storage, want->name, size_text(a, v->size));
+		step->why = arena_printf(a, "%s %s %s/%s of %s", v->thin ? "thin" : "thick",
+					 v->swap ? "swap volume" : "volume", v->storage, want->name,
+					 size_text(a, v->size));
 	if (step->half_made)
 		step->why = arena_printf(a, "half-made, made again: %s", step->why);
 	if (there && !step->half_made) {
@@ -548,6 +563,16 @@ static int fill_seed(struct work *w, const char *instance, const struct volume *
 	return lvm_tag(v->storage, name, add, 2, del, is ? 0 : 1, e);
 }
 
+/* Until it is swap space it is half-made. */
+static int fill_swap(struct work *w, struct err *e)
+{
+	const struct volume *v = w->step->want_record;
+	const char *state = TAG_STATE "=filling";
+	int r = swap_make(lvm_path(w->arena, v->storage, w->step->name), w->step->uuid, e);
+
+	return r < 0 ? r : lvm_tag(v->storage, w->step->name, NULL, 0, &state, 1, e);
+}
+
 /* `buried`: the facts are from before it was. */
 static int create(struct work *w, bool buried, struct err *e)
 {
@@ -581,9 +606,11 @@ static int create(struct work *w, bool buried, struct err *e)
 		return r < 0 ? r : fill_seed(w, instance_of(l, v), NULL, e);
 	}
 	if (!v->base) {
-		if (!v->thin)
-			return lvm_linear_create(v->storage, name, v->size, tags, n, e);
-		return lvm_thin_create(v->storage, STORAGE_POOL, name, v->size, tags, n, e);
+		if (v->swap)
+			tags[n++] = TAG_STATE "=filling";
+		r = v->thin ? lvm_thin_create(v->storage, STORAGE_POOL, name, v->size, tags, n, e)
+			    : lvm_linear_create(v->storage, name, v->size, tags, n, e);
+		return r == 0 && v->swap ? fill_swap(w, e) : r;
 	}
 	base = lvm_base(l, v->storage, v->base);
 	if (!base || lvm_filling(base))

@@ -12,6 +12,7 @@ struct volume {
 	const char *storage;
 	uint64_t size; /* bytes, whole extents; unset for a clone: the base's */
 	bool thin;
+	bool swap; /* made as swap space */
 	const char *base; /* sha256 of the file that a clone comes from; NULL: an empty volume */
 	const char *kernel, *initrd; /* of a clone: sha256 of the boot files that came with it; may be NULL */
 	/* Of a cloud-init disk: sha256 of its text, the text, the clone ("vg0/web.root") that is the instance,
@@ -26,13 +27,15 @@ struct volume {
 	const char *origin;
 };
 
-/* For a domain's prepare(): the clone of a template's file, complete (record filled and marked, needs
+/* For a domain's prepare(): the clone of a template's file (base_sha256 NULL: an empty volume), complete (record filled and marked, needs
  * its storage). `size` 0: as large as the base. `where`: the node that asks for it, for diagnostics.
  * The caller adds resource_needs(m, volume, template) and (m, domain, volume). NULL with a
  * diagnostic when the name is taken or can't be. */
 struct resource *volume_imply(struct manifest *m, struct resource *domain, const char *name,
 			      const struct node *where, const char *storage, uint64_t size,
 			      const char *base_sha256);
+/* Of an empty one that was implied: all its space at once; swap space. */
+void volume_kind(struct resource *volume, bool thin, bool swap);
 /* "/dev/STORAGE/NAME": what a disk's target is, known before the volume is there. Arena memory. */
 const char *volume_path(struct arena *a, const char *storage, const char *name);
 /* Of a clone: the boot files (sha256, or NULL) that belong to it; a domain on it keeps them until the

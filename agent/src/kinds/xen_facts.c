@@ -9,7 +9,8 @@
 TABLE(xen_disk_table, xen_disk, "disk", "A disk of a domain.",
       ROW(xen_disk, devid, FIELD_INT, .doc = "Virtual device number."),
       ROW(xen_disk, vdev, FIELD_STRING, .doc = "What the guest calls it."),
-      ROW(xen_disk, target, FIELD_STRING, .doc = "Device or file in dom0."),
+      ROW(xen_disk, target, FIELD_STRING, .doc = "Device or file in dom0, or URI."),
+      ROW(xen_disk, id, FIELD_STRING, .doc = "The thing itself, whatever it is called."),
       ROW(xen_disk, read_only, FIELD_BOOL, .doc = "Whether the guest may only read it."),
       ROW(xen_disk, connected, FIELD_BOOL, .doc = "Whether both ends are connected."),
       ROW(xen_disk, unplugged, FIELD_BOOL, .doc = "Whether its adding was cut short."));

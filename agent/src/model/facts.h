@@ -11,12 +11,16 @@
 #include "conf/field.h"
 
 struct reader {
-	const char *name;           /* "net", "lvm", "disks", "xen", "cache", "intent" */
+	const char *name;           /* "net", "lvm", "disks", "cache", "paths", "xen", "intent" */
 	const char *doc;
 	const struct table *table;  /* of the record that read() fills */
 	unsigned deadline_ms;       /* past that, the reading is unknown */
 	/* Reads only. The record is zeroed; strings and lists go to the arena. Runs in a worker. */
 	int (*read)(struct arena *a, void *ret_record, struct err *e);
+	/* In its place, for a reading that is of what the manifest names (see `paths` in model/kind.h):
+	 * strings, absolute paths. */
+	int (*read_paths)(struct arena *a, const struct list *paths, void *ret_record,
+			  struct err *e);
 };
 
 struct reading {

@@ -101,6 +101,10 @@ struct kind {
 	bool (*met)(const struct facts *f, const struct resource *r, const void *wanted,
 		    const struct resource *other);
 
+	/* Paths on the host that such a record names, whose state matters: they are observed for it. List of
+	 * strings, absolute. Pure, optional. */
+	void (*paths)(struct arena *a, const void *record, struct list *ret);
+
 	/* What nobody else may have at the same time as this record has it: list of struct claim. Of records
 	 * wanted and found alike. Pure, optional. */
 	void (*claims)(struct arena *a, const void *record, struct list *ret);

@@ -23,6 +23,14 @@ static void copy(struct arena *a, const struct cache_facts *from, struct cache_f
 		mine->unpacked = f->unpacked;
 		map_add(a, &ret->files, arena_strdup(a, from->files.entries[i].name), mine);
 	}
+	for (size_t i = 0; i < from->images.n; i++) {
+		const struct cache_image *f = from->images.entries[i].value;
+		struct cache_image *mine = arena_alloc(a, sizeof(*mine));
+
+		mine->size = f->size;
+		mine->held = f->held;
+		map_add(a, &ret->images, arena_strdup(a, from->images.entries[i].name), mine);
+	}
 }
 
 void fake_cache_load(const struct cache_facts *f)
@@ -65,6 +73,47 @@ int cache_fetch(const char *id, const struct image_request *q, struct err *e)
 	f->size = result.size;
 	f->unpacked = strstr(q->url, "vmlinuz") != NULL;
 	map_add(arena, &state.files, arena_strdup(arena, id), f);
+	return 0;
+}
+
+int cache_fetch_image(const char *id, const struct image_request *q, struct err *e)
+{
+	struct image_request mine = *q;
+	struct image_result result;
+	struct cache_image *i;
+	int r;
+
+	if (fake_fails(__func__))
+		return err_set(e, -EIO, "create %s/%s.img.part: Input/output error", cache_dir, id);
+	if (map_get(&state.images, id))
+		return 0;
+	mine.ready = NULL;
+	r = image_write(&mine, &result, e);
+	if (r < 0)
+		return r;
+	if (!arena)
+		arena = arena_new();
+	i = arena_alloc(arena, sizeof(*i));
+	i->size = result.size;
+	i->held = result.written;
+	map_add(arena, &state.images, arena_strdup(arena, id), i);
+	return 0;
+}
+
+const char *cache_image_path(struct arena *a, const char *id)
+{
+	return arena_printf(a, "%s/%s.img", cache_dir, id);
+}
+
+int cache_remove_image(const char *id, struct err *e)
+{
+	size_t n = 0;
+
+	FAKE_FAIL(e);
+	for (size_t i = 0; i < state.images.n; i++)
+		if (!streq(state.images.entries[i].name, id))
+			state.images.entries[n++] = state.images.entries[i];
+	state.images.n = n;
 	return 0;
 }
 

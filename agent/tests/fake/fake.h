@@ -46,6 +46,10 @@ uint64_t fake_blk_label(const char *path, const char *pv_uuid);
 struct cache_facts;
 void fake_cache_load(const struct cache_facts *f); /* copied */
 
+/* paths.c: files at paths, and those that are disks */
+struct path_facts;
+void fake_paths_load(const struct path_facts *f);
+
 /* image.c: what a url holds; any other is an image of 16 MiB with the digest that is asked for. */
 void fake_image_add(const char *url, const char *sha256, uint64_t size);
 void fake_image_clear(void);

@@ -28,6 +28,7 @@ static struct xen_disk *copy_disk(struct arena *a, const struct xen_disk *from)
 	to->rec = (struct record){0};
 	to->vdev = arena_strdup(a, from->vdev);
 	to->target = arena_strdup(a, from->target);
+	to->id = arena_strdup(a, from->id);
 	to->label = NULL;
 	return to;
 }

@@ -17,6 +17,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "engine/observe.h"
 #include "engine/perform.h"
 #include "engine/planner.h"
 #include "engine/run.h"
@@ -88,6 +89,7 @@ static void load_fakes(const struct facts *f)
 	fake_lvm_load(facts_get(f, "lvm"));
 	fake_blk_load(facts_get(f, "disks"));
 	fake_cache_load(facts_get(f, "cache"));
+	fake_paths_load(facts_get(f, "paths"));
 	fake_xen_load(facts_get(f, "xen"));
 	fake_intent_load(facts_get(f, "intent"));
 	fake_image_clear();
@@ -96,12 +98,13 @@ static void load_fakes(const struct facts *f)
 struct world {
 	const struct manifest *manifest;
 	const struct facts *first; /* as in facts.json */
+	struct list paths; /* that the manifest names */
 };
 
 /* Facts of the host in memory, at the time and in the boot of the case's own. */
 static struct facts *read_world(const struct world *w)
 {
-	struct facts *f = perform_read(all_readers, NULL);
+	struct facts *f = perform_read(all_readers, NULL, &w->paths);
 
 	f->time = w->first->time;
 	f->boot_id = w->first->boot_id;
@@ -239,7 +242,7 @@ static void adopt_boot(struct facts *f)
 {
 	const struct intent_facts *intents = facts_get(f, "intent");
 	static const char *const nothing[] = {NULL};
-	struct facts *here = perform_read(all_readers, nothing);
+	struct facts *here = perform_read(all_readers, nothing, NULL);
 	const char *boot = arena_strdup(f->arena, here->boot_id);
 
 	for (size_t i = 0; intents && i < intents->domains.n; i++) {
@@ -292,6 +295,7 @@ static void check_case(const char *dir)
 		return;
 	}
 	adopt_boot(f);
+	observe_paths(w.manifest->arena, w.manifest, &w.paths);
 	w.first = f;
 	check_plan(dir, name, &w);
 	/* Refused plans, unknown readings and facts of another kind of host are planned only. */
