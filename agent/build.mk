@@ -80,7 +80,7 @@ $(BUILD)/manor.san: $(OBJS)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
 # What libxl runs for each disk and NIC: small, for it runs often.
-HOTPLUG_OBJS := $(patsubst agent/%.c,$(OBJ)/%.o,$(sort $(wildcard agent/hotplug/*.c)))
+HOTPLUG_OBJS := $(patsubst agent/%.c,$(OBJ)/%.o,$(sort $(wildcard agent/hotplug/*.c))) $(OBJ)/src/host/loop.o
 
 $(BUILD)/manor-hotplug$(if $(filter 1,$(SAN)),.san): $(HOTPLUG_OBJS)
 	$(call say,LD)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * A guest's disk: blkback is told which block device it is.
+ * A guest's disk: blkback is told which block device it is. A file becomes a loop device, what comes from the
+ * network is connected; both are let go when the disk goes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 #include <xenstore.h>
 
+#include "host/loop.h"
 #include "hotplug/hotplug.h"
 
 #define BACKENDS "backend/vbd" /* relative: below our own domain */
@@ -30,42 +32,109 @@ static char *read_key(struct device *d, const char *backend, const char *key)
 	return xs_read(d->xs, XBT_NULL, path, &n);
 }
 
-/* Whether that backend serves the same device and one of the two may write it. */
-static int clashes(struct device *d, const char *backend, const char *number, int writes)
+/* What is asked for: a device as it is, a file, or a URI. */
+struct disk {
+	const char *params;
+	int writes;
+	int fd;          /* open on the device or file; -1: a URI */
+	struct stat st;
+	char real[PATH_MAX];
+};
+
+static int is_uri(const char *params)
 {
-	_cleanup_(freep) char *theirs = read_key(d, backend, "physical-device");
+	return strstr(params, "://") != NULL;
+}
+
+/* "iscsi://HOST/TARGET/" of a URI with a LUN: what is connected as a whole. */
+static size_t target_bytes(const char *uri)
+{
+	return startswith(uri, "iscsi://") ? (size_t)(strrchr(uri, '/') + 1 - uri) : strlen(uri);
+}
+
+/* Whether that device is what a backend has: "8:12" in hex. A file is known by what its loop device is bound to. */
+static int is_same(const struct disk *k, const char *number)
+{
+	char path[64], name[PATH_MAX], device[80];
+	unsigned a, b;
+	int fd, same;
+	ssize_t n;
+
+	if (sscanf(number, "%x:%x", &a, &b) != 2)
+		return 0;
+	if (S_ISBLK(k->st.st_mode))
+		return major(k->st.st_rdev) == a && minor(k->st.st_rdev) == b;
+	/* Its name is the last word of where the link leads. */
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", a, b);
+	n = readlink(path, name, sizeof(name) - 1);
+	name[MAX_OF(n, 0)] = '\0';
+	if (!strrchr(name, '/'))
+		return 0;
+	snprintf(device, sizeof(device), "/dev/%.64s", strrchr(name, '/') + 1);
+	fd = open(device, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return 0;
+	same = loop_is_of(fd, &k->st);
+	close(fd);
+	return same;
+}
+
+/* Whether that backend serves the same thing and one of the two may write it. */
+static int clashes(struct device *d, const char *backend, const void *data)
+{
+	const struct disk *k = data;
+	_cleanup_(freep) char *theirs =
+		read_key(d, backend, k->fd < 0 ? "params" : "physical-device");
 	_cleanup_(freep) char *mode = NULL, *state = NULL;
 
-	if (!theirs || strcmp(theirs, number) != 0)
+	if (!theirs || !(k->fd < 0 ? streq(theirs, k->params) : is_same(k, theirs)))
 		return 0;
 	mode = read_key(d, backend, "mode");
 	state = read_key(d, backend, "state");
-	if (state && strcmp(state, "6") == 0) /* XenbusStateClosed */
+	if (streq(state, "6")) /* XenbusStateClosed */
 		return 0;
-	return writes || (mode && strchr(mode, 'w'));
+	return k->writes || (mode && strchr(mode, 'w'));
 }
 
-/* The domain, other than ours, that has the device: 0 when none has. The caller holds the lock, so that
- * of two that come at once the second sees the first. */
-static int user_of(struct device *d, const char *number, int writes)
+static int has_node(struct device *d, const char *backend, const void *data)
+{
+	_cleanup_(freep) char *node = read_key(d, backend, "node");
+
+	return streq(node, data);
+}
+
+/* Whether it comes from the same target, so that the connection is needed. */
+static int has_target(struct device *d, const char *backend, const void *data)
+{
+	_cleanup_(freep) char *params = read_key(d, backend, "params");
+	const char *uri = data;
+
+	return params && strncmp(params, uri, target_bytes(uri)) == 0;
+}
+
+/* The domain that has a disk, other than ours, of which `test` is true; -1: none has. The caller holds the lock, so
+ * that of two that come at once the second sees the first. */
+static int user_of(struct device *d,
+		   int (*test)(struct device *d, const char *backend, const void *data),
+		   const void *data)
 {
 	unsigned n_domains = 0, n_devices = 0;
 	_cleanup_(freep) char **domains = xs_directory(d->xs, XBT_NULL, BACKENDS, &n_domains);
-	int found = 0;
+	int found = -1;
 
-	for (unsigned i = 0; domains && i < n_domains && !found; i++) {
+	for (unsigned i = 0; domains && i < n_domains && found < 0; i++) {
 		char path[PATH_MAX], own[PATH_MAX];
 		char **devices;
 
 		snprintf(path, sizeof(path), BACKENDS "/%s", domains[i]);
 		devices = xs_directory(d->xs, XBT_NULL, path, &n_devices);
-		for (unsigned k = 0; devices && k < n_devices && !found; k++) {
+		for (unsigned k = 0; devices && k < n_devices && found < 0; k++) {
 			snprintf(path, sizeof(path), BACKENDS "/%s/%s", domains[i], devices[k]);
 			snprintf(own, sizeof(own), "vbd/%s/%s", domains[i], devices[k]);
 			if (strlen(d->path) >= strlen(own) &&
 			    strcmp(d->path + strlen(d->path) - strlen(own), own) == 0)
 				continue;
-			if (clashes(d, path, number, writes))
+			if (test(d, path, data))
 				found = (int)strtol(domains[i], NULL, 10);
 		}
 		free(devices);
@@ -73,55 +142,184 @@ static int user_of(struct device *d, const char *number, int writes)
 	return found;
 }
 
-static int serve(struct device *d, const char *number, const char *real, int writes)
+/* A loop device of the file that is no guest's. One of ours that nobody has was left by somebody who was killed: it
+ * goes. Any other may be mounted: nobody writes below it. */
+static int leftover(void *data, int fd, const char *path, const struct loop_info64 *info)
 {
-	int lock = open(LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600), user, r;
+	struct device *d = ((void **)data)[0];
+	const struct disk *k = ((void **)data)[1];
+	int free_;
 
-	if (lock < 0 || flock(lock, LOCK_EX) < 0) {
-		r = fail(d, "lock %s: %s", LOCK, strerror(errno));
-	} else {
-		user = user_of(d, number, writes);
-		if (user)
-			r = fail(d, "%s is in use by domain %d, and one of the two may write to it",
-				 real, user);
-		else
-			r = store_write(d, "physical-device", number, "physical-device-path", real,
-					"hotplug-status", "connected", NULL);
+	if (user_of(d, has_node, path) >= 0)
+		return 0; /* judged as a guest's */
+	free_ = open(path, O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK);
+	if (free_ >= 0)
+		close(free_);
+	if (free_ >= 0 && strcmp((const char *)info->lo_file_name, LOOP_NAME) == 0) {
+		loop_detach(path);
+		return 0;
 	}
+	if (!k->writes && (info->lo_flags & LO_FLAGS_READ_ONLY))
+		return 0;
+	return fail(d, "%s is in use in dom0, as %s: 'losetup -d %s' once it is not", k->real, path,
+		    path);
+}
+
+static int attach_file(struct device *d, const struct disk *k, char ret[LOOP_PATH])
+{
+	void *data[] = {d, (void *)k};
+	int r = loop_each(&k->st, leftover, data);
+
+	if (r < 0)
+		return r;
+	r = loop_attach(k->fd, !k->writes, ret);
+	if (r < 0)
+		return fail(d, "make a loop device for %s: %s", k->real,
+			    r == -ENOENT ? "this kernel has none (module loop)" : strerror(-r));
+	return 0;
+}
+
+static int detach(struct device *d, const char *params, const char *node)
+{
+	int r;
+
+	if (is_uri(params))
+		return net_detach(d, params, node, user_of(d, has_target, params) >= 0);
+	r = loop_detach(node);
+	return r < 0 ? fail(d, "free %s: %s", node, strerror(-r)) : 0;
+}
+
+/* Who writes to a device that dom0 has mounted, or that something stands on, destroys it. */
+static int is_free(struct device *d, const struct disk *k)
+{
+	int fd = k->writes ? open(k->real, O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+			   : -1;
+
+	if (fd < 0)
+		return k->writes && errno == EBUSY
+			       ? fail(d, "%s is in use in dom0, mounted or held", k->real)
+			       : 0;
+	close(fd);
+	return 0;
+}
+
+static int serve(struct device *d, const struct disk *k)
+{
+	char node[PATH_MAX] = "", number[32];
+	struct stat st = k->st;
+	int user = user_of(d, clashes, k), r;
+
+	if (user >= 0)
+		return fail(d, "%s is in use by domain %d, and one of the two may write to it",
+			    k->real, user);
+	r = k->fd < 0                ? net_attach(d, k->params, k->writes, node)
+	    : S_ISREG(k->st.st_mode) ? attach_file(d, k, node)
+				     : is_free(d, k);
+	if (r < 0)
+		return r;
+	if (node[0] && stat(node, &st) < 0)
+		r = fail(d, "%s: %s", node, strerror(errno));
+	snprintf(number, sizeof(number), "%x:%x", major(st.st_rdev), minor(st.st_rdev));
+	if (r == 0 && node[0])
+		r = store_write(d, "node", node, "physical-device", number, "physical-device-path",
+				node, "hotplug-status", "connected", NULL);
+	else if (r == 0)
+		r = store_write(d, "physical-device", number, "physical-device-path", k->real,
+				"hotplug-status", "connected", NULL);
+	if (r < 0 && node[0]) {
+		char why[sizeof(d->error)];
+
+		memcpy(why, d->error, sizeof(why));
+		detach(d, k->params, node);
+		memcpy(d->error, why, sizeof(why));
+	}
+	return r;
+}
+
+static int with_lock(struct device *d)
+{
+	int lock = open(LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (lock >= 0 && flock(lock, LOCK_EX) == 0)
+		return lock;
+	fail(d, "lock %s: %s", LOCK, strerror(errno));
 	if (lock >= 0)
 		close(lock);
-	return r;
+	return -1;
+}
+
+/* What is looked at and what is told to blkback is one open thing, whatever happens to its name meanwhile. */
+static int open_disk(struct device *d, struct disk *k)
+{
+	int read_only = 0, fd;
+	char path[64];
+
+	k->fd = open(k->real, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (k->fd < 0)
+		return fail(d, "open %s: %s", k->real, strerror(errno));
+	if (fstat(k->fd, &k->st) < 0 || !(S_ISBLK(k->st.st_mode) || S_ISREG(k->st.st_mode)))
+		return fail(d, "%s is neither a block device nor a file", k->real);
+	if (S_ISREG(k->st.st_mode) && !k->st.st_size)
+		return fail(d, "%s is empty", k->real);
+	/* A device is only looked at: udev would read it anew after whoever might have written. */
+	if (S_ISREG(k->st.st_mode) && k->writes) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", k->fd);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			return fail(d, "write to %s: %s", k->real, strerror(errno));
+		close(k->fd);
+		k->fd = fd;
+	}
+	if (S_ISREG(k->st.st_mode))
+		return 0;
+	if (ioctl(k->fd, BLKROGET, &read_only) < 0)
+		read_only = 0; /* a driver that doesn't say */
+	if (read_only && k->writes)
+		return fail(d, "%s is read-only, and the guest is to write to it", k->real);
+	return 0;
 }
 
 int block_add(struct device *d)
 {
 	_cleanup_(freep) char *params = store_read(d, "params");
 	_cleanup_(freep) char *mode = store_read(d, "mode");
-	_cleanup_(freep) char *real = NULL;
-	char path[PATH_MAX], number[32];
-	struct stat st;
-	int fd, read_only = 0;
+	struct disk k = {.params = params, .writes = mode && strchr(mode, 'w'), .fd = -1};
+	char path[PATH_MAX];
+	int lock, r = 0;
 
 	if (!params || !params[0])
 		return fail(d, "no 'params' in xenstore: which device is it?");
 	snprintf(path, sizeof(path), "%s%s", params[0] == '/' ? "" : "/dev/", params);
-	real = realpath(path, NULL);
-	if (!real)
+	if (is_uri(params))
+		snprintf(k.real, sizeof(k.real), "%s", params);
+	else if (!realpath(path, k.real))
 		return fail(d, "%s: %s", path, strerror(errno));
-	/* What is looked at and what is told to blkback is one open device, whatever happens to its
-	 * name meanwhile. */
-	fd = open(real, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0)
-		return fail(d, "open %s: %s", real, strerror(errno));
-	if (fstat(fd, &st) < 0 || !S_ISBLK(st.st_mode)) {
-		close(fd);
-		return fail(d, "%s is not a block device", real);
+	else
+		r = open_disk(d, &k);
+	if (r == 0) {
+		lock = with_lock(d);
+		r = lock < 0 ? -1 : serve(d, &k);
+		if (lock >= 0)
+			close(lock);
 	}
-	if (ioctl(fd, BLKROGET, &read_only) < 0)
-		read_only = 0; /* a driver that doesn't say */
-	close(fd);
-	if (read_only && mode && strchr(mode, 'w'))
-		return fail(d, "%s is read-only, and the guest is to write to it", real);
-	snprintf(number, sizeof(number), "%x:%x", major(st.st_rdev), minor(st.st_rdev));
-	return serve(d, number, real, mode && strchr(mode, 'w'));
+	if (k.fd >= 0)
+		close(k.fd);
+	return r;
+}
+
+/* What was attached for it: blkback has let go. A device that was there stays. */
+int block_remove(struct device *d)
+{
+	_cleanup_(freep) char *params = store_read(d, "params");
+	_cleanup_(freep) char *node = store_read(d, "node");
+	int lock, r;
+
+	if (!params || !node)
+		return 0;
+	lock = with_lock(d);
+	if (lock < 0)
+		return -1;
+	r = user_of(d, has_node, node) >= 0 ? 0 : detach(d, params, node);
+	close(lock);
+	return r;
 }

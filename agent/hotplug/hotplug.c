@@ -43,7 +43,7 @@ static int act(struct device *d, bool nic, bool add)
 {
 	if (nic)
 		return add ? nic_add(d) : nic_remove(d);
-	return add ? block_add(d) : 0; /* blkback lets go of a disk by itself */
+	return add ? block_add(d) : block_remove(d);
 }
 
 int hotplug(int argc, char **argv)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * manor-hotplug: what libxl runs when a guest's disk or NIC comes and goes. A program of its own,
- * for it runs at every device of every start: libxenstore and the kernel, nothing else.
+ * for it runs at every device of every start: libxenstore and the kernel, and for disks from the network nbd-client and iscsiadm.
  *
  * The contract is that of Xen's own scripts (docs/misc/block-scripts.txt; libxl_linux.c sets the
  * environment): the device's backend directory in xenstore is XENBUS_PATH; a NIC's interface is in
@@ -32,6 +32,17 @@ int fail(struct device *d, const char *fmt, ...) __attribute__((format(printf, 2
 int nic_add(struct device *d);
 int nic_remove(struct device *d);
 int block_add(struct device *d);
+int block_remove(struct device *d);
+
+/* Disks from the network, by their URIs (kinds/domain_uri.c makes them): connected, *ret_path is the device.
+ * To be called under the lock of block_add(). */
+#define NET_PATH 64
+int net_attach(struct device *d, const char *uri, int writes, char ret_path[NET_PATH]);
+/* `others`: another disk of ours comes from the same URI, or the same target. */
+int net_detach(struct device *d, const char *uri, const char *path, int others);
+/* Runs a program with at most so many seconds; *ret_status is how it exited. Fails when it can't be run or
+ * doesn't end; what it said last stands in d->error either way. */
+int command_run(struct device *d, const char *const *argv, unsigned seconds, int *ret_status);
 
 /* The whole program. */
 int hotplug(int argc, char **argv);

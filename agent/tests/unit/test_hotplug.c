@@ -5,7 +5,9 @@
  */
 #include "hotplug/block.c"
 #include "hotplug/hotplug.c"
+#include "hotplug/network.c"
 #include "hotplug/nic.c"
+#include "hotplug/run.c"
 #include "hotplug/store.c"
 
 #include <linux/loop.h>
@@ -388,12 +390,231 @@ static void a_disk_that_another_writes_is_refused(void **state)
 	put(VBD "/mode", "w");
 }
 
+/* A file of some size, for one test. */
+static int make_file(char path[64])
+{
+	int fd;
+
+	strcpy(path, "/tmp/manor-test-disk-XXXXXX");
+	fd = mkstemp(path);
+	assert_true(fd >= 0 && ftruncate(fd, 4 << 20) == 0);
+	return fd;
+}
+
+static int count_one(void *data, int fd, const char *path, const struct loop_info64 *info)
+{
+	++*(int *)data;
+	return 0;
+}
+
+static int loops_of(int fd)
+{
+	struct stat st;
+	int n = 0;
+
+	fstat(fd, &st);
+	loop_each(&st, count_one, &n);
+	return n;
+}
+
+static void a_file_becomes_a_loop_device_until_the_disk_goes(void **state)
+{
+	char path[64], number[32];
+	struct stat st;
+	int fd;
+
+	if (!loop[0])
+		skip();
+	fd = make_file(path);
+	setenv("XENBUS_PATH", VBD, 1);
+	put(VBD "/params", path);
+	put(VBD "/mode", "w");
+	put(VBD "/node", NULL);
+	assert_int_equal(run("add", NULL), 0);
+	assert_true(startswith(get(VBD "/node"), "/dev/loop"));
+	assert_int_equal(stat(get(VBD "/node"), &st), 0);
+	snprintf(number, sizeof(number), "%x:%x", major(st.st_rdev), minor(st.st_rdev));
+	assert_string_equal(get(VBD "/physical-device"), number);
+	assert_string_equal(get(VBD "/physical-device-path"), get(VBD "/node"));
+	assert_int_equal(loops_of(fd), 1);
+
+	/* Whoever was killed between the two left a loop device: it goes, none is added. */
+	assert_int_equal(run("add", NULL), 0);
+	assert_int_equal(loops_of(fd), 1);
+
+	assert_int_equal(run("remove", NULL), 0);
+	assert_int_equal(loops_of(fd), 0);
+	assert_int_equal(run("remove", NULL), 0);
+	put(VBD "/node", NULL);
+	unlink(path);
+	close(fd);
+}
+
+static void a_file_has_one_writer_whatever_it_is_called(void **state)
+{
+	char path[64], link_[80], number[32];
+	struct stat st;
+	int fd;
+
+	if (!loop[0])
+		skip();
+	fd = make_file(path);
+	snprintf(link_, sizeof(link_), "%s.other", path);
+	assert_int_equal(link(path, link_), 0);
+	setenv("XENBUS_PATH", VBD, 1);
+	put(VBD "/params", path);
+	put(VBD "/mode", "w");
+	assert_int_equal(run("add", NULL), 0);
+	assert_int_equal(stat(get(VBD "/node"), &st), 0);
+	snprintf(number, sizeof(number), "%x:%x", major(st.st_rdev), minor(st.st_rdev));
+
+	/* The first is another domain's from here on. */
+	put(OTHER "/physical-device", number);
+	put(OTHER "/node", get(VBD "/node"));
+	put(OTHER "/mode", "w");
+	put(OTHER "/state", "4");
+	put(VBD "/physical-device", NULL);
+	put(VBD "/params", link_);
+	assert_int_equal(run("add", NULL), 1);
+	assert_non_null(strstr(get(VBD "/hotplug-error"), "in use by domain 8"));
+	put(VBD "/mode", "r");
+	assert_int_equal(run("add", NULL), 1);
+
+	/* Two readers may. */
+	put(OTHER "/mode", "r");
+	assert_int_equal(run("add", NULL), 0);
+	assert_int_equal(loops_of(fd), 2);
+	assert_int_equal(run("remove", NULL), 0);
+	assert_int_equal(loops_of(fd), 1);
+
+	assert_int_equal(loop_detach(get(OTHER "/node")), 0);
+	put(OTHER "/physical-device", NULL);
+	put(OTHER "/node", NULL);
+	put(OTHER "/mode", NULL);
+	put(OTHER "/state", NULL);
+	put(VBD "/node", NULL);
+	put(VBD "/mode", "w");
+	unlink(link_);
+	unlink(path);
+	close(fd);
+}
+
+static void a_file_that_dom0_uses_is_refused(void **state)
+{
+	char path[64], theirs[LOOP_PATH];
+	struct loop_info64 info = {0};
+	int fd, dev;
+
+	if (!loop[0])
+		skip();
+	fd = make_file(path);
+	assert_int_equal(loop_attach(fd, false, theirs), 0);
+	dev = open(theirs, O_RDONLY);
+	assert_int_equal(ioctl(dev, LOOP_SET_STATUS64, &info), 0); /* no name of ours */
+	setenv("XENBUS_PATH", VBD, 1);
+	put(VBD "/params", path);
+	put(VBD "/mode", "w");
+	assert_int_equal(run("add", NULL), 1);
+	assert_non_null(strstr(get(VBD "/hotplug-error"), "is in use in dom0, as /dev/loop"));
+	close(dev);
+	assert_int_equal(loop_detach(theirs), 0);
+	unlink(path);
+	close(fd);
+}
+
+static void what_is_empty_or_read_only_is_refused(void **state)
+{
+	char path[64];
+	int fd = make_file(path);
+
+	assert_int_equal(ftruncate(fd, 0), 0);
+	setenv("XENBUS_PATH", VBD, 1);
+	put(VBD "/params", path);
+	put(VBD "/hotplug-error", NULL);
+	assert_int_equal(run("add", NULL), 1);
+	assert_non_null(strstr(get(VBD "/hotplug-error"), "is empty"));
+	unlink(path);
+	close(fd);
+}
+
+/* A program of that name in front of all others. */
+static void pretend(const char *name, const char *script)
+{
+	static char folder[] = "/tmp/manor-test-path-XXXXXX";
+	static bool made;
+	char path[128];
+	FILE *f;
+
+	if (!made) {
+		assert_non_null(mkdtemp(folder));
+		made = true;
+		snprintf(path, sizeof(path), "%s:/usr/bin:/bin", folder);
+		setenv("PATH", path, 1);
+	}
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	if (!script) {
+		unlink(path);
+		return;
+	}
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fprintf(f, "#!/bin/sh\n%s\n", script);
+	fclose(f);
+	chmod(path, 0755);
+}
+
+static void the_networks_errors_are_told_in_its_own_words(void **state)
+{
+	static const struct {
+		const char *params, *script, *expect;
+	} cases[] = {
+		{"iscsi://10.0.0.1:3260/iqn.x:y/0", NULL,
+		 "note iscsi://10.0.0.1:3260/iqn.x:y/0: iscsiadm isn't installed"},
+		{"iscsi://10.0.0.1:3260/iqn.x:y/0", "echo first; echo 'iscsiadm: no way' >&2; exit 3",
+		 "note iscsi://10.0.0.1:3260/iqn.x:y/0: iscsiadm: no way"},
+		{"iscsi://10.0.0.1:3260/iqn.x:y/0",
+		 "case \"$*\" in *--login*) echo denied; exit 24;; esac",
+		 "log in to iscsi://10.0.0.1:3260/iqn.x:y/0: denied"},
+		{"iscsi://10.0.0.1:3260/iqn.x:y", "exit 0", "no LUN"},
+		{"gopher://10.0.0.1:70/x", "exit 0", "no such address"},
+	};
+
+	setenv("XENBUS_PATH", VBD, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		pretend("iscsiadm", cases[i].script);
+		put(VBD "/params", cases[i].params);
+		put(VBD "/hotplug-error", NULL);
+		put(VBD "/physical-device", NULL);
+		assert_int_equal(run("add", NULL), 1);
+		assert_non_null(strstr(get(VBD "/hotplug-error"), cases[i].expect));
+		assert_null(get(VBD "/physical-device"));
+	}
+	pretend("iscsiadm", NULL);
+}
+
+static void what_hangs_is_given_up(void **state)
+{
+	static const char *const argv[] = {"hang", NULL};
+	struct device d = {0};
+	int status;
+
+	pretend("hang", "echo begun; exec sleep 60");
+	assert_int_equal(command_run(&d, argv, 1, &status), -1);
+	assert_string_equal(d.error, "hang did not end within 1 s");
+	pretend("hang",
+		"i=0; while [ $i -lt 300 ]; do echo a line of many; i=$((i+1)); done; echo last");
+	assert_int_equal(command_run(&d, argv, 5, &status), 0);
+	assert_int_equal(status, 0);
+	assert_string_equal(d.error, "last");
+	pretend("hang", NULL);
+}
+
 static void what_is_no_disk_is_refused(void **state)
 {
 	static const struct {
 		const char *params, *expect;
 	} cases[] = {
-		{"/dev/null", "/dev/null is not a block device"},
+		{"/dev/null", "/dev/null is neither a block device nor a file"},
 		{"/nowhere/x", "/nowhere/x: No such file or directory"},
 		{"", "no 'params' in xenstore: which device is it?"},
 		{loop_ro, NULL},
@@ -444,6 +665,12 @@ int main(void)
 		T(a_device_that_is_gone_gets_no_keys),
 		T(a_disk_is_told_by_its_number),
 		T(a_disk_that_another_writes_is_refused),
+		T(a_file_becomes_a_loop_device_until_the_disk_goes),
+		T(a_file_has_one_writer_whatever_it_is_called),
+		T(a_file_that_dom0_uses_is_refused),
+		T(what_is_empty_or_read_only_is_refused),
+		T(the_networks_errors_are_told_in_its_own_words),
+		T(what_hangs_is_given_up),
 		T(what_is_no_disk_is_refused),
 		T(a_wrong_call_is_answered),
 	};
