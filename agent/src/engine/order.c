@@ -181,6 +181,7 @@ static void take_from(struct order *o, struct step *s, const struct claim *claim
 {
 	struct plan *p = o->plan;
 	_cleanup_(freep) bool *waits = xcalloc(p->n, sizeof(*waits));
+	const char *name = claim->name ? claim->name : claim->what;
 	const struct index_entry *e =
 		holder->foreign ? NULL : index_first(steps, holder->kind->name, holder->name);
 	bool found = false;
@@ -196,7 +197,7 @@ static void take_from(struct order *o, struct step *s, const struct claim *claim
 				  arena_printf(p->arena,
 					       "%s/%s has %s and waits for this one in turn: "
 					       "stop one of the two first",
-					       holder->kind->name, holder->name, claim->what));
+					       holder->kind->name, holder->name, name));
 			return;
 		}
 		step_after(p, s, number(p, other), true);
@@ -206,7 +207,7 @@ static void take_from(struct order *o, struct step *s, const struct claim *claim
 	if (!found)
 		step_hold(s, HOLD_CONFLICT,
 			  arena_printf(p->arena, "%s/%s%s has %s", holder->kind->name, holder->name,
-				       holder->foreign ? ", a foreign one," : "", claim->what));
+				       holder->foreign ? ", a foreign one," : "", name));
 }
 
 /* What only one may have, such as a disk that is written to, changes hands: first it is let go of. */
@@ -254,7 +255,8 @@ static void link_claims(struct order *o)
 					continue;
 				holder->kind->claims(a, holder->record, &its);
 				if (!claim->shared ||
-				    !has_claim(&its, &(struct claim){claim->what, true}))
+				    !has_claim(&its, &(struct claim){.what = claim->what,
+								     .shared = true}))
 					take_from(o, s, claim, holder, &steps, w);
 			}
 		}

@@ -158,6 +158,16 @@ static const char *obstacle(struct arena *a, const struct disk_file *v, const st
 	return NULL;
 }
 
+/* Of the disk that asks for it; empty: the resource itself. */
+static struct span disk_span(struct arena *a, const struct resource *want, const char *field)
+{
+	const char *dot = strchr(want->name, '.');
+
+	if (!want->owner || !dot)
+		return (struct span){0};
+	return field_span(want->owner->record, arena_printf(a, "disks.%s.%s", dot + 1, field));
+}
+
 static void decide_create(struct planning *p, const struct resource *want, struct step *step)
 {
 	struct arena *a = p->arena;
@@ -186,7 +196,9 @@ static void decide_create(struct planning *p, const struct resource *want, struc
 	if (!why && base && v->size && v->size < base->size) {
 		why = arena_printf(a, "size %s is less than its template's file has, %s",
 				   size_text(a, v->size), size_text(a, base->size));
-		step->hold_span = field_span(v, "size");
+		step->hold_span = disk_span(a, want, "size");
+	} else if (why) {
+		step->hold_span = disk_span(a, want, "file");
 	}
 	if (why)
 		step_hold(step, HOLD_CONFLICT, why);

@@ -63,14 +63,15 @@ static const char *whole_of(struct arena *a, const char *path)
 	return NULL;
 }
 
-static void add_claim(struct arena *a, struct list *ret, const char *what, bool shared)
+static void add_claim(struct arena *a, struct list *ret, const char *what, const char *name,
+		      bool shared)
 {
 	struct claim *c;
 
 	if (!what)
 		return;
 	c = arena_alloc(a, sizeof(*c));
-	*c = (struct claim){.what = what, .shared = shared};
+	*c = (struct claim){.what = what, .name = name, .shared = shared};
 	list_add(a, ret, c);
 }
 
@@ -87,9 +88,9 @@ void domain_claims(struct arena *a, const void *record, struct list *ret)
 		if (!k->target)
 			continue;
 		what = canonical(a, k->target);
-		add_claim(a, ret, what, k->read_only);
-		add_claim(a, ret, k->id, k->read_only);
-		add_claim(a, ret, whole_of(a, what), true);
+		add_claim(a, ret, what, NULL, k->read_only);
+		add_claim(a, ret, k->id, what, k->read_only);
+		add_claim(a, ret, whole_of(a, what), NULL, true);
 	}
 }
 
@@ -283,7 +284,8 @@ void domain_say_files(struct planning *p, const struct actual *have, struct step
 	for (size_t i = 0; i < d->disks.n; i++) {
 		const struct domain_disk *k = d->disks.entries[i].value;
 
-		if (k->target && k->target[0] == '/' && !startswith(k->target, "/dev/"))
+		if (k->target && !k->read_only && k->target[0] == '/' &&
+		    !startswith(k->target, "/dev/"))
 			str_addf(&files, "%s%s", files.n ? ", " : "", k->target);
 	}
 	if (files.n)

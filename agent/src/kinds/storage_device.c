@@ -288,9 +288,9 @@ const char *device_busy(struct arena *a, const struct facts *f, const struct blk
 			continue;
 		why = used_by_dom0(a, l, part);
 		if (why)
-			return arena_printf(a,
-					    "%s is not to be given away: of its partition %s, %s",
-					    b->path, part->path, why);
+			return arena_printf(
+				a, "%s is not to be given away: its partition %s isn't free: %s",
+				b->path, part->path, why);
 	}
 	return why ? arena_printf(a, "%s is not to be given away: %s", b->path, why) : NULL;
 }

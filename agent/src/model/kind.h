@@ -29,6 +29,7 @@ struct actual {
 /* Of claims(): a thing by a name that all who claim it use, and whether it may be had together. */
 struct claim {
 	const char *what; /* "/dev/vg0/web-data" */
+	const char *name; /* for people, where that is another; else NULL */
 	bool shared;
 };
 
