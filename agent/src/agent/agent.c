@@ -71,6 +71,12 @@ void agent_wake(struct agent *a, const char *why, bool file, bool now)
 		arm(a, MAX_OF(now_us() + SETTLE_US, a->not_before));
 }
 
+void agent_wake_soon(struct agent *a, const char *why)
+{
+	a->not_before = MIN_OF(a->not_before, now_us() + BACKOFF_US);
+	agent_wake(a, why, false, false);
+}
+
 static void on_event(void *data, json_object *event)
 {
 	struct own *run = data;
@@ -301,62 +307,6 @@ static int on_stop(sd_event_source *s, const struct signalfd_siginfo *si, void *
 	return 0;
 }
 
-static void watch_xen(struct agent *a);
-
-static int on_watch_restart(sd_event_source *s, uint64_t usec, void *data)
-{
-	struct agent *a = data;
-
-	a->watch_restart = sd_event_source_disable_unref(a->watch_restart);
-	watch_xen(a);
-	return 0;
-}
-
-static void watch_later(struct agent *a)
-{
-	if (sd_event_add_time_relative(a->loop, &a->watch_restart, CLOCK_MONOTONIC, 5000000, 0,
-				       on_watch_restart, a) < 0)
-		abort();
-}
-
-/* A guest that ended isn't kept waiting for long by what else fails here. What comes and goes otherwise
- * may be that very thing: a domain that can't be made comes and goes at every try. */
-static void on_xen(void *data, const char *what, uint64_t done, uint64_t total)
-{
-	struct agent *a = data;
-
-	if (streq(what, XEN_EVENT_SHUTDOWN))
-		a->not_before = MIN_OF(a->not_before, now_us() + BACKOFF_US);
-	agent_wake(a, what, false, false);
-}
-
-static void on_watch_end(void *data, int result, const char *text, json_object *value,
-			 struct err *e)
-{
-	struct agent *a = data;
-
-	if (a->stopping)
-		return;
-	log_warn("the watch over Xen ended: %s; again in 5 s", e->message ? e->message : "?");
-	watch_later(a);
-}
-
-/* libxl and libxenstore have threads and may block: they watch from a process of their own. */
-static void watch_xen(struct agent *a)
-{
-	static const char *const args[] = {"watch-xen", NULL};
-	_cleanup_err_ struct err e = {0};
-	struct worker_spec spec = {
-		.name = "watch-xen", .args = args, .lock_fd = -1,
-		.progress = on_xen, .ended = on_watch_end, .data = a,
-	};
-
-	if (worker_start(a->loop, &spec, NULL, &e) < 0) {
-		log_error("the watch over Xen: %s; again in 5 s", e.message);
-		watch_later(a);
-	}
-}
-
 json_object *agent_status(const struct agent *a)
 {
 	json_object *o = json_object_new_object();
@@ -439,7 +389,7 @@ static int start(struct agent *a)
 		log_error("%s", e.message);
 		return r;
 	}
-	watch_xen(a);
+	agent_watch_host(a);
 	calm(a);
 	/* A file that was not looked at yet is news; else what was applied last, perhaps from elsewhere,
 	 * is what this host goes by. */

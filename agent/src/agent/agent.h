@@ -33,7 +33,7 @@ struct agent {
 	unsigned failures;          /* in a row: the back-off */
 	uint64_t not_before;        /* monotonic µs: after a failure, tries wait until then */
 	uint64_t due;               /* monotonic µs: some restart's back-off ends; 0: none does */
-	sd_event_source *wake_timer, *watch_restart, *calm_timer;
+	sd_event_source *wake_timer, *calm_timer;
 	bool stopping;
 
 	int64_t last_time;          /* of the last run's end; 0: none yet */
@@ -57,7 +57,12 @@ int agent_main(const struct kind *const *kinds, const struct reader *const *read
 /* Something happened: observe and plan soon. `file`: the manifest's file is to be read anew; else the
  * one in force is gone by. `why` NULL: nothing but time went by. `now`: don't wait for the back-off. */
 void agent_wake(struct agent *a, const char *why, bool file, bool now);
+/* The same for what isn't to be kept waiting for long by what else fails here. */
+void agent_wake_soon(struct agent *a, const char *why);
 json_object *agent_status(const struct agent *a);
+
+/* agent/watch_host.c */
+void agent_watch_host(struct agent *a);
 
 /* Some run has ended: an agent that is to stop may be done. */
 void agent_maybe_stop(struct agent *a);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * manor worker step | read NAME | watch-xen: Manor's own processes; see engine/worker.h for what they
+ * manor worker step | read NAME | watch-xen | watch-pools: Manor's own processes; see engine/worker.h for what they
  * are asked and answer. manor worker stop-guests: what systemd runs when the host goes down.
  */
 #include <errno.h>
@@ -15,6 +15,7 @@
 #include "cli/loop.h"
 #include "engine/converge.h"
 #include "engine/perform.h"
+#include "host/lvm_events.h"
 #include "host/xen_events.h"
 #include "kinds/kinds.h"
 #include "model/record_json.h"
@@ -126,14 +127,15 @@ static bool tell_event(void *data, const char *what)
 	return !ferror(answer);
 }
 
-static int work_watch(void)
+static int work_watch(int (*watch)(bool (*event)(void *data, const char *what), void *data,
+				   struct err *e))
 {
 	_cleanup_err_ struct err e = {0};
 	int r;
 
 	/* It is of no use to anybody else, and would wait for the next event to notice. */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	r = xen_watch(tell_event, NULL, &e);
+	r = watch(tell_event, NULL, &e);
 	return say_result(r, NULL, NULL, &e);
 }
 
@@ -196,7 +198,9 @@ int verb_worker(int argc, char **argv)
 	if (argc == 3 && streq(argv[1], "read"))
 		return work_read(argv[2]);
 	if (argc == 2 && streq(argv[1], "watch-xen"))
-		return work_watch();
+		return work_watch(xen_watch);
+	if (argc == 2 && streq(argv[1], "watch-pools"))
+		return work_watch(lvm_watch);
 	if (argc == 2 && streq(argv[1], "stop-guests"))
 		return stop_guests();
 	fprintf(stderr, "manor worker: this is Manor's own; it is not for people\n");

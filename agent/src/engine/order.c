@@ -28,7 +28,8 @@ static int by_number(const void *a, const void *b)
 /* To end something takes nothing but the thing itself. */
 static bool needs_nothing(const struct step *s)
 {
-	return s->action == ACTION_STOP || s->action == ACTION_SETTLE;
+	return s->action == ACTION_STOP || s->action == ACTION_SETTLE ||
+	       s->action == ACTION_PAUSE || s->action == ACTION_RESUME;
 }
 
 static bool is_met(const struct order *o, const struct step *s, const struct resource *other)

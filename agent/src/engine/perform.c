@@ -222,8 +222,9 @@ static int read_back(struct performing *p, struct err *e)
 			return err_set(e, -EIO, "reading back: it is still there");
 		return 0;
 	}
-	if (s->action == ACTION_STOP || s->action == ACTION_SETTLE)
-		return 0;
+	if (s->action == ACTION_STOP || s->action == ACTION_SETTLE || s->action == ACTION_PAUSE ||
+	    s->action == ACTION_RESUME)
+		return 0; /* what else differs is not its concern */
 	if (!now)
 		return err_set(e, -EIO, "reading back: it is not there");
 	if (now->half_made)

@@ -100,7 +100,8 @@ static void decide(struct planner *p, const struct resource *want, const struct 
 
 		if (!s->want && want && s->action != ACTION_REMOVE) {
 			s->want = want;
-			s->want_record = wanted(p, want);
+			if (!s->want_record)
+				s->want_record = wanted(p, want);
 		}
 		if (!s->have_record && have)
 			s->have_record = have->record;

@@ -240,6 +240,9 @@ static void read_marks(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 	if (!d->mark_uuid)
 		return;
 	d->mark_state = keep_full(a, xen_get(x, "/local/domain/%d/manor/state", (int)d->domid));
+	d->paused_for = keep_full(a, xen_get(x, "/local/domain/%d/manor/paused", (int)d->domid));
+	if (d->paused_for && !*d->paused_for)
+		d->paused_for = NULL;
 	about = xen_get(x, "/local/domain/%d/manor/about", (int)d->domid);
 	if (about)
 		read_about(a, about, d);

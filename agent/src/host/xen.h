@@ -7,7 +7,8 @@
  * write, there from the first moment because they go into the creating call: `uuid`; `about`, lines
  * of KEY=VALUE (name, type, started in seconds since the epoch, shutdown_timeout in seconds, kernel,
  * initrd, cmdline: one key, for each costs a reader a round trip); and `state`, which is "building"
- * until the moment before the domain is first unpaused, and "ready" from then on.
+ * until the moment before the domain is first unpaused, and "ready" from then on. `paused` is there while
+ * Manor has paused it, and says what for.
  *
  * Mutating functions return 0 or a negative errno with a message that ends in libxl's own last lines:
  * -ENOMEM (Xen has too little memory free; err_at "memory"), -ENOENT (no such domain, device, kernel
@@ -89,6 +90,7 @@ struct xen_domain {
 	int64_t shutdown_timeout; /* of the mark; 0: not known */
 	struct list disks;    /* of struct xen_disk, by devid */
 	struct list nics;     /* of struct xen_nic, by devid */
+	const char *paused_for; /* of the mark: what Manor paused it for ("pool vg0"); NULL: nothing */
 	/* The marks; NULL: it bears none. */
 	const char *mark_uuid, *mark_name, *mark_state;
 };
@@ -131,6 +133,11 @@ int xen_ready(const struct xen_domain *d, int64_t instead_of, struct err *e);
 int xen_destroy(int64_t domid, struct err *e);
 /* Marks it ready and unpauses it: for a domain whose making ended just before that. */
 int xen_unpause(int64_t domid, struct err *e);
+
+/* Pauses it, and notes what for (one line, a key beside the marks; first, so that one who was cut off is
+ * understood); paused already is fine. Lets it go on, and takes the note away. */
+int xen_pause(int64_t domid, const char *why, struct err *e);
+int xen_resume(int64_t domid, struct err *e);
 
 /* While it runs. Memory and vcpus are told to the guest, who has to follow: one that does not move
  * at all in `wait_s` is told the old value again, -ETIMEDOUT; wait_s 0: it is only told. */

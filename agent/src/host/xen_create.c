@@ -334,6 +334,38 @@ int xen_unpause(int64_t domid, struct err *e)
 	return rc ? xen_fail(&x, e, -EIO, rc, "unpause") : 0;
 }
 
+int xen_pause(int64_t domid, const char *why, struct err *e)
+{
+	_cleanup_xen_ struct xen_ctx x;
+	libxl_dominfo info;
+	int rc, r = xen_ctx_open(&x, e);
+
+	if (r == 0)
+		r = xen_info(&x, domid, &info, e);
+	if (r == 0)
+		r = xen_put(&x, e, why, "/local/domain/%d/manor/paused", (int)domid);
+	if (r < 0 || info.paused)
+		return r;
+	rc = libxl_domain_pause(x.xl, (uint32_t)domid, NULL);
+	return rc ? xen_fail(&x, e, -EIO, rc, "pause") : 0;
+}
+
+int xen_resume(int64_t domid, struct err *e)
+{
+	_cleanup_xen_ struct xen_ctx x;
+	libxl_dominfo info;
+	int rc, r = xen_ctx_open(&x, e);
+
+	if (r == 0)
+		r = xen_info(&x, domid, &info, e);
+	if (r < 0)
+		return r;
+	rc = info.paused ? libxl_domain_unpause(x.xl, (uint32_t)domid, NULL) : 0;
+	if (rc)
+		return xen_fail(&x, e, -EIO, rc, "let it go on");
+	return xen_put(&x, e, "", "/local/domain/%d/manor/paused", (int)domid);
+}
+
 static int start(struct xen_ctx *x, const struct xen_domain *d, libxl_domain_config *c,
 		 const struct xen_watcher *w, int64_t *ret_domid, struct err *e)
 {

@@ -56,6 +56,7 @@ struct domain {
 	struct list depends_on; /* names of domains */
 	int on_poweroff, on_reboot, on_crash; /* enum domain_end */
 	uint64_t shutdown_timeout; /* seconds */
+	const char *pauses_for; /* in a step that pauses it: what for */
 	/* What the host says: */
 	const char *state; /* enum xen_state's words; "reboot", "crash" … when it is shut down */
 	int64_t domid;

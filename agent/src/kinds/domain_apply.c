@@ -327,6 +327,16 @@ static int update(struct work *w, struct err *e)
 	return r;
 }
 
+static int pause_(struct work *w, struct err *e)
+{
+	const struct domain *d = w->step->want_record;
+	const struct xen_domain *x = w->now ? w->now->data : NULL;
+
+	if (!x || x->state == XEN_SHUTDOWN)
+		return 0; /* it writes no more */
+	return xen_pause(x->domid, d->pauses_for ? d->pauses_for : "pool", e);
+}
+
 int domain_apply(struct work *w, struct err *e)
 {
 	const struct intent_domain *i = domain_intent(w->facts, w->step->name, w->step->uuid);
@@ -355,6 +365,10 @@ int domain_apply(struct work *w, struct err *e)
 		return settle(w, e);
 	case ACTION_REMOVE:
 		return remove_(w, e);
+	case ACTION_PAUSE:
+		return pause_(w, e);
+	case ACTION_RESUME:
+		return w->now ? xen_resume(((const struct xen_domain *)w->now->data)->domid, e) : 0;
 	case ACTION_REBUILD: /* its volumes are, not it */
 		break;
 	}

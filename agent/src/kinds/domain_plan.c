@@ -236,6 +236,8 @@ static const char *note(struct arena *a, const struct actual *actual, const stru
 
 	if (actual->half_made)
 		return "half-made";
+	if (x->state == XEN_PAUSED && x->paused_for)
+		return arena_printf(a, "paused: %s was full", x->paused_for);
 	if (x->state == XEN_PAUSED && x->ran)
 		return "paused by hand";
 	if (x->state == XEN_SHUTDOWN && x->reason == XEN_SUSPEND)
@@ -601,6 +603,8 @@ static void decide_running(struct planning *p, const struct resource *want,
 				absorb(p, first, step);
 		}
 	}
+	if (domain_pause(p, want, x))
+		return;
 	/* Marked ready, yet never unpaused: whoever made it was cut off between the two. */
 	if (!first && x->state == XEN_PAUSED && !x->ran) {
 		s = make_step(p, NULL, ACTION_START, want, IMPACT_LIVE, "made, but never started");

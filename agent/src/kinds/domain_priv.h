@@ -51,6 +51,9 @@ void domain_paths(struct arena *a, const void *record, struct list *ret);
 const struct domain *domain_devices(struct arena *a, const struct facts *f, const struct domain *d);
 /* Holds a step that would use a disk which isn't there, or which dom0 uses. */
 void domain_hold_diskless(struct planning *p, const struct resource *want, struct step *s);
+/* domain_full.c. A guest that writes to a pool that is about to be full is paused until there is room: the step
+ * for that, or NULL; what is there for people to read of one that is. */
+struct step *domain_pause(struct planning *p, const struct resource *want, const struct xen_domain *x);
 /* The step that removes it says which files stay. */
 void domain_say_files(struct planning *p, const struct actual *have, struct step *step);
 void domain_actual(struct arena *a, const struct facts *f, const struct manifest *m,

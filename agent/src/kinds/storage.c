@@ -58,6 +58,10 @@ TABLE(storage_pool_table, storage_pool, "pool", "The thin pool that volumes are 
 	      "guest's file system goes read-only or its program fails) or queue (it waits for the "
 	      "pool to grow, and the guest hangs; after a minute the kernel fails it all the same, "
 	      "see dm_thin_pool.no_space_timeout)"},
+      {.name = "pause_at", .type = FIELD_INT, .offset = FIELD_AT(storage_pool, pause_at), .min = 50,
+       .max = 100, .def = "98",
+       .doc = "guests that write to its volumes are paused when so many percent of its data are in use, or "
+	      "95 of its metadata, and go on when there are 3 less; 100: never"},
       {.name = "overcommit", .type = FIELD_STRING, .offset = FIELD_AT(storage_pool, overcommit),
        .parse = parse_overcommit, .def = "true",
        .doc = "whether its volumes may add up to more than it holds: true, false, or how many "

@@ -26,6 +26,7 @@ struct storage_pool {
 	const char *size;       /* "90%VG", or a size; NULL: 90%VG */
 	const char *metadata;   /* "auto", or a size; NULL: auto */
 	int when_full;          /* enum when_full */
+	int64_t pause_at;       /* percent of its data at which its writers are paused; 100: never */
 	const char *overcommit; /* "true", "false" or a ratio ("1.5"); NULL: true */
 };
 
@@ -68,6 +69,10 @@ const char *storage_trouble(struct arena *a, const struct lvm_facts *l, const ch
  * this plan makes or grows fit beside it, all of them: NULL, or why not. */
 const char *storage_overcommitted(struct planning *p, const char *storage);
 const char *storage_thick_fits(struct planning *p, const char *storage);
+/* Whether its pool is so full that whoever writes to it is to be paused, or, of those that are, is to stay so:
+ * a few words on how full it is; NULL: neither, or not known. */
+const char *storage_pauses(struct arena *a, const struct facts *f, const struct manifest *m,
+			   const char *storage, bool paused);
 /* How long a volume of that storage is kept once removed, in seconds. */
 uint64_t storage_keeps(const struct manifest *m, const char *storage);
 /* A storage's name, or a volume's within it, that LVM or device-mapper would refuse: why, else NULL. */

@@ -257,17 +257,22 @@ static const char *used_by_dom0(struct arena *a, const struct lvm_facts *l,
 				const struct blk_disk *b)
 {
 	const struct lvm_pv *pv = pv_of(l, b);
+	const struct lvm_vg *vg = pv && pv->vg ? lvm_vg(l, pv->vg) : NULL;
+	struct list holders = {0};
 
+	/* Guests are among them (host/blk_use.h): who of those has it is what claims are about. */
+	for (size_t i = 0; i < b->holders.n; i++)
+		if (!startswith(b->holders.items[i], "domain "))
+			list_add(a, &holders, b->holders.items[i]);
 	if (b->root)
 		return "the root file system is on it";
 	if (b->mounts.n)
 		return arena_printf(a, "it is mounted on %s", joined(a, &b->mounts, ""));
-	if (pv && pv->vg)
-		return arena_printf(a, "it belongs to volume group %s", pv->vg);
-	if (b->pv_uuid)
-		return "it is an LVM physical volume";
-	if (b->holders.n)
-		return arena_printf(a, "it is in use by %s", joined(a, &b->holders, ""));
+	/* A group that is nobody's in dom0 is the guest's own. */
+	if (vg && lvm_tag_value(&vg->tags, TAG_ID))
+		return arena_printf(a, "it belongs to storage %s", pv->vg);
+	if (holders.n)
+		return arena_printf(a, "it is in use by %s", joined(a, &holders, ""));
 	return NULL;
 }
 

@@ -287,6 +287,28 @@ const char *storage_admit(struct planning *p, const char *storage)
 			    DATA_FULL / 100, make_room(p, storage));
 }
 
+#define METADATA_PAUSE 9500
+#define PAUSE_SLACK    300 /* so that one who goes on isn't paused again at once */
+
+const char *storage_pauses(struct arena *a, const struct facts *f, const struct manifest *m,
+			   const char *storage, bool paused)
+{
+	const struct lvm_lv *pool = lvm_facts(f) ? storage_pool_of(lvm_facts(f), storage) : NULL;
+	const struct resource *r = manifest_find(m, "storage", storage);
+	const struct storage *s = r ? r->record : NULL;
+	int64_t slack = paused ? PAUSE_SLACK : 0;
+
+	if (!pool || !s || s->pool.pause_at >= 100)
+		return NULL;
+	if (pool->data_percent >= s->pool.pause_at * 100 - slack)
+		return arena_printf(a, "pool %s/%s is %s full", storage, STORAGE_POOL,
+				    percent_text(a, pool->data_percent));
+	if (pool->metadata_percent >= METADATA_PAUSE - slack)
+		return arena_printf(a, "the metadata of pool %s/%s is %s full", storage,
+				    STORAGE_POOL, percent_text(a, pool->metadata_percent));
+	return NULL;
+}
+
 const char *storage_overcommitted(struct planning *p, const char *storage)
 {
 	const struct room *room = index_find(&p->memo, "room", storage);

@@ -11,7 +11,8 @@
 #define STEP_TIMEOUT_S 300
 
 const char *const action_words[] = {
-	"create", "update", "restart", "rebuild", "remove", "start", "stop", "settle", NULL,
+	"create", "update", "restart", "rebuild", "remove", "start", "stop", "settle", "pause", "resume",
+	NULL,
 };
 
 const char *const hold_words[] = {

@@ -21,6 +21,8 @@ enum action {
 	ACTION_START,   /* there, wanted running, isn't */
 	ACTION_STOP,    /* there, wanted stopped (a person's intent) */
 	ACTION_SETTLE,  /* clear away what ended by itself, and keep note of it */
+	ACTION_PAUSE,   /* it must not go on as it is (its pool is full) */
+	ACTION_RESUME,  /* what it was paused for is over */
 };
 extern const char *const action_words[]; /* "create", "update", … */
 

@@ -59,6 +59,7 @@ static struct xen_domain *copy_domain(struct arena *a, const struct xen_domain *
 	to->initrd = arena_strdup(a, from->initrd);
 	to->cmdline = arena_strdup(a, from->cmdline);
 	to->why = arena_strdup(a, from->why);
+	to->paused_for = arena_strdup(a, from->paused_for);
 	to->mark_uuid = arena_strdup(a, from->mark_uuid);
 	to->mark_name = arena_strdup(a, from->mark_name);
 	to->mark_state = arena_strdup(a, from->mark_state);
@@ -245,6 +246,30 @@ int xen_unpause(int64_t domid, struct err *e)
 	d->mark_state = "ready";
 	d->state = XEN_RUNNING;
 	d->ran = true;
+	return 0;
+}
+
+int xen_pause(int64_t domid, const char *why, struct err *e)
+{
+	struct xen_domain *d;
+	int r = begin(__func__, domid, &d, e);
+
+	if (r < 0)
+		return r;
+	d->paused_for = arena_strdup(arena, why);
+	d->state = XEN_PAUSED;
+	return 0;
+}
+
+int xen_resume(int64_t domid, struct err *e)
+{
+	struct xen_domain *d;
+	int r = begin(__func__, domid, &d, e);
+
+	if (r < 0)
+		return r;
+	d->paused_for = NULL;
+	d->state = XEN_RUNNING;
 	return 0;
 }
 

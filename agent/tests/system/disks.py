@@ -112,7 +112,7 @@ def one_disk_has_one_writer_whatever_it_is_called(host):
     # A partition that a foreign domain has.
     host.apply(changed(other, "domains", "box", "disks", "raw"), "--allow", "guest-restart")
     kernel = host.sh("ls /var/lib/manor/cache/*.vmlinux").split()[0]
-    host.put("/root/stranger.cfg", f'name = "stranger"\ntype = "pv"\nkernel = "{kernel}"\nmemory = 64\n'
+    host.put("/root/stranger.cfg", f'name = "stranger"\ntype = "pv"\nkernel = "{kernel}"\nmemory = 96\n'
                                    'disk = ["phy:/dev/vdc1,xvda,w"]\n')
     with held(host, "xl create -q -p /root/stranger.cfg", "xl destroy stranger"):
         plan = host.plan(other, code=(1, 3))

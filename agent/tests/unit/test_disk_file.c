@@ -22,7 +22,7 @@
 #include "host/loop.h"
 #include "host/paths.h"
 
-#define MIB (UINT64_C(1) << 20)
+#define MIB    (UINT64_C(1) << 20)
 #define DIGEST "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1"
 
 static char folder[64];
