@@ -7,13 +7,13 @@ JOBS ?= $(shell nproc)
 
 run: ## boot the appliance under Xen in QEMU; its two guests run
 	@ci/deps
-	@$(MAKE) --no-print-directory -j$(JOBS) all images
+	@$(MAKE) --no-print-directory -j$(JOBS) all images-tiny
 	@$(MAKE) --no-print-directory hv
 	@ci/demo
 
 bench: bench-images ## measure, files here and guests on the lab, against a shell's ways
 	@ci/deps
-	@$(MAKE) --no-print-directory -j$(JOBS) all images
+	@$(MAKE) --no-print-directory -j$(JOBS) all images-tiny
 	@$(MAKE) --no-print-directory hv
 	@ci/bench
 

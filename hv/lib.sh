@@ -44,11 +44,16 @@ words() {
 	sed 's/#.*//' "$1" | awk 'NF {print $1}'
 }
 
+# sources_list [SUITE...]: of further releases what an image may name besides.
 sources_list() {
-	local signed=/usr/share/keyrings/debian-archive-keyring.gpg
+	local signed=/usr/share/keyrings/debian-archive-keyring.gpg suite
 	echo "deb [signed-by=$signed] $MIRROR $SUITE main"
 	echo "deb [signed-by=$signed] $MIRROR $SUITE-updates main"
 	echo "deb [signed-by=$signed] $SECURITY_MIRROR $SUITE-security main"
+	for suite in "$@"; do
+		echo "deb [signed-by=$signed] $MIRROR $suite main"
+		echo "deb [signed-by=$signed] $SECURITY_MIRROR $suite-security main"
+	done
 }
 
 # Lists and archives under build/apt; only the host's apt.conf (a proxy, say) is shared.
@@ -63,10 +68,11 @@ own_apt() {
 		-o Acquire::Languages=none -o Acquire::Retries=3 "$@"
 }
 
+# own_apt_update [SUITE...]
 own_apt_update() {
 	mkdir -p "$BUILD/apt"/{state/lists/partial,cache/archives/partial}
 	: >"$BUILD/apt/status"
-	sources_list >"$BUILD/apt/sources.list"
+	sources_list "$@" >"$BUILD/apt/sources.list"
 	own_apt apt-get update
 }
 

@@ -1,16 +1,44 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# The golden images of images/, and the kernel they share with the dom0.
+# The golden images of images/, and the kernel that the tiny one shares with the dom0. What a lab needs is
+# the tiny one alone: `make run` and `make test` ask for images-tiny.
 
 TINY := images/tiny/out
+GOLDEN := debian-12 asterisk
 
-images: $(TINY)/SHA256SUMS ## the golden image
+# What an image is made of: its folder's files, and what all share.
+image-files = $(shell find images/$(1) -path images/$(1)/out -prune -o -type f -not -name '*.md' -not -name '*.yaml' -print) \
+	images/lib.sh images/mkext4 hv/lib.sh
+
+.PHONY: images-tiny images-check images-boot
+images: images-tiny $(GOLDEN:%=images/%/out/SHA256SUMS) ## the golden images (needs root)
+
+images-tiny: $(TINY)/SHA256SUMS ## the one that the lab's guests are made of
 
 $(BUILD)/kernel/version: hv/kernel hv/vmlinux hv/modules.drop
 	@BUILD=$(BUILD) hv/kernel
 
-$(TINY)/SHA256SUMS: $(shell find images/tiny -path images/tiny/out -prune -o -type f -print) \
-		hv/mkinitrd hv/lib.sh $(BUILD)/kernel/version
+$(TINY)/SHA256SUMS: $(call image-files,tiny) hv/mkinitrd $(BUILD)/kernel/version
 	@BUILD=$(BUILD) images/tiny/build
 
 $(TINY)/root.img.zst $(TINY)/vmlinuz $(TINY)/initrd.img: $(TINY)/SHA256SUMS ;
+
+# One after the other even under -j: each packs with all processors, and the second takes from the first
+# one's cache what it has.
+images/debian-12/out/SHA256SUMS: $(call image-files,debian-12)
+	@BUILD=$(BUILD) images/debian-12/build
+
+images/asterisk/out/SHA256SUMS: $(call image-files,asterisk) $(call image-files,debian-12) \
+		| images/debian-12/out/SHA256SUMS
+	@BUILD=$(BUILD) images/asterisk/build
+
+images-check: ## build every image twice and compare the digests (needs root)
+	@ci/deps
+	@$(MAKE) --no-print-directory $(BUILD)/kernel/version
+	@BUILD=$(BUILD) images/reproducible
+
+images-boot: ## boot debian-12 and asterisk: BIOS in QEMU; PV, PVH, HVM in the lab
+	@ci/deps
+	@$(MAKE) --no-print-directory -j$(JOBS) all images
+	@$(MAKE) --no-print-directory hv
+	@ci/boot-images
