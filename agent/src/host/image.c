@@ -46,6 +46,7 @@ struct round {
 	int failed;       /* fetch's verdict */
 	struct err error; /* with its words */
 	bool web_page;
+	bool stopped; /* by who asked for it */
 
 	enum image_format convert; /* IMAGE_AUTO: nothing to convert */
 	int scratch;
@@ -268,12 +269,14 @@ static int which_member(struct unpack *u, struct err *e)
 	return r;
 }
 
-static void on_taken(void *data, uint64_t n)
+static bool on_taken(void *data, uint64_t n)
 {
 	struct round *c = data;
 
 	if (c->q->progress)
 		c->q->progress(c->q->data, n, fetch_total(c->fetch));
+	c->stopped = c->stopped || (c->q->go_on && !c->q->go_on(c->q->data));
+	return !c->stopped;
 }
 
 static int write_content(struct round *c, struct unpack *u, struct err *e)
@@ -360,13 +363,15 @@ static int run(struct round *c, struct err *e)
 		r = write_content(c, u, e);
 	/* Whether it is broken or simply another file is what its digest says; so read on. */
 	whole = (r == 0 || of_content(r)) && !c->web_page;
-	if (whole) {
+	if (whole)
 		unpack_rest(u);
-	} else {
+	if (!whole || c->stopped) {
 		fetch_stop(c->fetch);
 		queue_leave(c->queue);
 	}
 	pthread_join(c->thread, NULL);
+	if (c->stopped)
+		return err_set(e, -ECANCELED, "interrupted");
 	if (c->web_page) {
 		err_help(e,
 			 "the url must lead to the file itself; see it in a browser, or with curl");

@@ -54,6 +54,9 @@ struct image_request {
 	int (*again)(void *data, struct err *e);
 	/* Bytes downloaded; total 0: not known. May be NULL. Of the first request only. */
 	void (*progress)(void *data, uint64_t done, uint64_t total);
+	/* Asked with every block that is taken; false ends it with -ECANCELED. May be NULL. Of the first request
+	 * only. */
+	bool (*go_on)(void *data);
 	void *data;
 
 	/* Another member of the same archive, written in the same pass: of it member, target, as_is,

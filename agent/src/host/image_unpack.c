@@ -22,7 +22,7 @@ struct unpack {
 	struct unpack_request q;
 	struct block *b; /* the one at hand */
 	size_t n_block;  /* how much there was in it */
-	bool ended;
+	bool ended, stopped;
 	uint64_t taken;
 
 	struct archive *a;
@@ -55,7 +55,7 @@ static int next_block(struct unpack *u)
 
 	done_with_block(u);
 	if (u->ended)
-		return 0;
+		return u->stopped ? -ECANCELED : 0;
 	b = queue_take(u->q.from);
 	if (!b) {
 		u->ended = true;
@@ -64,8 +64,11 @@ static int next_block(struct unpack *u)
 	u->b = b;
 	u->n_block = b->n;
 	u->taken += b->n + b->hole;
-	if (u->q.taken)
-		u->q.taken(u->q.data, u->taken);
+	if (u->q.taken && !u->q.taken(u->q.data, u->taken)) {
+		done_with_block(u);
+		u->ended = u->stopped = true;
+		return -ECANCELED;
+	}
 	if (u->n_packed < PACKED) {
 		size_t n = MIN_OF(b->n, PACKED - u->n_packed);
 
@@ -192,7 +195,7 @@ static int broken(struct unpack *u, struct err *e)
 {
 	const char *why = archive_error_string(u->a);
 
-	if (u->ended && *u->q.failed < 0)
+	if (u->stopped || (u->ended && *u->q.failed < 0))
 		return -ECANCELED;
 	return err_set(e, -EILSEQ, "it can't be decompressed: %s", why ? why : "broken");
 }
@@ -315,7 +318,7 @@ static int begin_packed(struct unpack *u, struct err *e)
 	if (archive_read_open(u->a, u, NULL, on_read, NULL) == ARCHIVE_OK &&
 	    archive_read_next_header(u->a, &entry) == ARCHIVE_OK)
 		return 0;
-	if (u->ended && *u->q.failed < 0)
+	if (u->stopped || (u->ended && *u->q.failed < 0))
 		return -ECANCELED;
 	/* No bytes are of no format, not even the raw one; libarchive says no more of why. */
 	return err_set(e, -EILSEQ,

@@ -14,7 +14,8 @@ struct unpack_request {
 	struct queue *from;
 	const int *failed;
 	bool as_is; /* hand it out as it is, packed or not */
-	void (*taken)(void *data, uint64_t n); /* so many bytes went in by now; may be NULL */
+	/* So many bytes went in by now; false: nobody wants more, -ECANCELED. May be NULL. */
+	bool (*taken)(void *data, uint64_t n);
 	void *data;
 };
 
@@ -28,8 +29,9 @@ int unpack_read(struct unpack *u, const void **ret, size_t *ret_n, uint64_t *ret
 const char *unpack_head(const struct unpack *u, size_t *ret_n);   /* of what comes out */
 const char *unpack_packed(const struct unpack *u, size_t *ret_n); /* of what goes in */
 bool unpack_is_packed(const struct unpack *u);
-uint64_t unpack_size(const struct unpack *u); /* that will come out, as the packing says; 0: it doesn't */
-void unpack_rest(struct unpack *u);            /* takes the rest unread */
+uint64_t unpack_size(
+	const struct unpack *u);    /* that will come out, as the packing says; 0: it doesn't */
+void unpack_rest(struct unpack *u); /* takes the rest unread */
 void unpack_free(struct unpack *u);
 void unpack_freep(struct unpack **u);
 #define _cleanup_unpack_ _cleanup_(unpack_freep)

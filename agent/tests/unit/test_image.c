@@ -77,6 +77,35 @@ static void two_members_are_one_disk(void **state)
 	}
 }
 
+static bool until_half(void *data)
+{
+	return (*(int *)data)-- > 0;
+}
+
+/* Wherever it stands, and with more to come than fits into the queue. */
+static void who_asked_for_it_may_stop_it(void **state)
+{
+	_cleanup_(freep) char *data = xcalloc(1, 32 * MIB);
+	_cleanup_(blob_freep) struct blob zst = {0};
+
+	noise(data, 32 * MIB);
+	zst = pack(data, 32 * MIB, ARCHIVE_FILTER_ZSTD);
+	for (int i = 0; i < 6; i++) {
+		int blocks = i / 2 * 10;
+		struct httpd_file f = {0};
+		struct image_request q =
+			i % 2 ? request(&f, zst.data, zst.n) : request(&f, data, 32 * MIB);
+		_cleanup_err_ struct err e = {0};
+		struct image_result r;
+
+		q.go_on = until_half;
+		q.data = &blocks;
+		assert_int_equal(image_write(&q, &r, &e), -ECANCELED);
+		assert_string_equal(e.message, "interrupted");
+		httpd_serve(NULL);
+	}
+}
+
 struct asked {
 	uint64_t size[2];
 	int n;
@@ -727,6 +756,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_compression_gives_the_same_sparse_disk),
+		cmocka_unit_test(who_asked_for_it_may_stop_it),
 		cmocka_unit_test(zeros_behind_it_are_padding),
 		cmocka_unit_test(two_members_are_one_disk),
 		cmocka_unit_test(the_place_is_made_as_large_as_it_is_known_to_be),
