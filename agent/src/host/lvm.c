@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <libdevmapper.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -204,7 +205,9 @@ static int finish_create(const struct lvm_facts *l, const struct lvm_lv *pool, c
 	lvm_cmd_lv(&c, v->vg, lv);
 	if (v->active || lvm_cmd_run(&c, NULL, NULL) == 0)
 		return 0;
-	if (!v->origin)
+	/* What was to be filled, or read for a while, is thrown away: an empty one does, where the origin of
+	 * a snapshot may be in use by now. */
+	if (!v->origin || list_has(&v->tags, "manor.state=filling"))
 		return lvm_kernel_message(v->vg, pool->name, EEXIST, e, "create_thin %lld",
 					  (long long)v->thin_id);
 	origin = find(l, v->vg, v->origin);
@@ -452,4 +455,15 @@ const char *lvm_path(struct arena *a, const char *vg, const char *lv)
 	if (mem)
 		dm_pool_destroy(mem);
 	return path;
+}
+
+bool lvm_path_is(const char *vg, const char *lv, const char *path)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	const char *own = lvm_path(a, vg, lv);
+	struct stat mine, other;
+
+	return streq(own, path) ||
+	       (path && stat(own, &mine) == 0 && stat(path, &other) == 0 && S_ISBLK(mine.st_mode) &&
+		S_ISBLK(other.st_mode) && mine.st_rdev == other.st_rdev);
 }

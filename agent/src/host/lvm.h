@@ -131,3 +131,5 @@ int lvm_base_finish(const char *vg, const char *lv, struct err *e);
 
 /* "/dev/vg0/web.root", or below /dev/mapper where udev makes no links. Arena memory. */
 const char *lvm_path(struct arena *a, const char *vg, const char *lv);
+/* Whether that path leads to that volume, however it is written. */
+bool lvm_path_is(const char *vg, const char *lv, const char *path);

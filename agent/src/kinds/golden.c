@@ -12,6 +12,7 @@
 #include "kinds/digest.h"
 #include "kinds/kinds.h"
 #include "kinds/lvm_facts.h"
+#include "kinds/snapshot.h"
 #include "kinds/template.h"
 
 #define CLONES_NAMED  3
@@ -132,8 +133,12 @@ static const char *stays(const struct listing *l, const struct golden *g)
 {
 	if (!g->ours)
 		return "it isn't ours: its storage is of another namespace than the manifest's";
+	if (g->left)
+		return g->open ? "it is being read: a volume is exported, or a disk captured"
+			       : NULL;
 	if (g->filling)
-		return "it is half-made: the next apply goes on with it, or clears it away";
+		return g->open ? "it is being imported"
+			       : "it is half-made: the next apply goes on with it, or clears it away";
 	if (g->clones.n && g->vg)
 		return arena_printf(l->arena, "%s %s cloned from it", clones_text(l->arena, g),
 				    g->clones.n == 1 ? "was" : "were");
@@ -154,8 +159,10 @@ static const char *stays(const struct listing *l, const struct golden *g)
 
 static void add(struct listing *l, struct golden *g)
 {
-	g->named = names_of(l, g);
-	find_clones(l, g);
+	if (!g->left) {
+		g->named = names_of(l, g);
+		find_clones(l, g);
+	}
 	g->stays = stays(l, g);
 	l->list = arena_grow(l->arena, l->list, l->n, sizeof(*l->list));
 	l->list[l->n++] = *g;
@@ -173,10 +180,14 @@ static void add_base(struct listing *l, const struct lvm_lv *lv)
 		.mapped = -1,
 		.read_only = lv->readonly,
 		.filling = lvm_filling(lv),
+		.open = lv->open,
+		.left = snapshot_is(lv),
 	};
 	char name[LVM_BASE_TEXT];
 
-	if (!sha256 || !digest_ok(sha256) || !streq(lv->name, lvm_base_name(sha256, name)))
+	if (g.left)
+		g.sha256 = lv->name;
+	else if (!sha256 || !digest_ok(sha256) || !streq(lv->name, lvm_base_name(sha256, name)))
 		return;
 	if (lv->data_percent >= 0)
 		g.mapped = (int64_t)(lv->size / 10000 * (uint64_t)lv->data_percent);

@@ -12,7 +12,7 @@
 struct template_file;
 
 struct golden {
-	const char *sha256;
+	const char *sha256;    /* of a snapshot that was left: its name */
 	const char *vg, *lv;   /* of a base; NULL: it is a boot file in the cache */
 	const char *named;     /* "tiny/root, old/root": the templates' files that it is; NULL: none */
 	const struct template_file *file; /* the first of these */
@@ -20,12 +20,14 @@ struct golden {
 	int64_t mapped;        /* bytes; -1: not known */
 	struct list clones;    /* volumes that came from it, or with it, removed ones too: "vg0/web.root" */
 	bool read_only, filling;
+	bool open;             /* somebody has it: what is half-made is under way */
+	bool left;             /* no image: a snapshot that an export or a capture took (kinds/snapshot.h) */
 	bool unpacked;         /* a kernel's unpacked form lies beside it */
 	bool ours;             /* the manifest's namespace has its storage; the cache is everybody's */
 	const char *stays;     /* why it can't be removed, or NULL */
 };
 
-/* All of them: bases storage by storage, then boot files. `m` says what is ours; what it or `other` (may
+/* All of them: bases, and snapshots under way or left, storage by storage, then boot files. `m` says what is ours; what it or `other` (may
  * be NULL) names is named. Both readings, "lvm" and "cache", must be known. */
 void golden_list(struct arena *a, const struct facts *f, const struct manifest *m,
 		 const struct manifest *other, struct golden **ret, size_t *ret_n);

@@ -60,7 +60,8 @@ static const char *wrong(struct arena *a, const struct lvm_facts *l, const struc
 				    "it is writable, so what is cloned from it may be anything: "
 				    "'lvchange -pr %s/%s' if you know that nobody wrote to it",
 				    lv->vg, lv->name);
-	if (lv->origin)
+	/* One that was captured is its own: what it is a snapshot of may change, and go. */
+	if (lv->origin && !lvm_tag_value(&lv->tags, TAG_CAPTURED))
 		return arena_printf(a, "it is a clone itself, of %s", lv->origin);
 	if (lvm_tag_value(&lv->tags, TAG_ID) || lvm_tag_value(&lv->tags, TAG_TRASH))
 		return "its tags make it a base and a volume";
@@ -74,7 +75,10 @@ static void check_base(struct arena *a, const struct facts *f, const struct gold
 
 	if (g->filling) {
 		ret->result = GOLDEN_UNCHECKED;
-		ret->why = g->stays;
+		ret->why =
+			g->stays
+				? g->stays
+				: "an export or a capture was cut off: `manor image gc` clears it away";
 		return;
 	}
 	ret->why = lv ? wrong(a, lvm_facts(f), lv) : "it is gone";

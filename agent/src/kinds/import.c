@@ -107,21 +107,26 @@ static int finish_base(struct import *i, struct err *e)
 	return r < 0 ? r : lvm_base_finish(x->storage, x->lv, e);
 }
 
-/* In place of what is there half filled. */
-static int clear(const struct import *i, const struct lvm_lv *lv, struct err *e)
+/* In place of what is there half filled; looked at once more, for the facts may be older than the leave to
+ * change anything. */
+static int clear(struct arena *a, const struct import *i, struct err *e)
 {
-	int r;
+	const struct lvm_lv *lv;
+	struct lvm_facts now;
+	int r = lvm_read(a, &now, e);
 
+	if (r < 0)
+		return r;
+	lv = lvm_lv(&now, i->what->storage, i->what->lv);
+	if (!lv)
+		return 0;
+	if (!lvm_filling(lv))
+		return err_set(e, -EEXIST, "%s/%s is there by now", lv->vg, lv->name);
 	if (lv->open)
 		return err_set(e, -EBUSY,
 			       "%s/%s is being filled by somebody else: wait for that to end",
 			       lv->vg, lv->name);
-	r = changing(i, true, e);
-	if (r < 0)
-		return r;
-	r = lvm_remove(lv->vg, lv->name, e);
-	changing(i, false, NULL);
-	return r;
+	return lvm_remove(lv->vg, lv->name, e);
 }
 
 static int begin_base(struct arena *a, const struct facts *f, struct import *i, struct err *e)
@@ -130,6 +135,7 @@ static int begin_base(struct arena *a, const struct facts *f, struct import *i, 
 	const struct template_import *x = i->what;
 	const char *way = template_in_the_way(a, f, x);
 	const struct lvm_lv *lv = lvm_lv(l, x->storage, x->lv);
+	int r;
 
 	if (way)
 		return err_set(e, -EEXIST, "%s", way);
@@ -138,7 +144,14 @@ static int begin_base(struct arena *a, const struct facts *f, struct import *i, 
 	i->q.room = room_of(l, x->storage);
 	i->q.ready = on_ready;
 	i->q.again = on_again;
-	return lv ? clear(i, lv, e) : 0;
+	if (!lv)
+		return 0;
+	r = changing(i, true, e);
+	if (r < 0)
+		return r;
+	r = clear(a, i, e);
+	changing(i, false, NULL);
+	return r;
 }
 
 int import_bases(struct arena *a, const struct facts *f, struct import *list, size_t n,

@@ -19,7 +19,8 @@
 	"manor.mapped" /* a tombstone's bytes mapped when it was removed: inactive, it tells no more */
 #define TAG_SEED     "manor.seed"     /* of a cloud-init disk: sha256 of what it was made of */
 #define TAG_INSTANCE "manor.instance" /* and for which instance */
-#define TAG_KEPT "manor.kept" /* "1": undeleted */
+#define TAG_KEPT     "manor.kept"     /* "1": undeleted */
+#define TAG_CAPTURED "manor.captured" /* of a base: the volume that it was a snapshot of */
 
 /* NULL when the reading is unknown. */
 const struct lvm_facts *lvm_facts(const struct facts *f);

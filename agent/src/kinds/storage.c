@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "kinds/kinds.h"
 #include "kinds/lvm_facts.h"
+#include "kinds/snapshot.h"
 #include "kinds/storage_apply.h"
 #include "kinds/storage_device.h"
 #include "kinds/storage_plan.h"
@@ -372,7 +373,8 @@ static void fill(struct arena *a, const struct lvm_facts *l, const struct lvm_vg
 		const char *base = lvm_tag_value(&v->tags, TAG_BASE);
 		const char *id = lvm_tag_value(&v->tags, TAG_ID);
 
-		if (!streq(v->vg, vg->name) || !streq(v->pool, STORAGE_POOL) || (base && !id))
+		if (!streq(v->vg, vg->name) || !streq(v->pool, STORAGE_POOL) || (base && !id) ||
+		    snapshot_is(v))
 			continue;
 		s->pool_virtual += v->size;
 		s->clones += base != NULL;

@@ -19,6 +19,7 @@
 
 /* A slow line and a large image; one that stands still is noticed by the fetching itself. */
 #define IMPORT_TIMEOUT_S (12u * 3600)
+#define LOOK_AGAIN_S     300 /* nobody tells when one that a person imports has ended */
 
 /* A member's name, without what says "here" before it. */
 static int parse_member(struct decode *c, const struct field *f, const char *text, const char **ret,
@@ -212,6 +213,30 @@ const char *template_file_id(struct arena *a, const struct template_file *f)
 	return i.sha256;
 }
 
+struct template_import *template_import_of(struct arena *a, const struct template_file *f,
+					   const char *storage)
+{
+	struct template_import *i = arena_alloc(a, sizeof(*i));
+	char lv[LVM_BASE_TEXT];
+
+	i->url = f->url;
+	i->mirrors = f->mirrors;
+	i->member = f->member;
+	i->format = f->format;
+	i->ca = f->ca;
+	i->time_limit = f->time_limit;
+	i->size = f->size;
+	identify(a, f, i);
+	if (storage) {
+		i->storage = storage;
+		i->lv = arena_strdup(a, lvm_base_name(i->sha256, lv));
+	} else {
+		i->path = arena_printf(a, "%s/%s", CACHE_DIR, i->sha256);
+	}
+	mark_import(i);
+	return i;
+}
+
 static const struct template_import *add_import(struct manifest *m, struct resource *r,
 						const char *file, const char *storage, bool image)
 {
@@ -224,31 +249,18 @@ static const struct template_import *add_import(struct manifest *m, struct resou
 					       : "cache");
 	struct template_import *i = map_get(&t->imports, key);
 	struct resource *place;
-	char lv[LVM_BASE_TEXT];
 
 	if (i || !f)
 		return i;
-	i = arena_alloc(m->arena, sizeof(*i));
-	i->url = f->url;
-	i->mirrors = f->mirrors;
-	i->member = f->member;
-	i->format = f->format;
-	i->ca = f->ca;
-	i->time_limit = f->time_limit;
-	i->size = f->size;
-	identify(m->arena, f, i);
-	if (storage) {
-		i->storage = storage;
-		i->lv = arena_strdup(m->arena, lvm_base_name(i->sha256, lv));
-		place = manifest_find(m, "storage", storage);
-		if (place)
-			resource_needs(m, r, place);
-	} else {
-		i->image = image;
-		i->path = image ? arena_printf(m->arena, "%s/%s.img", CACHE_DIR, i->sha256)
-				: arena_printf(m->arena, "%s/%s", CACHE_DIR, i->sha256);
+	i = template_import_of(m->arena, f, storage);
+	if (image) {
+		i->image = true;
+		i->path = arena_printf(m->arena, "%s/%s.img", CACHE_DIR, i->sha256);
+		field_mark(&template_import_table, i, "image");
 	}
-	mark_import(i);
+	place = storage ? manifest_find(m, "storage", storage) : NULL;
+	if (place)
+		resource_needs(m, r, place);
 	map_add(m->arena, &t->imports, key, i);
 	field_mark(&template_table, t, "imports");
 	share(m, r, i);
@@ -568,8 +580,14 @@ static void decide(struct planning *p, const struct resource *want, const struct
 	if (!step)
 		return;
 	if (!want) { /* a half-filled base: see actual_base() */
+		const struct lvm_lv *lv = have->data;
+
 		step->why = "half-made, and no template wants it";
 		step->impact = IMPACT_NONE;
+		if (lv->open) {
+			step_hold(step, HOLD_WAIT, "somebody is filling it");
+			step->not_before = p->facts->time + LOOK_AGAIN_S;
+		}
 		return;
 	}
 	for (size_t i = 0; i < t->imports.n; i++) {

@@ -71,6 +71,9 @@ const struct template_import *template_import(struct manifest *m, struct resourc
 /* The same for a disk that is a file: an image in the cache, to be cloned from. */
 const struct template_import *template_import_image(struct manifest *m, struct resource *template,
 						    const char *file);
+/* One file in that storage (NULL: in the cache), whoever wants it there; of no template. */
+struct template_import *template_import_of(struct arena *a, const struct template_file *f,
+					   const char *storage);
 
 /* Between template.c and template_apply.c. */
 bool template_same_place(const struct template_import *a, const struct template_import *b);

@@ -16,6 +16,7 @@
 #include "kinds/kinds.h"
 #include "kinds/lvm_facts.h"
 #include "kinds/seed.h"
+#include "kinds/snapshot.h"
 #include "kinds/storage.h"
 #include "kinds/storage_pool.h"
 #include "kinds/tombstone.h"
@@ -301,8 +302,8 @@ static void volume_actual(struct arena *a, const struct facts *f, const struct m
 		const char *name = lvm_tag_value(&lv->tags, TAG_NAME);
 		struct actual *x;
 
-		/* Pools are the storage's, bases the template's, tombstones nobody's. */
-		if (streq(lv->type, "thin-pool") || tombstone_is(lv) ||
+		/* Pools are the storage's, bases the template's, tombstones and snapshots nobody's. */
+		if (streq(lv->type, "thin-pool") || tombstone_is(lv) || snapshot_is(lv) ||
 		    (startswith(lv->name, "base.") && lvm_tag_value(&lv->tags, TAG_BASE)))
 			continue;
 		if (streq(lv->name, STORAGE_POOL) && lvm_our_id(m, "storage", lv->vg, &lv->tags))

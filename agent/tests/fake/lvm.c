@@ -565,3 +565,10 @@ const char *lvm_path(struct arena *a, const char *vg, const char *lv)
 {
 	return arena_printf(a, "/dev/%s/%s", vg, lv);
 }
+
+bool lvm_path_is(const char *vg, const char *lv, const char *path)
+{
+	_cleanup_(freep) char *own = xasprintf("/dev/%s/%s", vg, lv);
+
+	return streq(own, path);
+}
