@@ -59,6 +59,15 @@ struct options {
 	int64_t older_than;  /* --older-than AGE in seconds; -1: not given */
 	bool expired;        /* --expired */
 	bool dry_run;        /* --dry-run */
+	const char *output;  /* -o FILE */
+	bool force;          /* --force */
+	bool live;           /* --live */
+	const char *disk;    /* --disk NAME */
+	const char *storage; /* --storage NAME */
+	const char *member;  /* --member NAME */
+	const char *type;    /* --type FORMAT, of an image */
+	const char *sha256;  /* --sha256 DIGEST: 64 hex digits, as given */
+	bool boot;           /* --boot */
 };
 
 /* Reads argv by `accepts`, a list of long option names ("file", "format", "yes" …), NULL-terminated.

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/json.h"
+#include "cli/interrupt.h"
 #include "engine/store.h"
 
 int destroy_read(struct facts **f, const struct reader *const *readers, const char *verb)
@@ -49,25 +50,32 @@ int destroy_confirm(const struct options *o, const char *verb, const char *would
 										      : EXIT_FAILED;
 }
 
-int destroy_lock(const char *verb)
+int destroy_lock_wait(const char *verb, struct err *e)
 {
 	bool told = false;
 	int fd;
 
 	for (;;) {
-		_cleanup_err_ struct err e = {0};
-
-		fd = store_lock(&e);
-		if (fd >= 0)
-			return fd;
-		if (fd != -EAGAIN || !told)
-			fprintf(stderr, "manor %s: %s%s\n", verb, e.message,
-				fd == -EAGAIN ? ": waiting" : "");
+		fd = store_lock(e);
 		if (fd != -EAGAIN)
 			return fd;
+		if (!told)
+			fprintf(stderr, "manor %s: %s: waiting\n", verb, e->message);
 		told = true;
 		sleep(1);
+		if (interrupted())
+			return err_set(e, -EINTR, "interrupted");
 	}
+}
+
+int destroy_lock(const char *verb)
+{
+	_cleanup_err_ struct err e = {0};
+	int fd = destroy_lock_wait(verb, &e);
+
+	if (fd < 0)
+		fprintf(stderr, "manor %s: %s\n", verb, e.message);
+	return fd;
 }
 
 void destroy_journal(json_object *o, const char *event, const struct err *e)

@@ -17,5 +17,7 @@ int destroy_confirm(const struct options *o, const char *verb, const char *would
 		    const char *question, void (*show)(const void *data), const void *data);
 /* The executor's lock, waited for: no apply finds a thing half gone. A descriptor; negative: said why. */
 int destroy_lock(const char *verb);
+/* The same, for who says himself why not. -EINTR: interrupted (cli/interrupt.h). */
+int destroy_lock_wait(const char *verb, struct err *e);
 /* Notes in the journal how one of them ended; takes the object. `e`: NULL where it is gone. */
 void destroy_journal(json_object *o, const char *event, const struct err *e);

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/num.h"
 #include "cli/destroy.h"
+#include "cli/image.h"
 #include "cli/session.h"
 #include "cli/table.h"
 #include "engine/store.h"
@@ -17,17 +18,6 @@
 
 #define DIGITS_SHOWN 12
 
-struct images {
-	struct options o;
-	char **names; /* what follows `ls` and the like */
-	size_t n_names;
-	struct manifest *manifest;
-	struct manifest *force; /* the one in force, where another is meant: what it names is named, too */
-	struct facts *facts;
-	struct golden *list;
-	size_t n;
-};
-
 static void images_done(struct images *x)
 {
 	facts_free(x->facts);
@@ -35,18 +25,7 @@ static void images_done(struct images *x)
 	manifest_free(x->force);
 }
 
-/* Returns 0, or an exit code, having said why. */
-static int images_read(struct images *x)
-{
-	static const struct reader *const readers[] = {&reader_lvm, &reader_cache, NULL};
-	int r = destroy_read(&x->facts, readers, "image");
-
-	if (r == EXIT_FINE)
-		golden_list(x->facts->arena, x->facts, x->manifest, x->force, &x->list, &x->n);
-	return r;
-}
-
-static int images_open(struct images *x)
+int images_manifest(struct images *x)
 {
 	x->manifest = session_manifest(&x->o);
 	if (!x->manifest) {
@@ -57,14 +36,39 @@ static int images_open(struct images *x)
 	}
 	if (x->o.file)
 		x->force = session_in_force();
-	return images_read(x);
+	return EXIT_FINE;
+}
+
+int images_read(struct images *x, const struct reader *const *readers)
+{
+	int r = destroy_read(&x->facts, readers, "image");
+
+	if (r == EXIT_FINE)
+		golden_list(x->facts->arena, x->facts, x->manifest, x->force, &x->list, &x->n);
+	return r;
+}
+
+static const struct reader *const readers[] = {&reader_lvm, &reader_cache, NULL};
+
+static int images_open(struct images *x)
+{
+	int r = images_manifest(x);
+
+	return r ? r : images_read(x, readers);
+}
+
+/* Its first digits; of a snapshot that was left, its name. */
+static const char *shown(struct arena *a, const struct golden *g)
+{
+	return g->left ? g->lv : arena_strndup(a, g->sha256, DIGITS_SHOWN);
 }
 
 static json_object *one_json(const struct golden *g)
 {
 	json_object *o = json_object_new_object(), *clones = json_object_new_array();
 
-	json_put_text(o, "digest", g->sha256);
+	if (!g->left)
+		json_put_text(o, "digest", g->sha256);
 	if (g->vg) {
 		json_put_text(o, "storage", g->vg);
 		json_put_text(o, "lv", g->lv);
@@ -79,6 +83,8 @@ static json_object *one_json(const struct golden *g)
 	if (g->vg) {
 		json_object_object_add(o, "read_only", json_object_new_boolean(g->read_only));
 		json_object_object_add(o, "filling", json_object_new_boolean(g->filling));
+		json_object_object_add(o, "under_way",
+				       json_object_new_boolean(g->filling && g->open));
 	} else {
 		json_object_object_add(o, "unpacked", json_object_new_boolean(g->unpacked));
 	}
@@ -92,6 +98,8 @@ static const char *state(const struct golden *g)
 {
 	if (!g->vg)
 		return g->unpacked ? "unpacked" : NULL;
+	if (g->filling && g->open)
+		return "under way";
 	return g->filling ? "half-made" : g->read_only ? "read-only" : "writable";
 }
 
@@ -123,7 +131,7 @@ static void print_table(const struct images *x)
 	for (size_t i = 0; i < x->n; i++) {
 		const struct golden *g = &x->list[i];
 		const char *cells[] = {
-			arena_strndup(a, g->sha256, DIGITS_SHOWN),
+			shown(a, g),
 			g->vg ? g->vg : "cache",
 			g->named,
 			size_text(a, (int64_t)g->size),
@@ -211,7 +219,7 @@ static void keep(struct images *x, const bool *chosen)
 
 static const char *title(struct arena *a, const struct golden *g)
 {
-	return arena_printf(a, "%.*s in %s", DIGITS_SHOWN, g->sha256, g->vg ? g->vg : "the cache");
+	return arena_printf(a, "%s in %s", shown(a, g), g->vg ? g->vg : "the cache");
 }
 
 /* "3 images for good, which frees up to 1.2 GiB" */
@@ -301,7 +309,7 @@ static int destroy_list(struct images *x, bool garbage)
 			"is destroyed; apply one that is sound\n");
 		return EXIT_FAILED;
 	}
-	r = images_read(&now);
+	r = images_read(&now, readers);
 	if (r == EXIT_FINE)
 		r = destroy(x, &now, garbage);
 	facts_free(now.facts);
@@ -386,7 +394,7 @@ static void add_finding(struct images *x, json_object *all, struct libscols_tabl
 {
 	const char *cells[] = {
 		arena_strndup(x->facts->arena, f->sha256,
-			      startswith(f->sha256, "base.") ? strlen(f->sha256) : DIGITS_SHOWN),
+			      strchr(f->sha256, '.') ? strlen(f->sha256) : DIGITS_SHOWN),
 		f->vg ? f->vg : "cache",
 		f->named,
 		f->why ? arena_printf(x->facts->arena, "%s: %s", golden_result_words[f->result],
@@ -503,13 +511,17 @@ static int pull(struct images *x)
 static const struct sub {
 	const char *name;
 	int (*run)(struct images *x);
-	bool operands, yes, dry_run, noheadings;
+	const char *takes; /* options, one blank around each */
+	bool operands;
 } subs[] = {
-	{"ls", list, .noheadings = true},
-	{"rm", rm, .operands = true, .yes = true, .noheadings = true},
-	{"verify", verify, .operands = true, .noheadings = true},
-	{"pull", pull, .operands = true},
-	{"gc", gc, .yes = true, .dry_run = true, .noheadings = true},
+	{"ls", list, " --noheadings "},
+	{"pull", pull, "", true},
+	{"verify", verify, " --noheadings ", true},
+	{"rm", rm, " --noheadings --yes ", true},
+	{"gc", gc, " --noheadings --yes --dry-run "},
+	{"import", image_import, " --storage --boot --member --type --sha256 ", true},
+	{"export", image_export, " --output --force --live ", true},
+	{"capture", image_capture, " --disk --output --force ", true},
 };
 
 static int refuse(const char *sub, const char *what)
@@ -518,12 +530,44 @@ static int refuse(const char *sub, const char *what)
 	return EXIT_BAD;
 }
 
+/* An option that was given and isn't this one's; NULL: none. */
+static const char *not_taken(const struct sub *s, const struct options *o)
+{
+	const struct {
+		const char *name;
+		bool given;
+	} all[] = {
+		{"--yes", o->yes},
+		{"--dry-run", o->dry_run},
+		{"--noheadings", o->noheadings},
+		{"--output", o->output != NULL},
+		{"--force", o->force},
+		{"--live", o->live},
+		{"--disk", o->disk != NULL},
+		{"--storage", o->storage != NULL},
+		{"--member", o->member != NULL},
+		{"--type", o->type != NULL},
+		{"--sha256", o->sha256 != NULL},
+		{"--boot", o->boot},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		_cleanup_(freep) char *word = xasprintf(" %s ", all[i].name);
+
+		if (all[i].given && !strstr(s->takes, word))
+			return all[i].name;
+	}
+	return NULL;
+}
+
 int verb_image(int argc, char **argv)
 {
-	static const char *const accepts[] = {"file",    "format",   "noheadings", "yes",
-					      "dry-run", "operands", NULL};
+	static const char *const accepts[] = {
+		"file", "format",  "noheadings", "yes",  "dry-run", "output", "force",    "live",
+		"disk", "storage", "member",     "type", "sha256",  "boot",   "operands", NULL};
 	_cleanup_(images_done) struct images x = {0};
 	const struct sub *s = NULL;
+	const char *bad;
 	int rest;
 	int r = options_read(argc, argv, accepts, &x.o, &rest);
 
@@ -533,19 +577,14 @@ int verb_image(int argc, char **argv)
 		if (streq(subs[i].name, argv[rest]))
 			s = &subs[i];
 	if (!s) {
-		fprintf(stderr,
-			"manor image: say ls, pull, verify, rm or gc; see `manor help image`\n");
+		fprintf(stderr, "manor image: say ls, pull, verify, rm, gc, import, export or "
+				"capture; see `manor help image`\n");
 		return EXIT_BAD;
 	}
 	x.names = argv + rest + 1;
 	x.n_names = (size_t)(argc - rest - 1);
 	if (x.n_names && !s->operands)
 		return refuse(s->name, "operand");
-	if (x.o.yes && !s->yes)
-		return refuse(s->name, "--yes");
-	if (x.o.dry_run && !s->dry_run)
-		return refuse(s->name, "--dry-run");
-	if (x.o.noheadings && !s->noheadings)
-		return refuse(s->name, "--noheadings");
-	return s->run(&x);
+	bad = not_taken(s, &x.o);
+	return bad ? refuse(s->name, bad) : s->run(&x);
 }

@@ -18,7 +18,15 @@ enum {
 	OPT_TIMEOUT,
 	OPT_NOHEADINGS,
 	OPT_OLDER_THAN,
-	OPT_EXPIRED
+	OPT_EXPIRED,
+	OPT_FORCE,
+	OPT_LIVE,
+	OPT_DISK,
+	OPT_STORAGE,
+	OPT_MEMBER,
+	OPT_TYPE,
+	OPT_SHA256,
+	OPT_BOOT,
 };
 
 static const struct option all[] = {
@@ -34,6 +42,15 @@ static const struct option all[] = {
 	{"older-than", required_argument, NULL, OPT_OLDER_THAN},
 	{"expired", no_argument, NULL, OPT_EXPIRED},
 	{"dry-run", no_argument, NULL, 'n'},
+	{"output", required_argument, NULL, 'o'},
+	{"force", no_argument, NULL, OPT_FORCE},
+	{"live", no_argument, NULL, OPT_LIVE},
+	{"disk", required_argument, NULL, OPT_DISK},
+	{"storage", required_argument, NULL, OPT_STORAGE},
+	{"member", required_argument, NULL, OPT_MEMBER},
+	{"type", required_argument, NULL, OPT_TYPE},
+	{"sha256", required_argument, NULL, OPT_SHA256},
+	{"boot", no_argument, NULL, OPT_BOOT},
 	{"help", no_argument, NULL, 'h'},
 };
 
@@ -103,6 +120,33 @@ static int take(const char *verb, int c, struct options *o)
 		return 0;
 	case OPT_NOHEADINGS:
 		o->noheadings = true;
+		return 0;
+	case 'o':
+		o->output = optarg;
+		return 0;
+	case OPT_FORCE:
+		o->force = true;
+		return 0;
+	case OPT_LIVE:
+		o->live = true;
+		return 0;
+	case OPT_DISK:
+		o->disk = optarg;
+		return 0;
+	case OPT_STORAGE:
+		o->storage = optarg;
+		return 0;
+	case OPT_MEMBER:
+		o->member = optarg;
+		return 0;
+	case OPT_TYPE:
+		o->type = optarg;
+		return 0;
+	case OPT_SHA256:
+		o->sha256 = optarg;
+		return 0;
+	case OPT_BOOT:
+		o->boot = true;
 		return 0;
 	default:
 		return bad(verb, "unknown option", "");

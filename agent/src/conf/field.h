@@ -163,9 +163,9 @@ void field_suggest_name(struct decode *c, struct diag *g, const char *text);
 bool field_name_ok(const char *s);
 
 /* Ready-made `parse` functions. */
-field_parse_fn parse_name;   /* a Manor name */
-field_parse_fn parse_mac;    /* lower case, colons; no multicast */
-field_parse_fn parse_cidr;   /* address/prefix, canonical by inet_ntop; IPv4 and IPv6 */
+field_parse_fn parse_name; /* a Manor name */
+field_parse_fn parse_mac;  /* lower case, colons; no multicast */
+field_parse_fn parse_cidr; /* address/prefix, canonical by inet_ntop; IPv4 and IPv6 */
 field_parse_fn parse_ip;
 field_parse_fn parse_path;   /* absolute; relative ones start at the manifest's folder */
 field_parse_fn parse_url;    /* http, https, file; a plain path becomes file:// */
@@ -173,3 +173,5 @@ field_parse_fn parse_sha256; /* 64 hex digits, lower case */
 field_parse_fn parse_vdev;   /* xvda, sda1, hda …: xvd[a-p], hd[a-d], sd[a-p] and a partition */
 field_parse_fn parse_text;   /* not empty, one line */
 field_parse_fn parse_ifname; /* 1–15 bytes, no '/' or white space, not "." or ".." */
+/* "/srv/a b.img" → "file:///srv/a%20b.img" */
+const char *url_of_path(struct arena *a, const char *path);

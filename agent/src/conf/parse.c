@@ -195,13 +195,26 @@ int parse_path(struct decode *c, const struct field *f, const char *text, const 
 	return 0;
 }
 
-int parse_url(struct decode *c, const struct field *f, const char *text, const char **ret,
-	      struct err *e)
+const char *url_of_path(struct arena *a, const char *path)
 {
 	static const char kept[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 				   "-._~/+,=@:";
-	const char *path, *colon = strstr(text, "://");
 	_cleanup_str_ struct str b = {};
+
+	str_add(&b, "file://");
+	for (; *path; path++) {
+		if (strchr(kept, *path))
+			str_addc(&b, *path);
+		else
+			str_addf(&b, "%%%02X", (unsigned char)*path);
+	}
+	return arena_strdup(a, str_get(&b));
+}
+
+int parse_url(struct decode *c, const struct field *f, const char *text, const char **ret,
+	      struct err *e)
+{
+	const char *path, *colon = strstr(text, "://");
 	int r;
 
 	if (strlen(text) > URL_MAX_BYTES)
@@ -230,14 +243,7 @@ int parse_url(struct decode *c, const struct field *f, const char *text, const c
 	r = parse_path(c, f, text, &path, e);
 	if (r < 0)
 		return err_set(e, r, "an address (http://, https://, file://) or a path");
-	str_add(&b, "file://");
-	for (; *path; path++) {
-		if (strchr(kept, *path))
-			str_addc(&b, *path);
-		else
-			str_addf(&b, "%%%02X", (unsigned char)*path);
-	}
-	*ret = arena_strdup(c->arena, str_get(&b));
+	*ret = url_of_path(c->arena, path);
 	return 0;
 }
 

@@ -382,6 +382,8 @@ static int run(struct packing *p, const struct ending *x, struct err *e)
 
 	if (r < 0)
 		return r;
+	if (p->q->opened)
+		p->q->opened(p->q->data);
 	if (source_size(p->source) == 0)
 		return err_set(e, -EINVAL, "%s is empty", p->q->from);
 	p->total = source_size(p->source) * (x->what == TAR ? 2 : 1);
@@ -389,6 +391,8 @@ static int run(struct packing *p, const struct ending *x, struct err *e)
 	if (r < 0)
 		return r;
 	r = x->what == RAW ? copy_raw(p, e) : pack(p, x, e);
+	if (r == 0 && p->q->read)
+		r = p->q->read(p->q->data, e);
 	return r < 0 ? r : newfile_place(p->file, e);
 }
 

@@ -25,6 +25,11 @@ struct pack_request {
 	/* Asked with every few MiB: false ends it with -ECANCELED. `done` and `total` are bytes of the disk,
 	 * read once, or twice where the map of an archive's holes comes first. May be NULL. */
 	bool (*go_on)(void *data, uint64_t done, uint64_t total);
+	/* The disk is open: whoever looks sees it in use. May be NULL. */
+	void (*opened)(void *data);
+	/* All of it is read, the file is whole and hasn't its name yet; the disk is still open. An error here
+	 * keeps the file from appearing. May be NULL. */
+	int (*read)(void *data, struct err *e);
 	void *data;
 };
 

@@ -54,6 +54,9 @@ void fake_paths_load(const struct path_facts *f);
 void fake_image_add(const char *url, const char *sha256, uint64_t size);
 void fake_image_clear(void);
 
+/* image_pack.c: what every file has that a disk is packed to */
+extern const char fake_disk[];
+
 /* xen.c, intent.c */
 struct xen_facts;
 void fake_xen_load(const struct xen_facts *f);
