@@ -66,16 +66,18 @@ int file_read_plain(const char *path, size_t max, char **ret, size_t *ret_n, str
 	return read_all(path, true, max, ret, ret_n, e);
 }
 
-static int write_all(int fd, const char *data, size_t n)
+int file_write_all(int fd, const void *data, size_t n)
 {
+	const char *from = data;
+
 	while (n > 0) {
-		ssize_t r = write(fd, data, n);
+		ssize_t r = write(fd, from, n);
 
 		if (r < 0 && errno == EINTR)
 			continue;
 		if (r < 0)
 			return -errno;
-		data += r;
+		from += r;
 		n -= (size_t)r;
 	}
 	return 0;
@@ -107,7 +109,7 @@ int file_write(const char *path, const void *data, size_t n, int mode, struct er
 
 	if (fd < 0)
 		return err_errno(e, -errno, "create %s", temporary);
-	r = write_all(fd, data, n);
+	r = file_write_all(fd, data, n);
 	if (r == 0 && fchmod(fd, (mode_t)mode) < 0)
 		r = -errno;
 	if (r == 0 && fsync(fd) < 0)

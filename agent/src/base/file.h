@@ -12,6 +12,8 @@ int file_read(const char *path, size_t max, char **ret, size_t *ret_n, struct er
 int file_read_plain(const char *path, size_t max, char **ret, size_t *ret_n, struct err *e);
 /* Temporary file beside it, fsync, rename, fsync of the folder. */
 int file_write(const char *path, const void *data, size_t n, int mode, struct err *e);
+/* All of it to where that descriptor stands; a negative errno where that can't be. */
+int file_write_all(int fd, const void *data, size_t n);
 /* As `mkdir -p`; what exists is left as it is. */
 int file_mkdirs(const char *path, int mode, struct err *e);
 /* Removes a file durably; one that is absent is fine. */

@@ -53,14 +53,17 @@ int destroy_confirm(const struct options *o, const char *verb, const char *would
 int destroy_lock_wait(const char *verb, struct err *e)
 {
 	bool told = false;
-	int fd;
 
 	for (;;) {
-		fd = store_lock(e);
+		_cleanup_err_ struct err own = {0};
+		int fd = store_lock(&own);
+
+		if (fd < 0 && fd != -EAGAIN)
+			err_move(e, &own);
 		if (fd != -EAGAIN)
 			return fd;
 		if (!told)
-			fprintf(stderr, "manor %s: %s: waiting\n", verb, e->message);
+			fprintf(stderr, "manor %s: %s: waiting\n", verb, own.message);
 		told = true;
 		sleep(1);
 		if (interrupted())

@@ -90,6 +90,7 @@ static json_object *one_json(const struct golden *g)
 	}
 	json_object_object_add(o, "foreign", json_object_new_boolean(!g->ours));
 	json_object_object_add(o, "unused", json_object_new_boolean(golden_garbage(g)));
+	json_put_text(o, "captured", g->captured);
 	json_put_text(o, "stays", g->stays);
 	return o;
 }

@@ -33,6 +33,7 @@ struct importing {
 	const char *path, *storage; /* storage NULL: into the cache */
 	struct template_file file;
 	const struct template_import *what;
+	uint64_t size; /* that came out; 0: not known */
 	int lock;
 	struct image_progress progress;
 };
@@ -234,8 +235,10 @@ static int do_import(struct importing *i, struct err *e)
 		r = i->storage ? import_bases(a, i->x->facts, &import, 1, e)
 			       : import_to_cache(&import, e);
 	image_progress_end(&i->progress);
+	i->size = import.result.size;
 	if (r == -EBADMSG)
-		err_help(e, "without --sha256 it is imported as what it is");
+		err_help(e, i->x->o.sha256 ? "without --sha256 it is imported as what it is"
+					   : "it changed meanwhile: try again");
 	else if (r == -EMEDIUMTYPE || r == -EILSEQ || r == -ENXIO)
 		err_help(e, "--member says which file of a tar archive, --type what a file is that "
 			    "doesn't say so by itself");
@@ -252,6 +255,7 @@ static void tell(const struct importing *i, bool was_there)
 		.sha256 = i->file.sha256,
 		.member = i->file.member,
 		.type = format,
+		.size = i->size,
 	};
 
 	json_put_text(o, "file", i->path);

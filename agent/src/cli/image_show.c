@@ -90,10 +90,8 @@ json_object *image_words_json(const struct image_words *w)
 	char size[NUM_TEXT];
 
 	json_put_text(o, "url", w->path);
-	if (w->member)
-		json_put_text(o, "member", w->member);
-	if (w->type)
-		json_put_text(o, "format", w->type);
+	json_put_text(o, "member", w->member);
+	json_put_text(o, "format", w->type);
 	json_put_text(o, "sha256", w->sha256);
 	if (w->size)
 		json_put_text(o, "size", num_size_exact(size, w->size));
@@ -103,7 +101,7 @@ json_object *image_words_json(const struct image_words *w)
 
 int image_failed(const char *sub, int r, const struct err *e)
 {
-	if (interrupted() && (r == -ECANCELED || r == -EINTR)) {
+	if (interrupted()) { /* whatever else went wrong of that */
 		fprintf(stderr, "manor image %s: interrupted; nothing is left of it\n", sub);
 		return EXIT_INTERRUPTED;
 	}

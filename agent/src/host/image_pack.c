@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "base/file.h"
 #include "base/newfile.h"
 #include "host/image_source.h"
 #include "host/image_sparse.h"
@@ -119,21 +120,6 @@ static int each_piece(struct packing *p,
 
 /* --- the file --- */
 
-static int write_all(int fd, const char *data, size_t n)
-{
-	while (n > 0) {
-		ssize_t w = write(fd, data, n);
-
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w < 0)
-			return -errno;
-		data += w;
-		n -= (size_t)w;
-	}
-	return 0;
-}
-
 /* Once libarchive knows of an error it ends without freeing all of it: what comes after one is dropped. */
 static la_ssize_t on_write(struct archive *a, void *data, const void *buf, size_t n)
 {
@@ -141,7 +127,7 @@ static la_ssize_t on_write(struct archive *a, void *data, const void *buf, size_
 	int fd = newfile_fd(p->file);
 
 	if (p->failed == 0)
-		p->failed = write_all(fd, buf, n);
+		p->failed = file_write_all(fd, buf, n);
 	if (p->failed < 0)
 		return (la_ssize_t)n;
 	hash_add(p->hash, buf, n);

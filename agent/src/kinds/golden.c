@@ -182,6 +182,7 @@ static void add_base(struct listing *l, const struct lvm_lv *lv)
 		.filling = lvm_filling(lv),
 		.open = lv->open,
 		.left = snapshot_is(lv),
+		.captured = lvm_tag_value(&lv->tags, TAG_CAPTURED),
 	};
 	char name[LVM_BASE_TEXT];
 

@@ -22,6 +22,7 @@ struct golden {
 	bool read_only, filling;
 	bool open;             /* somebody has it: what is half-made is under way */
 	bool left;             /* no image: a snapshot that an export or a capture took (kinds/snapshot.h) */
+	const char *captured;  /* the volume that a base was a snapshot of, or NULL */
 	bool unpacked;         /* a kernel's unpacked form lies beside it */
 	bool ours;             /* the manifest's namespace has its storage; the cache is everybody's */
 	const char *stays;     /* why it can't be removed, or NULL */

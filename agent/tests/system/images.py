@@ -2,9 +2,10 @@
 """Golden images on a host: listed, imported before anybody needs them, verified, freed when nobody does."""
 import json
 
-from lab import IMAGES, MANIFEST, changed, expect, standard, test
+from lab import IMAGES, MANIFEST, changed, expect, guest, standard, test, tiny_template, wait_for
 
 SPARE = "/root/spare"
+MADE = "/root/made"
 
 
 def images(host):
@@ -79,4 +80,109 @@ def a_damaged_kernel_is_found_and_fetched_again(host):
     expect("missing" in done.out, "it isn't said that it is missing", done)
     host.apply(standard())
     host.manor("image", "verify", kernel)
+    host.settled()
+
+
+def made(host, *words, code=0):
+    """What `manor image export` and the like say they made."""
+    done = host.manor("image", *words, "-f", MANIFEST, "--format", "json", code=code)
+    return json.loads(done.out) if code == 0 else done
+
+
+def snapshots(host):
+    return [name for name in host.volumes() if name.startswith("copy.")]
+
+
+def with_golden(captured):
+    """A template of what was captured, and a guest of it."""
+    template = tiny_template()
+    template["files"]["root"] = captured["files"]["root"]
+    m = changed(standard(), "templates", "golden", to=template)
+    return changed(m, "domains", "gold", to=guest("gold", 9, template="golden"))
+
+
+@test
+def a_captured_disk_is_what_new_guests_are_made_of(host):
+    host.start_from(standard())
+    host.sh(f"rm -rf {MADE}; mkdir -p {MADE}")
+    host.write_serial("web", "kappa")
+    done = made(host, "capture", "web", "-o", f"{MADE}/web.img.zst", code=1)
+    expect("manor stop web" in done.err, "it isn't said what to do with a guest that runs", done)
+    host.manor("stop", "-f", MANIFEST, "web")
+    was = host.volumes()["web.root"]
+    captured = made(host, "capture", "web", "-o", f"{MADE}/web.img.zst")
+    base = host.volumes()[captured["lv"]]
+    expect(captured["sha256"] in host.sh(f"sha256sum {MADE}/web.img.zst; zstd -qt {MADE}/web.img.zst 2>&1"),
+           "the digest isn't the file's", captured)
+    expect(host.volumes()["web.root"] == was and not snapshots(host), "the guest's disk was touched", host.volumes())
+    host.manor("image", "verify", captured["digest"], "-f", MANIFEST)
+    host.apply(with_golden(captured))
+    expect(host.volumes()[captured["lv"]]["lv_uuid"] == base["lv_uuid"], "the base was imported, not found")
+    expect(host.volumes()["gold.root"]["origin"] == captured["lv"], "the new guest is no clone of it", host.volumes())
+    host.guest_up("gold")
+    expect(host.serial("gold") == "kappa", "what was written before isn't on its disk", host.serial("gold"))
+
+
+@test
+def an_exported_volume_is_imported_as_it_was(host):
+    tar = made(host, "export", "web.root", "-o", f"{MADE}/web.tar.zst")
+    raw = made(host, "export", "volume/web.root", "-o", f"{MADE}/web.img")
+    host.sh(f"cd {MADE} && tar -xSf web.tar.zst && cmp web.root.img web.img")
+    done = made(host, "export", "web.root", "-o", f"{MADE}/web.img", code=1)
+    expect("--force" in done.err, "a file that is there was replaced, or it isn't said how", done)
+    base = made(host, "import", f"{MADE}/web.tar.zst", "--member", "web.root.img", "--sha256", tar["sha256"])
+    again = made(host, "export", f"vg0/{base['lv']}", "-o", f"{MADE}/again.img")
+    expect(again["sha256"] == raw["sha256"], "what was imported is another disk", raw, again)
+    done = made(host, "export", "lists.root", "-o", f"{MADE}/lists.img.zst", code=1)
+    expect("--live" in done.err and "domain/lists" in done.err, "a guest that writes to it isn't named", done)
+    made(host, "export", "lists.root", "-o", f"{MADE}/lists.img.zst", "--live")
+    expect(not snapshots(host), "a snapshot is left", host.volumes())
+    host.manor("start", "-f", MANIFEST, "web")
+    host.apply(standard())
+    host.bury()
+    host.manor("image", "gc", "--yes", "-f", MANIFEST)
+    expect(base["lv"] not in host.volumes(), "nobody needs it, and it stays", host.volumes())
+    host.sh(f"rm -rf {MADE}")
+    host.settled()
+
+
+@test(soak=True)
+def what_is_cut_off_is_told_and_cleared_away(host):
+    host.start_from(standard())
+    host.sh(f"rm -rf {MADE}; mkdir -p {MADE}")
+    slow = f"cd {MADE} && manor image capture web -o big.img.zst -f {MANIFEST}"
+    host.manor("stop", "-f", MANIFEST, "web")
+    host.sh("dd if=/dev/urandom of=/dev/vg0/web.root bs=1M seek=64 count=190 oflag=direct status=none")
+    # Ctrl-C, and the same from afar: nothing is left.
+    for signal in ("INT", "TERM"):
+        done = host.run(f"{slow} & pid=$!; sleep 3; kill -{signal} $pid; wait $pid")
+        expect(done.code == 130, "it wasn't interrupted", done)
+        expect(not snapshots(host) and not host.sh(f"ls -A {MADE}"), "something is left", host.volumes())
+    # Killed: the snapshot is named as what it is, and cleared away; no half a file.
+    host.run(f"{slow} & pid=$!; sleep 3; kill -9 $pid; wait $pid")
+    expect(len(snapshots(host)) == 1 and not host.sh(f"ls -A {MADE}"), "another thing is left", host.volumes())
+    left = snapshots(host)[0]
+    expect("half-made" in host.manor("image", "ls", "-f", MANIFEST).out, "it isn't told")
+    expect(left not in host.manor("status", "-f", MANIFEST).out, "it is taken for a volume")
+    host.plan(code=None)
+    # Not from under somebody who is about it.
+    host.run(f"{slow} >/dev/null 2>&1 & sleep 3; manor image gc --yes -f {MANIFEST}; wait")
+    expect(not snapshots(host), "the first is still there, or the second was taken away", host.volumes())
+    expect(host.run(f"zstd -qt {MADE}/big.img.zst").code == 0, "the second was disturbed")
+    # No room for the file.
+    host.sh(f"mount -t tmpfs -o size=4m none {MADE}")
+    done = host.manor("image", "export", "web.root", "-o", f"{MADE}/x.img.zst", "-f", MANIFEST, code=1)
+    expect("No space" in done.err and not host.sh(f"ls -A {MADE}"), "half a file is left, or it isn't told", done)
+    host.sh(f"umount {MADE}")
+    expect(not snapshots(host), "a snapshot is left", host.volumes())
+    # The power fails.
+    host.run(f"rm -f {MADE}/big.img.zst; {slow} >/dev/null 2>&1 & sleep 3")
+    host.cut_power()
+    wait_for("LVM answers", lambda: host.run("lvs vg0").code == 0, 60)
+    expect(len(snapshots(host)) == 1, "no snapshot was left: cut too late, or too early", host.volumes())
+    host.manor("image", "gc", "--yes", "-f", MANIFEST)
+    expect(not snapshots(host), "it can't be cleared away", host.volumes())
+    host.apply(standard())
+    host.guest_up("web")
+    host.sh(f"rm -rf {MADE}")
     host.settled()
