@@ -14,6 +14,8 @@
 
 #define TRIES 100
 
+bool newfile_nameless = true;
+
 struct newfile {
 	char *path, *dir;
 	char *part; /* what it is called meanwhile; NULL: it has no name */
@@ -48,11 +50,11 @@ static int look(const struct newfile *f, struct err *e)
 
 static int create(struct newfile *f, int mode, struct err *e)
 {
-	f->fd = open(f->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+	if (newfile_nameless)
+		f->fd = open(f->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
 	if (f->fd >= 0)
 		return 0;
-	if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT && errno != EINVAL)
-		return err_errno(e, -errno, "create a file in %s", f->dir);
+	/* What a file system or an old kernel says that can't do it; anything else comes again. */
 	for (int i = 0; i < TRIES; i++) {
 		char *part = beside(f);
 

@@ -20,3 +20,6 @@ int newfile_place(struct newfile *f, struct err *e);
 void newfile_free(struct newfile *f);
 void newfile_freep(struct newfile **f);
 #define _cleanup_newfile_ _cleanup_(newfile_freep)
+
+/* False: as if no file system could have files without a name; for tests. */
+extern bool newfile_nameless;

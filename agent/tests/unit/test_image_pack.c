@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "base/newfile.h"
 #include "host/image_pack.h"
 #include "host/image_sparse.h"
 #include "tests/unit/images.h"
@@ -283,7 +284,7 @@ static bool go_on(void *data, uint64_t done, uint64_t total)
 	return !w->stop_at || done < w->stop_at;
 }
 
-static void who_stops_it_leaves_nothing(void **state)
+static void stop_each(void)
 {
 	int before;
 
@@ -313,6 +314,16 @@ static void who_stops_it_leaves_nothing(void **state)
 		assert_int_equal(w.last, w.total);
 		remove_file(name);
 	}
+}
+
+static void who_stops_it_leaves_nothing(void **state)
+{
+	stop_each();
+	/* Where every file has a name. */
+	newfile_nameless = false;
+	stop_each();
+	what_is_wrong_is_told_first(state);
+	newfile_nameless = true;
 }
 
 static bool write_behind(void *data, uint64_t done, uint64_t total)
