@@ -150,23 +150,25 @@ def an_exported_volume_is_imported_as_it_was(host):
 def what_is_cut_off_is_told_and_cleared_away(host):
     host.start_from(standard())
     host.sh(f"rm -rf {MADE}; mkdir -p {MADE}")
-    slow = f"cd {MADE} && manor image capture web -o big.img.zst -f {MANIFEST}"
+    slow = f"manor image capture web -o {MADE}/big.img.zst -f {MANIFEST}"
+    begun = "until lvs --noheadings -o lv_name vg0 | grep -q copy; do sleep 0.2; done; sleep 1"
     host.manor("stop", "-f", MANIFEST, "web")
     host.sh("dd if=/dev/urandom of=/dev/vg0/web.root bs=1M seek=64 count=190 oflag=direct status=none")
     # Ctrl-C, and the same from afar: nothing is left.
     for signal in ("INT", "TERM"):
-        done = host.run(f"{slow} & pid=$!; sleep 3; kill -{signal} $pid; wait $pid")
+        # In the foreground, for a shell has what is behind ignore Ctrl-C.
+        done = host.run(f"pid=$$; ({begun}; kill -{signal} $pid) & exec {slow}")
         expect(done.code == 130, "it wasn't interrupted", done)
         expect(not snapshots(host) and not host.sh(f"ls -A {MADE}"), "something is left", host.volumes())
     # Killed: the snapshot is named as what it is, and cleared away; no half a file.
-    host.run(f"{slow} & pid=$!; sleep 3; kill -9 $pid; wait $pid")
+    host.run(f"{slow} & pid=$!; {begun}; kill -9 $pid; wait $pid")
     expect(len(snapshots(host)) == 1 and not host.sh(f"ls -A {MADE}"), "another thing is left", host.volumes())
     left = snapshots(host)[0]
     expect("half-made" in host.manor("image", "ls", "-f", MANIFEST).out, "it isn't told")
     expect(left not in host.manor("status", "-f", MANIFEST).out, "it is taken for a volume")
     host.plan(code=None)
     # Not from under somebody who is about it.
-    host.run(f"{slow} >/dev/null 2>&1 & sleep 3; manor image gc --yes -f {MANIFEST}; wait")
+    host.run(f"{slow} >/dev/null 2>&1 & sleep 1; {begun}; manor image gc --yes -f {MANIFEST}; wait")
     expect(not snapshots(host), "the first is still there, or the second was taken away", host.volumes())
     expect(host.run(f"zstd -qt {MADE}/big.img.zst").code == 0, "the second was disturbed")
     # No room for the file.
@@ -176,7 +178,7 @@ def what_is_cut_off_is_told_and_cleared_away(host):
     host.sh(f"umount {MADE}")
     expect(not snapshots(host), "a snapshot is left", host.volumes())
     # The power fails.
-    host.run(f"rm -f {MADE}/big.img.zst; {slow} >/dev/null 2>&1 & sleep 3")
+    host.run(f"{slow} --force >/dev/null 2>&1 & {begun}")
     host.cut_power()
     wait_for("LVM answers", lambda: host.run("lvs vg0").code == 0, 60)
     expect(len(snapshots(host)) == 1, "no snapshot was left: cut too late, or too early", host.volumes())
