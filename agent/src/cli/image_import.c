@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * manor image import: a file at hand becomes a base in a storage, or a boot file in the cache, as if a template
- * named it; so a template that does finds it there.
+ * manor image import: a file at hand becomes a base in a storage, or a boot file in the cache, as if a
+ * template named it; so a template that does finds it there.
  */
 #include <ctype.h>
 #include <errno.h>

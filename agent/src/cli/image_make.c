@@ -379,6 +379,22 @@ static const char *file_name(const struct lvm_lv *lv)
 	return startswith(lv->name, "base.") ? "root" : dot ? dot + 1 : lv->name;
 }
 
+/* A snapshot keeps what its origin gives up. Where that is written to, or where it stays, it is something
+ * new, as which a pool that is all but full takes none. */
+static int admitted(const struct making *m, struct err *e)
+{
+	struct planning p = {
+		.arena = m->x->facts->arena,
+		.manifest = m->x->manifest,
+		.facts = m->x->facts,
+	};
+	const char *why = storage_trouble(p.arena, lvm_facts(p.facts), m->lv->vg, NULL);
+
+	if (!why)
+		why = storage_admit(&p, m->lv->vg);
+	return why ? err_set(e, -ENOSPC, "%s", why) : 0;
+}
+
 /* --- export --- */
 
 static int export(struct making *m, struct err *e)
@@ -397,6 +413,8 @@ static int export(struct making *m, struct err *e)
 	r = name_file(m, arena_strdup(x->manifest->arena, lv->name), e);
 	if (r == 0)
 		r = holds_still(m, e);
+	if (r == 0 && lv->pool && snapshot_writer(xen_facts(x->facts), lv))
+		r = admitted(m, e);
 	if (r == 0 && lv->pool)
 		r = take_snapshot(m, e);
 	return r < 0 ? r : read_it(m, e);
@@ -525,21 +543,6 @@ static int rests(const struct making *m, int64_t *ret_domid, struct err *e)
 
 	*ret_domid = d ? d->domid : -1;
 	return d && d->state == XEN_RUNNING ? runs(m, d, e) : holds_still(m, e);
-}
-
-/* Nothing that is new goes into a pool that is all but full: this one keeps what its origin gives up. */
-static int admitted(const struct making *m, struct err *e)
-{
-	struct planning p = {
-		.arena = m->x->facts->arena,
-		.manifest = m->x->manifest,
-		.facts = m->x->facts,
-	};
-	const char *why = storage_trouble(p.arena, lvm_facts(p.facts), m->lv->vg, NULL);
-
-	if (!why)
-		why = storage_admit(&p, m->lv->vg);
-	return why ? err_set(e, -ENOSPC, "%s", why) : 0;
 }
 
 /* A snapshot of a guest that rested before and after it was taken. */

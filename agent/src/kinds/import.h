@@ -26,9 +26,9 @@ struct import {
 	struct image_result result;
 };
 
-/* Bases, from nothing to read-only; several are parts of one archive, with one url. `f`: the reading "lvm". What
- * an earlier run left half filled goes first; what another is filling is -EBUSY. Errors as image_write()'s and
- * host/lvm.h's, and nothing is left behind. */
+/* Bases, from nothing to read-only; several are parts of one archive, with one url. `f`: the reading
+ * "lvm". What an earlier run left half filled goes first; what another is filling is -EBUSY. Errors as
+ * image_write()'s and host/lvm.h's, and nothing is left behind. */
 int import_bases(struct arena *a, const struct facts *f, struct import *list, size_t n,
 		 struct err *e);
 /* A boot file, or a disk's image where it says so. */

@@ -14,8 +14,8 @@ bool snapshot_is(const struct lvm_lv *lv);
 /* Active, and open to nobody yet. *ret: its name; arena memory. */
 int snapshot_take(struct arena *a, const struct lvm_lv *of, int64_t now, const char **ret,
 		  struct err *e);
-/* The snapshot becomes a finished base, known by `sha256`; nobody has it open any more. `of`: what it is a snapshot of. Cut
- * off in between, it is still half-made, under its own name or the base's. */
+/* The snapshot becomes a finished base, known by `sha256`; nobody has it open any more. `of`: what it is a
+ * snapshot of. Cut off in between, it is still half-made, under its own name or the base's. */
 int snapshot_become_base(struct arena *a, const char *vg, const char *lv, const char *sha256,
 			 const char *of, struct err *e);
 

@@ -299,6 +299,11 @@ static void who_may_write_to_it_is_asked(void **state)
 	assert_int_equal(IMAGE("export", "web-data", "-o", out, "--live"), EXIT_FINE);
 	/* No snapshot, no copy of one moment. */
 	assert_int_equal(IMAGE("export", "thick", "-o", out, "--force", "--live"), EXIT_FAILED);
+	/* What it writes meanwhile needs room; of one that nobody writes to a full pool can be rid. */
+	load(XEN_RUNNING, 9600);
+	assert_int_equal(IMAGE("export", "web-data", "-o", out, "--live"), EXIT_FAILED);
+	load(-1, 9600);
+	assert_int_equal(IMAGE("export", "web-data", "-o", out), EXIT_FINE);
 	load(XEN_PAUSED, 1000);
 	assert_int_equal(IMAGE("export", "web-data", "-o", out), EXIT_FINE);
 	assert_int_equal(IMAGE("export", "thick", "-o", out, "--force"), EXIT_FAILED);
