@@ -263,8 +263,9 @@ static int take_snapshot(struct making *m, struct err *e)
 static void drop_snapshot(struct making *m)
 {
 	_cleanup_err_ struct err e = {0};
+	int r = m->snapshot ? lvm_remove(m->vg, m->snapshot, &e) : 0;
 
-	if (m->snapshot && lvm_remove(m->vg, m->snapshot, &e) < 0)
+	if (r < 0 && r != -ENOENT) /* gone: it was on its way to be a base */
 		fprintf(stderr,
 			"manor image %s: its snapshot %s/%s is left, until `manor image gc`: %s\n",
 			m->sub, m->vg, m->snapshot, e.message);

@@ -45,7 +45,12 @@ int snapshot_become_base(struct arena *a, const char *vg, const char *lv, const 
 	r = lvm_tag(vg, lv, tags, ARRAY_SIZE(tags), NULL, 0, e);
 	if (r == 0)
 		r = lvm_rename(vg, lv, name, e);
-	return r < 0 ? r : lvm_base_finish(vg, name, e);
+	if (r < 0)
+		return r;
+	r = lvm_base_finish(vg, name, e);
+	if (r < 0)
+		lvm_remove(vg, name, NULL); /* if that fails too: it is marked as half-made */
+	return r;
 }
 
 static bool may_write(const struct xen_domain *d, const struct lvm_lv *lv)
