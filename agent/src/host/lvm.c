@@ -426,9 +426,16 @@ int lvm_base_shrink(const char *vg, const char *lv, uint64_t bytes, struct err *
 
 int lvm_base_finish(const char *vg, const char *lv, struct err *e)
 {
+	static const char *const filling = "manor.state=filling";
 	_cleanup_lvm_cmd_ struct lvm_cmd c = {0};
+	_cleanup_(freep) char *mapped = NULL;
+	_cleanup_err_ struct err none = {0};
+	uint64_t bytes;
 	int r;
 
+	/* While it is active it can be asked; a base is as good without that. */
+	if (lvm_kernel_mapped(vg, lv, &bytes, &none) == 0)
+		mapped = xasprintf("manor.mapped=%llu", (unsigned long long)bytes);
 	/* Read-only first, the tag last: cut between them, it is still half-made. */
 	lvm_cmd_add(&c, "lvchange -pr -ky");
 	lvm_cmd_lv(&c, vg, lv);
@@ -436,7 +443,7 @@ int lvm_base_finish(const char *vg, const char *lv, struct err *e)
 	if (r == 0)
 		r = lvm_activate(vg, lv, false, e);
 	if (r == 0)
-		r = lvm_tag(vg, lv, NULL, 0, (const char *const[]){"manor.state=filling"}, 1, e);
+		r = lvm_tag(vg, lv, (const char *const *)&mapped, mapped ? 1 : 0, &filling, 1, e);
 	return r;
 }
 

@@ -117,8 +117,8 @@ int lvm_tag(const char *vg, const char *lv, const char *const *add, size_t n_add
 int lvm_remove(const char *vg, const char *lv, struct err *e);
 
 /* Bases: a template's disk. Created active and writable, tagged manor.base=SHA256 and
- * manor.state=filling in the creating command; finished: read-only, the tag gone, inactive (a clone
- * needs no active origin). Flush what was written (fsync of the device) before finishing. */
+ * manor.state=filling in the creating command; finished: read-only, tagged manor.mapped=BYTES in place of
+ * that, inactive (a clone needs no active origin). Flush what was written (fsync of the device) before finishing. */
 #define LVM_BASE_TEXT 32
 const char *lvm_base_name(const char *sha256, char buf[LVM_BASE_TEXT]); /* "base.<16 hex>" */
 int lvm_base_create(const char *vg, const char *pool, const char *lv, uint64_t bytes,

@@ -36,6 +36,27 @@ static struct dm_pool *memory(void)
 	return mem;
 }
 
+/* What the kernel says of a target; `params` lives in the task. */
+static int status_of(struct dm_task *task, const char *name, const char *wanted, char **ret)
+{
+	uint64_t start, length;
+	struct dm_info info;
+	char *type = NULL;
+
+	if (!task || !name || !dm_task_set_name(task, name) || !dm_task_no_flush(task) ||
+	    !dm_task_no_open_count(task))
+		return -ENOMEM;
+	if (!dm_task_run(task)) {
+		int r = dm_task_get_errno(task);
+
+		return r == ENXIO ? -ENODEV : -(r ? r : EIO);
+	}
+	if (!dm_task_get_info(task, &info) || !info.exists)
+		return -ENODEV;
+	dm_get_next_target(task, NULL, &start, &length, &type, ret);
+	return streq(type, wanted) && *ret ? 0 : -ENODEV;
+}
+
 /* The pool target is VG-POOL-tpool while thin volumes use it, and VG-POOL itself while none do. */
 static int pool_status(struct dm_pool *mem, const char *vg, const char *pool, char **ret_name,
 		       struct dm_status_thin_pool **ret)
@@ -44,30 +65,35 @@ static int pool_status(struct dm_pool *mem, const char *vg, const char *pool, ch
 
 	for (size_t i = 0; i < ARRAY_SIZE(layers); i++) {
 		_cleanup_(task_freep) struct dm_task *task = dm_task_create(DM_DEVICE_STATUS);
-		char *name = dm_build_dm_name(mem, vg, pool, layers[i]);
-		uint64_t start, length;
-		struct dm_info info;
-		char *type = NULL, *params = NULL;
+		char *name = dm_build_dm_name(mem, vg, pool, layers[i]), *params = NULL;
+		int r = status_of(task, name, "thin-pool", &params);
 
-		if (!task || !name || !dm_task_set_name(task, name) || !dm_task_no_flush(task) ||
-		    !dm_task_no_open_count(task))
-			return -ENOMEM;
-		if (!dm_task_run(task)) {
-			if (dm_task_get_errno(task) == ENXIO)
-				continue;
-			return -(dm_task_get_errno(task) ? dm_task_get_errno(task) : EIO);
-		}
-		if (!dm_task_get_info(task, &info) || !info.exists)
+		if (r == -ENODEV)
 			continue;
-		dm_get_next_target(task, NULL, &start, &length, &type, &params);
-		if (!streq(type, "thin-pool") || !params)
-			continue;
+		if (r < 0)
+			return r;
 		if (!dm_get_status_thin_pool(mem, params, ret))
 			return -EIO;
 		*ret_name = name;
 		return 0;
 	}
 	return -ENODEV;
+}
+
+int lvm_kernel_mapped(const char *vg, const char *lv, uint64_t *ret, struct err *e)
+{
+	_cleanup_(pool_freep) struct dm_pool *mem = memory();
+	_cleanup_(task_freep) struct dm_task *task = dm_task_create(DM_DEVICE_STATUS);
+	struct dm_status_thin *status = NULL;
+	char *params = NULL;
+	int r = status_of(task, dm_build_dm_name(mem, vg, lv, NULL), "thin", &params);
+
+	if (r < 0)
+		return err_errno(e, r, "status of thin volume %s/%s", vg, lv);
+	if (!dm_get_status_thin(mem, params, &status) || status->fail)
+		return err_set(e, -EIO, "thin volume %s/%s has failed in the kernel", vg, lv);
+	*ret = status->mapped_sectors * 512;
+	return 0;
 }
 
 int lvm_kernel_transaction(const char *vg, const char *pool, uint64_t *ret, struct err *e)

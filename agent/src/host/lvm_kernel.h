@@ -10,6 +10,8 @@
 
 /* The running pool's transaction id. -ENODEV: it isn't running. */
 int lvm_kernel_transaction(const char *vg, const char *pool, uint64_t *ret, struct err *e);
+/* What a running thin volume has mapped, in bytes. -ENODEV: it isn't running, or isn't thin. */
+int lvm_kernel_mapped(const char *vg, const char *lv, uint64_t *ret, struct err *e);
 /* One message to the running pool, such as "create_thin 5". An errno `fine` is passed as success. */
 int lvm_kernel_message(const char *vg, const char *pool, int fine, struct err *e, const char *fmt, ...)
 	_printf_(5, 6);

@@ -177,7 +177,7 @@ static void add_base(struct listing *l, const struct lvm_lv *lv)
 		.vg = lv->vg,
 		.lv = lv->name,
 		.size = lv->size,
-		.mapped = -1,
+		.mapped = lvm_mapped(lv),
 		.read_only = lv->readonly,
 		.filling = lvm_filling(lv),
 		.open = lv->open,
@@ -190,8 +190,6 @@ static void add_base(struct listing *l, const struct lvm_lv *lv)
 		g.sha256 = lv->name;
 	else if (!sha256 || !digest_ok(sha256) || !streq(lv->name, lvm_base_name(sha256, name)))
 		return;
-	if (lv->data_percent >= 0)
-		g.mapped = (int64_t)(lv->size / 10000 * (uint64_t)lv->data_percent);
 	g.ours = vg && lvm_our_id(l->manifest, "storage", vg->name, &vg->tags);
 	add(l, &g);
 }

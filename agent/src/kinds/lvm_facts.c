@@ -4,6 +4,7 @@
  */
 #include "kinds/lvm_facts.h"
 
+#include "base/num.h"
 #include "kinds/kinds.h"
 #include "kinds/reading.h"
 
@@ -107,6 +108,18 @@ const struct lvm_lv *lvm_base(const struct lvm_facts *l, const char *vg, const c
 			return v;
 	}
 	return NULL;
+}
+
+int64_t lvm_mapped(const struct lvm_lv *lv)
+{
+	const char *tag = lvm_tag_value(&lv->tags, TAG_MAPPED);
+	int64_t bytes;
+
+	if (!lv->pool)
+		return (int64_t)lv->size;
+	if (lv->data_percent >= 0)
+		return (int64_t)(lv->size / 10000 * (uint64_t)lv->data_percent);
+	return tag && num_parse_int(tag, 0, INT64_MAX, &bytes) == 0 ? bytes : -1;
 }
 
 bool lvm_filling(const struct lvm_lv *lv)

@@ -15,8 +15,9 @@
 #define TAG_INITRD "manor.initrd" /* and of the initrd */
 #define TAG_STATE  "manor.state"  /* "filling" */
 #define TAG_TRASH  "manor.trash"  /* a tombstone's expiry, seconds since the epoch */
-#define TAG_MAPPED                                                                                 \
-	"manor.mapped" /* a tombstone's bytes mapped when it was removed: inactive, it tells no more */
+/* The bytes that a base had mapped when it was finished, a tombstone when it was removed: inactive, they
+ * tell no more. */
+#define TAG_MAPPED   "manor.mapped"
 #define TAG_SEED     "manor.seed"     /* of a cloud-init disk: sha256 of what it was made of */
 #define TAG_INSTANCE "manor.instance" /* and for which instance */
 #define TAG_KEPT     "manor.kept"     /* "1": undeleted */
@@ -30,6 +31,8 @@ const struct lvm_lv *lvm_lv(const struct lvm_facts *l, const char *vg, const cha
 const char *lvm_tag_value(const struct list *tags, const char *key);
 /* A base of that digest, finished or not (look at its tag manor.state); NULL: none. */
 const struct lvm_lv *lvm_base(const struct lvm_facts *l, const char *vg, const char *sha256);
+/* The bytes that it has mapped, or had when it was last active; -1: not known. All of what isn't thin. */
+int64_t lvm_mapped(const struct lvm_lv *lv);
 bool lvm_filling(const struct lvm_lv *lv);
 /* The UUID among the tags, when it is that resource's in the manifest's namespace (without a manifest:
  * in any), or NULL: not ours. */

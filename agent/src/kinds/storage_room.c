@@ -140,12 +140,15 @@ static const char *make_room(struct planning *p, const char *storage)
 	for (size_t i = 0; i < l->lvs.n; i++) {
 		const struct lvm_lv *lv = l->lvs.items[i];
 		const char *sha256 = lvm_tag_value(&lv->tags, TAG_BASE);
+		int64_t held = lvm_mapped(lv);
+		uint64_t bytes = held >= 0 ? (uint64_t)held : lv->size;
 
 		if (sha256 && streq(lv->vg, storage) && startswith(lv->name, "base.") &&
 		    !has_clones(l, lv) && !wanted(p->manifest, storage, sha256))
-			bases[n_bases++] = (struct freeable){
-				arena_printf(a, "%s: up to %s", lv->name, size_text(a, lv->size)),
-				lv->size};
+			bases[n_bases++] = (struct freeable){arena_printf(a, "%s: %s%s", lv->name,
+									  held < 0 ? "up to " : "",
+									  size_text(a, bytes)),
+							     bytes};
 	}
 	str_add(&b, "to make room: grow it");
 	add_freeable(&b, "empty the trash with 'manor trash empty'", trash, n_trash);

@@ -40,18 +40,6 @@ bool tombstone_is(const struct lvm_lv *lv)
 	return lvm_tag_value(&lv->tags, TAG_ID) && parse(lv->name, &when, &name);
 }
 
-static int64_t mapped(const struct lvm_lv *lv)
-{
-	const char *tag = lvm_tag_value(&lv->tags, TAG_MAPPED);
-	int64_t bytes;
-
-	if (!lv->pool)
-		return (int64_t)lv->size;
-	if (lv->data_percent >= 0)
-		return (int64_t)(lv->size / 10000 * (uint64_t)lv->data_percent);
-	return tag && num_parse_int(tag, 0, INT64_MAX, &bytes) == 0 ? bytes : -1;
-}
-
 int tombstone_bury(struct arena *a, const struct lvm_lv *lv, int64_t now, uint64_t keep,
 		   struct err *e)
 {
@@ -62,7 +50,7 @@ int tombstone_bury(struct arena *a, const struct lvm_lv *lv, int64_t now, uint64
 
 	/* While it is active it can be asked. */
 	if (lv->pool && lv->data_percent >= 0)
-		tags[n++] = arena_printf(a, TAG_MAPPED "=%" PRId64, mapped(lv));
+		tags[n++] = arena_printf(a, TAG_MAPPED "=%" PRId64, lvm_mapped(lv));
 
 	r = lvm_activate(lv->vg, lv->name, false, e);
 	if (r == -EBUSY) {
@@ -118,7 +106,7 @@ void volume_tombstones(struct arena *a, const struct facts *f, const struct mani
 			.uuid = lvm_tag_value(&lv->tags, TAG_ID),
 			.removed = removed,
 			.expires = expires,
-			.held = mapped(lv),
+			.held = lvm_mapped(lv),
 			.cloned = lvm_tag_value(&lv->tags, TAG_BASE) != NULL,
 			.ours = m && lvm_our_id(m, "volume", name, &lv->tags),
 		};

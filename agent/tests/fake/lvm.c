@@ -557,6 +557,11 @@ int lvm_base_finish(const char *vg, const char *lv, struct err *e)
 	l->active = false;
 	if (fake_fails("lvm_base_finish (half-way)"))
 		return err_set(e, -EIO, "lvm_base_finish: made to fail half-way");
+	add_tags(&l->tags,
+		 (const char *const[]){
+			 arena_printf(arena, "manor.mapped=%llu", (unsigned long long)l->size / 2)},
+		 1);
+	l->data_percent = -1;
 	del_tag(&l->tags, "manor.state=filling");
 	return 0;
 }

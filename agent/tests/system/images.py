@@ -34,6 +34,7 @@ def they_are_listed_with_who_needs_them(host):
     root, kernel = base[0], named(host, "tiny/kernel")
     expect(kernel["unpacked"] and "storage" not in kernel, "the kernel isn't told", kernel)
     expect(named(host, "tiny/root")["storage"] == "vg0", "the template's base isn't told", images(host))
+    expect(0 < root["mapped"] < root["size"], "it isn't told how much of its base holds data", root)
     done = host.manor("image", "ls", "--noheadings")
     expect(root["digest"][:12] in done.out and "DIGEST" not in done.out, "the table is another", done)
     done = host.manor("image", "rm", root["digest"][:12], "--yes", code=1)
