@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include <cmocka.h>
 
@@ -85,6 +86,77 @@ static void what_cannot_be_is_one_clear_error(void **state)
 	}
 }
 
+/* A file system of its own on a loop device, gone with the program: the folder it is mounted at, or NULL with
+ * a word about why it can't be. */
+static const char *file_system(const char *make, const char *type)
+{
+	static char path[64];
+	_cleanup_(freep) char *command = xasprintf(
+		"mkdir -p %s/fs && truncate -s 320M %s/fs.img && %s %s/fs.img >%s/said 2>&1 && "
+		"mount -o loop -t %s %s/fs.img %s/fs 2>>%s/said",
+		dir, dir, make, dir, dir, type, dir, dir, dir);
+	_cleanup_(freep) char *said = xasprintf("%s/said", dir), *why = NULL;
+
+	snprintf(path, sizeof(path), "%s/fs", dir);
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+		print_message("  %s can't be mounted: not by this user\n", type);
+		return NULL;
+	}
+	if (system(command) == 0)
+		return path;
+	print_message("  %s can't be mounted: %s\n", type,
+		      file_read(said, 4096, &why, NULL, NULL) == 0 ? why : "no loop devices");
+	return NULL;
+}
+
+static uint64_t used(const char *path)
+{
+	struct statvfs st;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(syncfs(fd), 0); /* what is written late is allocated late */
+	assert_int_equal(fstatvfs(fd, &st), 0);
+	close(fd);
+	return (st.f_blocks - st.f_bfree) * st.f_frsize;
+}
+
+static void where_the_file_system_can_blocks_are_shared(void **state)
+{
+	const char *path = file_system("mkfs.xfs -q -m reflink=1", "xfs");
+	_cleanup_(freep) char *origin = NULL, *copy = NULL, *is = NULL;
+	struct copy_request q = {0};
+	uint64_t written = 77, before;
+	size_t n;
+	int fd;
+
+	if (!path)
+		skip();
+	origin = xasprintf("%s/origin", path);
+	copy = xasprintf("%s/copy", path);
+	write_sparse(origin);
+	before = used(path);
+	assert_int_equal(file_write(copy, "", 0, 0600, NULL), 0);
+	q.from = origin;
+	q.target = copy;
+	assert_int_equal(image_copy(&q, &written, NULL), 0);
+	assert_int_equal(written, 0);
+	assert_true(used(path) - before < 64 * KIB);
+	assert_int_equal(file_read(copy, 64 * MIB, &is, &n, NULL), 0);
+	assert_int_equal(n, DISK);
+	assert_memory_equal(is, disk, DISK);
+
+	/* Whoever writes to one doesn't change the other. */
+	fd = open(copy, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, "another", 7, 0), 7);
+	close(fd);
+	free(is);
+	assert_int_equal(file_read(origin, 64 * MIB, &is, &n, NULL), 0);
+	assert_memory_equal(is, disk, DISK);
+	umount(path);
+}
+
 /* To another file system, where the kernel can't just pass it on, until that is full. */
 static void a_full_file_system_is_told(void **state)
 {
@@ -111,6 +183,7 @@ int main(void)
 		cmocka_unit_test(the_same_bytes_and_the_same_holes),
 		cmocka_unit_test(a_hole_at_the_end_and_nothing_at_all),
 		cmocka_unit_test(what_cannot_be_is_one_clear_error),
+		cmocka_unit_test(where_the_file_system_can_blocks_are_shared),
 		cmocka_unit_test(a_full_file_system_is_told),
 	};
 
