@@ -21,6 +21,7 @@
 #define BLOCKS        8
 #define ANEW          2 /* times to begin anew with a file that changes under us */
 #define MEMBERS_MAX   16
+#define SECTOR        512u
 #define SCRATCH_SLACK (UINT64_C(1) << 30)
 
 const char *image_scratch_dir = "/var/lib/manor";
@@ -121,7 +122,14 @@ static int out_reach(struct out *o, uint64_t end, struct err *e)
 static int out_put(void *data, uint64_t to, const void *p, size_t n, struct err *e)
 {
 	struct out *o = data;
-	int r = to > o->max || n > o->max - to ? too_large(o, e) : out_reach(o, to + n, e);
+	const struct image_kind *is = to == 0 ? format_of(p, n) : NULL;
+	int r;
+
+	/* What came out of an archive was seen by nobody else. */
+	if (is && is->format != IMAGE_RAW && o->q->member && !o->q->as_is)
+		return err_set(e, -EILSEQ, "member '%s' is %s, not a raw image", o->q->member,
+			       is->what);
+	r = to > o->max || n > o->max - to ? too_large(o, e) : out_reach(o, to + n, e);
 
 	return r < 0 ? r : sparse_put(o->w, to, p, n, e);
 }
@@ -298,6 +306,10 @@ static int write_content(struct round *c, struct unpack *u, struct err *e)
 	r = choose(c, format_of(head, n), &f, e);
 	if (r < 0)
 		return r;
+	if (f == IMAGE_RAW && !unpack_is_packed(u) && n > 0 && n < SECTOR) {
+		err_help(e, "it is what a download that was cut off leaves, or a text");
+		return err_set(e, -EILSEQ, "it is too short for a disk (%zu bytes)", n);
+	}
 	if (f == IMAGE_TAR)
 		return c->q->member ? copy_members(c, u, e) : which_member(u, e);
 	return f == IMAGE_RAW ? copy_raw(u, &c->outs[0], size, e) : copy_scratch(c, u, f, e);

@@ -12,7 +12,8 @@
 const char *const image_format_words[] = {"auto", "raw", "tar",  "qcow2",
 					  "vmdk", "vhd", "vhdx", NULL};
 
-static const struct image_kind raw = {IMAGE_RAW, "a raw image"}, tar = {IMAGE_TAR, "a tar archive"};
+static const struct image_kind raw = {IMAGE_RAW, "a raw image"}, tar = {IMAGE_TAR, "a tar archive"},
+			       page = {IMAGE_OTHER, "a web page"};
 
 static const struct {
 	size_t at;
@@ -28,6 +29,12 @@ static const struct {
 	{0x40, "\x7f\x10\xda\xbe", 4, {IMAGE_OTHER, "a VDI image"}},
 	{0, "PK\x03\x04", 4, {IMAGE_OTHER, "a zip archive"}},
 	{0, "7z\xbc\xaf\x27\x1c", 6, {IMAGE_OTHER, "a 7z archive"}},
+	/* What is seen here was unpacked already. */
+	{0, "\x1f\x8b\x08", 3, {IMAGE_OTHER, "a packed file (gzip) within another"}},
+	{0, "BZh", 3, {IMAGE_OTHER, "a packed file (bzip2) within another"}},
+	{0, "\xfd\x37zXZ\0", 6, {IMAGE_OTHER, "a packed file (xz) within another"}},
+	{0, "\x28\xb5\x2f\xfd", 4, {IMAGE_OTHER, "a packed file (zstd) within another"}},
+	{0, "\x04\x22\x4d\x18", 4, {IMAGE_OTHER, "a packed file (lz4) within another"}},
 	{257, "ustar", 5, {IMAGE_TAR, "a tar archive"}},
 };
 
@@ -53,7 +60,7 @@ const struct image_kind *format_of(const char *head, size_t n)
 		if (n >= known[i].at + known[i].n &&
 		    memcmp(head + known[i].at, known[i].magic, known[i].n) == 0)
 			return &known[i].kind;
-	return &raw;
+	return format_web_page(head, n) ? &page : &raw;
 }
 
 const char *format_words(enum image_format f)

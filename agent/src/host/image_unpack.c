@@ -13,6 +13,7 @@
 #include "host/image_sparse.h"
 
 #define PACKED     512u
+#define TAIL       64u /* as much as filters look ahead for another member */
 #define ZEROS      65536u
 #define WINDOW_MAX (UINT64_C(128) << 20) /* what zstd -d takes without being told */
 
@@ -29,7 +30,7 @@ struct unpack {
 	enum packing packing;
 	char packed[PACKED];
 	size_t n_packed;
-	char tail[8];    /* the last bytes so far, once there were so many */
+	char tail[TAIL]; /* the last bytes so far */
 
 	char *head;      /* read ahead to tell what it is; handed out first */
 	size_t n_head;
@@ -206,21 +207,21 @@ static bool lz4_cut_short(const struct unpack *u)
 {
 	static const char mark[4] = {0};
 
-	return u->packing == LZ4 && memcmp(u->tail, mark, 4) != 0 &&
-	       memcmp(u->tail + 4, mark, 4) != 0;
+	return u->packing == LZ4 && memcmp(u->tail + TAIL - 8, mark, 4) != 0 &&
+	       memcmp(u->tail + TAIL - 4, mark, 4) != 0;
 }
 
 /* What stands behind the end must be zeros, with which some pad: anything else was meant to be read, and
- * libarchive passes it over in silence. */
+ * libarchive passes it over in silence. It has looked ahead for another member: the block may be gone. */
 static int look_behind(struct unpack *u, struct err *e)
 {
 	uint64_t used = (uint64_t)archive_filter_bytes(u->a, -1);
-	bool zero = true;
+	size_t behind =
+		u->taken > used ? (size_t)MIN_OF(u->taken - used, (uint64_t)BLOCK_BYTES) : 0;
+	size_t n = MIN_OF(behind, u->b ? u->n_block : TAIL);
+	bool zero = sparse_zeros(u->b ? u->b->data + u->n_block - n : u->tail + TAIL - n, n);
 	int r = 1;
 
-	if (u->b && u->taken > used && u->taken - used <= u->n_block)
-		zero = sparse_zeros(u->b->data + u->n_block - (u->taken - used),
-				    (size_t)(u->taken - used));
 	while (zero && (r = next_block(u)) > 0)
 		zero = sparse_zeros(u->b->data, u->b->n);
 	if (r < 0)
@@ -294,6 +295,13 @@ static int read_head(struct unpack *u, struct err *e)
 
 static int begin_packed(struct unpack *u, struct err *e)
 {
+	static int (*const support[])(struct archive *) = {
+		[GZIP] = archive_read_support_filter_gzip,
+		[BZIP2] = archive_read_support_filter_bzip2,
+		[XZ] = archive_read_support_filter_xz,
+		[ZSTD] = archive_read_support_filter_zstd,
+		[LZ4] = archive_read_support_filter_lz4,
+	};
 	struct archive_entry *entry;
 	uint64_t window = 0;
 	char size[NUM_TEXT], most[NUM_TEXT];
@@ -309,14 +317,13 @@ static int begin_packed(struct unpack *u, struct err *e)
 	u->a = archive_read_new();
 	if (!u->a)
 		abort();
-	archive_read_support_filter_gzip(u->a);
-	archive_read_support_filter_bzip2(u->a);
-	archive_read_support_filter_xz(u->a);
-	archive_read_support_filter_zstd(u->a);
-	archive_read_support_filter_lz4(u->a);
+	/* This one alone: with all of them it would unpack what is packed within, whose memory nobody
+	 * has looked at. */
+	support[u->packing](u->a);
 	archive_read_support_format_raw(u->a);
 	if (archive_read_open(u->a, u, NULL, on_read, NULL) == ARCHIVE_OK &&
-	    archive_read_next_header(u->a, &entry) == ARCHIVE_OK)
+	    archive_read_next_header(u->a, &entry) == ARCHIVE_OK &&
+	    archive_filter_count(u->a) > 1) /* else its header is too short for that filter */
 		return 0;
 	if (u->stopped || (u->ended && *u->q.failed < 0))
 		return -ECANCELED;
