@@ -100,9 +100,23 @@ static const char *type_words(struct archive_entry *entry)
 	}
 }
 
-static int copy_member(struct reading *r, struct archive *a, struct tar_wanted *w, uint64_t size,
-		       struct err *e)
+/* What the map of holes says that there is between them. */
+static uint64_t mapped_data(struct archive_entry *entry)
 {
+	la_int64_t at, n;
+	uint64_t sum = 0;
+
+	archive_entry_sparse_reset(entry);
+	while (archive_entry_sparse_next(entry, &at, &n) == ARCHIVE_OK)
+		sum += n > 0 ? (uint64_t)n : 0;
+	return sum;
+}
+
+static int copy_member(struct reading *r, struct archive *a, struct tar_wanted *w,
+		       struct archive_entry *entry, struct err *e)
+{
+	uint64_t size = (uint64_t)MAX_OF(archive_entry_size(entry), 0);
+	uint64_t data = mapped_data(entry), had = 0;
 	int rc, code = w->begin(w->data, size, e);
 
 	while (code == 0) {
@@ -112,13 +126,18 @@ static int copy_member(struct reading *r, struct archive *a, struct tar_wanted *
 
 		rc = archive_read_data_block(a, &p, &n, &to);
 		if (rc == ARCHIVE_EOF)
-			return w->end(w->data, size, e);
+			return had < data ? err_set(e, -EILSEQ,
+						    "the map of holes of member '%s' names more "
+						    "data than the archive has",
+						    w->member)
+					  : w->end(w->data, size, e);
 		if (rc < ARCHIVE_WARN)
 			return broken(r, a, e);
 		if (n > 0 && (to < 0 || (uint64_t)to > size || n > size - (uint64_t)to))
 			return err_set(e, -EILSEQ, "member '%s' reaches behind its end", w->member);
 		if (n > 0)
 			code = w->put(w->data, (uint64_t)to, p, n, e);
+		had += n;
 	}
 	return code;
 }
@@ -146,7 +165,7 @@ static int look_at(struct reading *r, struct archive *a, struct archive_entry *e
 			return err_set(e, -EILSEQ, "two members of the archive are named '%s'",
 				       w[i].member);
 		w[i].found = true;
-		return copy_member(r, a, &w[i], (uint64_t)MAX_OF(archive_entry_size(entry), 0), e);
+		return copy_member(r, a, &w[i], entry, e);
 	}
 	return 0;
 }

@@ -5,12 +5,15 @@
 #include <dirent.h>
 #include <elf.h>
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include <cmocka.h>
 
@@ -221,6 +224,34 @@ static void nothing_wrong_stays_in_the_cache(void **state)
 	assert_int_equal(cache_fetch(q.sha256, &q, &e), -EINVAL);
 }
 
+static void a_full_file_system_is_told_and_room_is_all_it_takes(void **state)
+{
+	_cleanup_(freep) char *small = xasprintf("%s/small", dir);
+	const char *before = cache_dir;
+	struct httpd_file f = {0};
+	struct image_request q = request(&f, disk, DISK);
+	_cleanup_err_ struct err e = {0};
+	struct statvfs st;
+
+	mkdir(small, 0700);
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("small", small, "tmpfs", 0, "size=512k") < 0)
+		skip();
+	cache_dir = small;
+	assert_int_equal(cache_fetch(q.sha256, &q, &e), -ENOSPC);
+	print_message("    %s\n", e.message);
+	assert_non_null(strstr(e.message, small));
+	assert_int_equal(files_in_cache(""), 0);
+	assert_int_equal(statvfs(small, &st), 0);
+	assert_int_equal(st.f_bfree, st.f_blocks);
+	assert_int_equal(mount("small", small, "tmpfs", MS_REMOUNT, "size=16m"), 0);
+	assert_int_equal(cache_fetch(q.sha256, &q, NULL), 0);
+	assert_int_equal(files_in_cache(""), 1);
+	cache_dir = before;
+	umount(small);
+}
+
 static void what_a_killed_worker_left_is_swept_but_not_a_living_ones(void **state)
 {
 	_cleanup_arena_ struct arena *a = arena_new();
@@ -298,6 +329,7 @@ int main(void)
 		cmocka_unit_test_setup(a_kernel_is_fetched_once_and_lies_unpacked, fresh_cache),
 		cmocka_unit_test_setup(an_initrd_stays_packed, fresh_cache),
 		cmocka_unit_test_setup(nothing_wrong_stays_in_the_cache, fresh_cache),
+		cmocka_unit_test(a_full_file_system_is_told_and_room_is_all_it_takes),
 		cmocka_unit_test_setup(what_a_killed_worker_left_is_swept_but_not_a_living_ones,
 				       fresh_cache),
 		cmocka_unit_test_setup(a_kernel_from_elsewhere_is_unpacked_anew_when_it_changes,

@@ -4,11 +4,14 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include <cmocka.h>
 
@@ -164,14 +167,17 @@ static void a_truncated_image_is_never_an_image(void **state)
 		"qemu-img convert -O vmdk root.img out",
 		"qemu-img convert -O vmdk -o subformat=streamOptimized root.img out",
 		"qemu-img convert -O vpc -o force_size=on root.img out",
-		"qemu-img convert -O vhdx root.img out"};
+		"qemu-img convert -O vhdx root.img out",
+		"qemu-img convert -O vpc -o subformat=fixed,force_size=on root.img out"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
 		_cleanup_(blob_freep) struct blob b = made(words[i]);
 		/* In the header, in tables, in the data, before the end, but of a VHDX image: QEMU takes
-		 * its last block for whole when that has begun. */
+		 * its last block for whole when that has begun. What a fixed VHD image is stands at its end,
+		 * of 512 bytes or, as old ones have it, 511. */
 		const size_t at[] = {20, 600, 70 * KIB, 300 * KIB, b.n / 2,
-				     i < 5 ? b.n - 64 * KIB : b.n / 2 - MIB};
+				     i != 5 ? b.n - 64 * KIB : b.n / 2 - MIB,
+				     i == 6 ? b.n - 2 : b.n / 3};
 
 		for (size_t j = 0; j < ARRAY_SIZE(at); j++) {
 			struct httpd_file f = {0};
@@ -182,7 +188,7 @@ static void a_truncated_image_is_never_an_image(void **state)
 
 			q.ready = never;
 			q.data = &ready;
-			q.format = i < 2 ? IMAGE_QCOW2 : i < 4 ? IMAGE_VMDK : i < 5 ? IMAGE_VHD : IMAGE_VHDX;
+			q.format = i < 2 ? IMAGE_QCOW2 : i < 4 ? IMAGE_VMDK : i == 5 ? IMAGE_VHDX : IMAGE_VHD;
 			assert_int_equal(image_write(&q, &r, &e), -EILSEQ);
 			print_message("  %s, %zu of %zu: %s\n", words[i], at[j], b.n, e.message);
 		}
@@ -221,6 +227,71 @@ static void a_place_for_the_temporary_file_is_needed(void **state)
 	assert_non_null(strstr(e.message, file));
 }
 
+/* A file system of so much room, in a mount namespace of the test's own. */
+static const char *small_file_system(const char *size)
+{
+	static char path[64];
+	_cleanup_(freep) char *options = xasprintf("size=%s", size);
+
+	snprintf(path, sizeof(path), "%s/small", dir);
+	mkdir(path, 0700);
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("small", path, "tmpfs", 0, options) < 0)
+		return NULL;
+	return path;
+}
+
+static void where_the_temporary_file_finds_no_room_the_next_try_does(void **state)
+{
+	_cleanup_(blob_freep) struct blob b = made("qemu-img convert -O qcow2 root.img out");
+	const char *small = small_file_system("512k");
+	struct httpd_file f = {0};
+	struct image_request q = request(&f, b.data, b.n);
+	_cleanup_err_ struct err e = {0};
+	struct image_result r;
+	bool ready = false;
+	struct statvfs st;
+
+	if (!small)
+		skip();
+	image_scratch_dir = small;
+	q.ready = never;
+	q.data = &ready;
+	assert_int_equal(image_write(&q, &r, &e), -ENOSPC);
+	print_message("    %s\n", e.message);
+	assert_non_null(strstr(e.message, small));
+	assert_false(ready);
+	/* It had no name, so nothing of it is left. */
+	assert_int_equal(statvfs(small, &st), 0);
+	assert_int_equal(st.f_bfree, st.f_blocks);
+	assert_int_equal(mount("small", small, "tmpfs", MS_REMOUNT, "size=16m"), 0);
+	assert_int_equal(image_write(&q, &r, NULL), 0);
+	assert_int_equal(r.size, DISK / 512 * 512 + 512);
+	image_scratch_dir = dir;
+	umount(small);
+}
+
+static void where_what_is_converted_finds_no_room_that_is_said(void **state)
+{
+	_cleanup_(blob_freep) struct blob b = made("qemu-img convert -O qcow2 root.img out");
+	const char *small = small_file_system("512k");
+	_cleanup_(freep) char *file = xasprintf("%s/target", small ? small : "");
+	struct httpd_file f = {0};
+	struct image_request q = request(&f, b.data, b.n);
+	_cleanup_err_ struct err e = {0};
+	struct image_result r = {.size = 77};
+
+	if (!small)
+		skip();
+	assert_int_equal(file_write(file, "", 0, 0600, NULL), 0);
+	q.target = file;
+	assert_int_equal(image_write(&q, &r, &e), -ENOSPC);
+	print_message("    %s\n", e.message);
+	assert_int_equal(r.size, 77);
+	umount(small);
+}
+
 static void without_qemu_img_its_package_is_named(void **state)
 {
 	_cleanup_(blob_freep) struct blob b = made("qemu-img convert -O qcow2 root.img out");
@@ -244,6 +315,8 @@ int main(void)
 		cmocka_unit_test(a_truncated_image_is_never_an_image),
 		cmocka_unit_test(another_file_is_never_converted),
 		cmocka_unit_test(a_place_for_the_temporary_file_is_needed),
+		cmocka_unit_test(where_the_temporary_file_finds_no_room_the_next_try_does),
+		cmocka_unit_test(where_what_is_converted_finds_no_room_that_is_said),
 		cmocka_unit_test(without_qemu_img_its_package_is_named),
 	};
 

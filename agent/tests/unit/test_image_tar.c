@@ -140,6 +140,10 @@ static void what_nobody_should_offer_is_one_clear_error(void **state)
 		{"a device, or a pipe", "null root.img", "null", 0, -EILSEQ, "not a file", NULL},
 		{"two members of one name", "root.img root.img --hard-dereference", "root.img", 0,
 		 -EILSEQ, "two members", NULL},
+		{"two members whose names say the same", "root.img ./root.img --hard-dereference",
+		 "root.img", 0, -EILSEQ, "two members", NULL},
+		{"a link and a file of one name", "link --transform=s,link,root.img, root.img",
+		 "root.img", 0, -EILSEQ, "a symbolic link", NULL},
 		{"one that leads out", "root.img -P --transform=s,sub,../sub, sub/note", "root.img",
 		 0, -EILSEQ, "'../sub/note', which leads out", NULL},
 		{"one that leads out in its middle",
@@ -201,6 +205,97 @@ static void a_truncated_archive_is_never_an_image(void **state)
 	}
 }
 
+/* A member whose map of holes goes over several blocks: cut off within it, and behind it. */
+static void cut_off_in_a_long_map_it_is_never_an_image(void **state)
+{
+	static const char *const words[] = {
+		"-S --format=gnu many", "-S --format=pax --sparse-version=0.0 many",
+		"-S --format=pax --sparse-version=0.1 many",
+		"-S --format=pax --sparse-version=1.0 many"};
+
+	shell("cd in && truncate -s 8M many && for i in $(seq 0 2 199); do "
+	      "printf %4096d $i | dd of=many bs=4k seek=$i conv=notrunc 2>/dev/null; done");
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		_cleanup_(blob_freep) struct blob b = tar(words[i]);
+
+		for (size_t n = 512; n < b.n - 10240; n += n < 12 * KIB ? 512 : 37 * KIB) {
+			struct httpd_file f = {0};
+			struct image_request q = request(&f, b.data, n);
+			struct image_result r = {.size = 77};
+			_cleanup_err_ struct err e = {0};
+
+			q.member = "many";
+			if (image_write(&q, &r, &e) == -EILSEQ && r.size == 77)
+				continue;
+			print_message("  %s, %zu of %zu bytes: %s\n", words[i], n, b.n,
+				      e.message ? e.message : "taken for a whole image");
+			fail();
+		}
+	}
+}
+
+/* One GNU header in the way of `tar -S`, with a map of its own: pairs of offset and length, in octal. */
+static struct blob sparse_header(const char *const *map, const char *realsize, const char *size)
+{
+	struct blob b = {.data = xcalloc(1, 8192), .n = 8192, .cap = 8192};
+	unsigned sum = 0;
+	char *h = b.data;
+
+	memcpy(h, "disk", 4);
+	memcpy(h + 100, "0000644", 7);
+	memcpy(h + 108, "0000000", 7);
+	memcpy(h + 116, "0000000", 7);
+	memcpy(h + 124, size, strlen(size));
+	memcpy(h + 136, "00000000000", 11);
+	memset(h + 148, ' ', 8);
+	h[156] = 'S';
+	memcpy(h + 257, "ustar  ", 8);
+	for (size_t i = 0; map[i]; i++)
+		memcpy(h + 386 + 12 * i, map[i], strlen(map[i]));
+	memcpy(h + 483, realsize, strlen(realsize));
+	for (size_t i = 0; i < 512; i++)
+		sum += (unsigned char)h[i];
+	snprintf(h + 148, 8, "%06o", sum);
+	memset(h + 512, 'x', 4096);
+	return b;
+}
+
+static void a_map_of_holes_that_lies_is_one_clear_error(void **state)
+{
+	static const struct {
+		const char *story, *map[5], *realsize, *size;
+		int code;
+	} cases[] = {
+		{"one that is right", {"00000000000", "00000001000", "00000002000", "00000001000"},
+		 "00000004000", "00000002000", 0},
+		{"it reaches behind the end", {"00000000000", "00000001000", "00000010000", "00000001000"},
+		 "00000004000", "00000002000", -EILSEQ},
+		{"it ends behind the end", {"00000000000", "00000001000", "00000003400", "00000001000"},
+		 "00000004000", "00000002000", -EILSEQ},
+		{"it goes back", {"00000002000", "00000001000", "00000000000", "00000001000"},
+		 "00000004000", "00000002000", -EILSEQ},
+		{"pieces of it overlap", {"00000000000", "00000001000", "00000000400", "00000001000"},
+		 "00000004000", "00000002000", -EILSEQ},
+		{"it has more than the archive", {"00000000000", "00000001000", "00000002000", "00000002000"},
+		 "00000004000", "00000002000", -EILSEQ},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(blob_freep) struct blob b =
+			sparse_header(cases[i].map, cases[i].realsize, cases[i].size);
+		struct httpd_file f = {0};
+		struct image_request q = request(&f, b.data, b.n);
+		_cleanup_err_ struct err e = {0};
+		struct image_result r;
+
+		q.member = "disk";
+		print_message("  %s\n", cases[i].story);
+		assert_int_equal(image_write(&q, &r, &e), cases[i].code);
+		if (e.message)
+			print_message("    %s\n", e.message);
+	}
+}
+
 static void a_raw_image_is_no_archive(void **state)
 {
 	_cleanup_(freep) char *zeros = xcalloc(1, MIB);
@@ -237,6 +332,8 @@ int main(void)
 		cmocka_unit_test(two_members_are_written_in_one_pass),
 		cmocka_unit_test(what_nobody_should_offer_is_one_clear_error),
 		cmocka_unit_test(a_truncated_archive_is_never_an_image),
+		cmocka_unit_test(cut_off_in_a_long_map_it_is_never_an_image),
+		cmocka_unit_test(a_map_of_holes_that_lies_is_one_clear_error),
 		cmocka_unit_test(a_raw_image_is_no_archive),
 		cmocka_unit_test(names_that_may_be_asked_for),
 	};
