@@ -376,7 +376,7 @@ static int explain(struct fetch *f, CURLcode code, long status, struct err *e)
 			 "the server's certificate isn't trusted: is this host's clock right? `ca` "
 			 "of the file names others to trust");
 	} else if (code == CURLE_SSL_CACERT_BADFILE) {
-		r = err_set(e, -EACCES, "fetch %s: no certificates can be read from %s", f->shown,
+		r = err_set(e, -ENOKEY, "fetch %s: no certificates can be read from %s", f->shown,
 			    f->ca ? f->ca : "the system's file of them");
 	} else if (f->total && f->got < f->total && f->got > 0) {
 		err_set(e, r, "fetch %s: broken off after %llu of %llu bytes: %s", f->shown,

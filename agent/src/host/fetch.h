@@ -30,7 +30,7 @@ struct fetch_request {
 int fetch_open(const struct fetch_request *q, struct fetch **ret, struct err *e);
 /* Up to `size` of the next bytes; behind them *ret_hole more, which are zeros and weren't read (a file's
  * holes). Neither: the end. Waits. After an error only fetch_free() makes sense. -ENOENT: not there;
- * -EACCES: refused; -ESTALE: changed while it was fetched; -ETIMEDOUT: over its time limit. */
+ * -EACCES: refused; -ENOKEY: nothing in `ca`; -ESTALE: changed while it was fetched; -ETIMEDOUT: over its time limit. */
 int fetch_read(struct fetch *f, char *buf, size_t size, size_t *ret_n, uint64_t *ret_hole,
 	       struct err *e);
 /* At the end: the digest of all that came. Once. */

@@ -69,6 +69,8 @@ static const char *field_of(const struct template_import *i, int r)
 		return i->digest && strlen(i->digest) == SHA512_TEXT - 1 ? "sha512" : "sha256";
 	if (r == -EFBIG && i->size)
 		return "size";
+	if (r == -ENOKEY && i->ca)
+		return "ca";
 	if (r == -ETIMEDOUT && i->time_limit)
 		return "time_limit";
 	if ((r == -ENXIO || r == -EMEDIUMTYPE) && i->member)

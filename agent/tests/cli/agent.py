@@ -570,7 +570,7 @@ def world():
             exec "$0" "$@" """
         sys.exit(subprocess.run(
             ["unshare", "-mn", "--propagation", "private", "bash", "-c", script, sys.executable,
-             os.path.abspath(__file__), *sys.argv[1:]],
+             os.path.abspath(sys.argv[0]), *sys.argv[1:]],
             env=dict(os.environ, MANOR_TEST_WORLD="1"), check=False).returncode)
 
 

@@ -28,6 +28,13 @@ struct httpd_file {
 	size_t drop;           /* close the connection after so many bytes of a body; 0: never */
 	unsigned drop_times;   /* at most so often; 0: each time */
 	bool ranges;           /* honour Range */
+	bool no_if_range;      /* but take no notice of If-Range */
+	bool etag_each;        /* another ETag for each request */
+	const char *modified;      /* Last-Modified, or NULL */
+	const char *modified_then; /* what it becomes after the first request, or NULL */
+	size_t shift;          /* a range is said to begin so much behind where it does */
+	size_t more;           /* and the whole to be so much longer than it is */
+	const char *says;      /* instead of any answer */
 	bool no_length;        /* leave Content-Length out */
 	const char *location;  /* of a redirect, for paths that begin with /redirect */
 	unsigned drip_ms;      /* a byte of the body each so often; 0: at once */
@@ -61,6 +68,8 @@ static void httpd_answer(int fd, struct httpd_file *f, const char *request)
 	const char *range = strstr(request, "\r\nRange: bytes=");
 	const char *if_range = strstr(request, "\r\nIf-Range: ");
 	const char *etag = f->requests > 0 && f->etag_then ? f->etag_then : f->etag;
+	const char *modified = f->requests > 0 && f->modified_then ? f->modified_then : f->modified;
+	char own_etag[16];
 	size_t from = range ? strtoul(range + 15, NULL, 10) : 0, n;
 	unsigned drip_ms;
 	int status = 200;
@@ -75,6 +84,15 @@ static void httpd_answer(int fd, struct httpd_file *f, const char *request)
 		f->status_times = 1;
 	}
 	f->ranged += range != NULL;
+	if (f->etag_each) {
+		snprintf(own_etag, sizeof(own_etag), "\"%u\"", f->requests);
+		etag = own_etag;
+	}
+	sscanf(request, "CONNECT %127[^: ]", f->asked_host);
+	if (f->says) {
+		httpd_put(fd, f->says, strlen(f->says));
+		return;
+	}
 	f->if_range[0] = '\0';
 	if (if_range)
 		sscanf(if_range + 12, "%127[^\r]", f->if_range);
@@ -98,7 +116,8 @@ static void httpd_answer(int fd, struct httpd_file *f, const char *request)
 		httpd_put(fd, head, (size_t)l);
 		return;
 	}
-	if (!f->ranges || (if_range && etag && strcmp(f->if_range, etag) != 0))
+	if (!f->ranges || (if_range && !f->no_if_range &&
+			   strcmp(f->if_range, etag ? etag : modified ? modified : "") != 0))
 		from = 0;
 	else if (range)
 		status = from < f->n ? 206 : 416;
@@ -108,9 +127,12 @@ static void httpd_answer(int fd, struct httpd_file *f, const char *request)
 		l += snprintf(head + l, sizeof(head) - (size_t)l, "Content-Length: %zu\r\n", n);
 	if (status == 206)
 		l += snprintf(head + l, sizeof(head) - (size_t)l,
-			      "Content-Range: bytes %zu-%zu/%zu\r\n", from, f->n - 1, f->n);
+			      "Content-Range: bytes %zu-%zu/%zu\r\n", from + f->shift, f->n + f->more - 1,
+			      f->n + f->more);
 	if (etag)
 		l += snprintf(head + l, sizeof(head) - (size_t)l, "ETag: %s\r\n", etag);
+	if (modified)
+		l += snprintf(head + l, sizeof(head) - (size_t)l, "Last-Modified: %s\r\n", modified);
 	if (f->type)
 		l += snprintf(head + l, sizeof(head) - (size_t)l, "Content-Type: %s\r\n", f->type);
 	l += snprintf(head + l, sizeof(head) - (size_t)l, "\r\n");

@@ -104,6 +104,8 @@ static void what_is_tried_again_and_when(void **state)
 		{"broken off once", {.drop = MIB, .drop_times = 1, .ranges = true}, 0, 2, 1, 500, 1000},
 		{"reset once", {.drop = MIB, .drop_times = 1, .ranges = true, .reset = true}, 0, 2, 1,
 		 500, 1000},
+		{"nothing at all, and closed", {.says = ""}, -EIO, 5, 4, 4000, 8000},
+		{"no web server", {.says = "220 ftp.example.org ready\r\n"}, -EIO, 1, 0, 0, 0},
 		{"reset again and again, right away", {.drop = 100, .ranges = true, .reset = true},
 		 -EIO, 5, 4, 4000, 8000},
 	};
@@ -174,6 +176,52 @@ static void what_goes_wrong_is_one_clear_error(void **state)
 	}
 }
 
+/* What is taken up again must be the same file, from where we are: what that is known by. */
+static void a_file_that_changes_is_never_put_together_from_two(void **state)
+{
+#define BROKEN .drop = MIB, .drop_times = 1, .ranges = true
+#define MONDAY "Mon, 05 Jan 2026 08:00:00 GMT"
+	static const struct {
+		const char *story;
+		struct httpd_file f;
+		int code;
+		const char *if_range; /* as it was asked for the rest */
+	} cases[] = {
+		{"the same ETag", {BROKEN, .etag = "\"1\""}, 0, "\"1\""},
+		{"another ETag, so all of it comes anew",
+		 {BROKEN, .etag = "\"1\"", .etag_then = "\"2\""}, -ESTALE, "\"1\""},
+		{"another ETag, and a server that knows no If-Range",
+		 {BROKEN, .etag = "\"1\"", .etag_then = "\"2\"", .no_if_range = true}, -ESTALE,
+		 "\"1\""},
+		{"another weak ETag", {BROKEN, .etag = "W/\"1\"", .etag_then = "W/\"2\""}, -ESTALE, ""},
+		{"the same day", {BROKEN, .modified = MONDAY}, 0, MONDAY},
+		{"another day",
+		 {BROKEN, .modified = MONDAY, .modified_then = "Tue, 06 Jan 2026 08:00:00 GMT"}, -ESTALE,
+		 MONDAY},
+		{"another day, and a server that knows no If-Range",
+		 {BROKEN, .modified = MONDAY, .modified_then = "Tue, 06 Jan 2026 08:00:00 GMT",
+		  .no_if_range = true},
+		 -ESTALE, MONDAY},
+		{"the rest, from another place", {BROKEN, .shift = 1}, -ESTALE, ""},
+		{"the rest, of something longer", {BROKEN, .more = 1}, -ESTALE, ""},
+	};
+
+	fetch_wait = note_wait;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct httpd_file f = cases[i].f;
+		struct fetch_request q = of(&f);
+		_cleanup_err_ struct err e = {0};
+
+		print_message("  %s\n", cases[i].story);
+		assert_int_equal(fetch_all(&q, &e), cases[i].code);
+		assert_int_equal(f.requests, 2);
+		assert_int_equal(f.ranged, 1);
+		assert_string_equal(f.if_range, cases[i].if_range);
+		if (e.message)
+			assert_non_null(strstr(e.message, "changed while it was fetched"));
+	}
+}
+
 static void a_server_must_be_who_it_says(void **state)
 {
 	_cleanup_(freep) char *pem = xasprintf("%s/ca.pem", dir);
@@ -199,7 +247,7 @@ static void a_server_must_be_who_it_says(void **state)
 	err_done(&e);
 
 	q.ca = "/nonexistent/ca.pem";
-	assert_int_equal(fetch_all(&q, &e), -EACCES);
+	assert_int_equal(fetch_all(&q, &e), -ENOKEY);
 	print_message("    %s\n", e.message);
 	assert_non_null(strstr(e.message, "/nonexistent/ca.pem"));
 	err_done(&e);
@@ -215,6 +263,7 @@ static void a_server_must_be_who_it_says(void **state)
 static void proxies_are_those_of_the_environment(void **state)
 {
 	char proxy[64];
+	_cleanup_err_ struct err e = {0};
 	struct httpd_file f = {0};
 	struct fetch_request q = of(&f);
 
@@ -223,6 +272,28 @@ static void proxies_are_those_of_the_environment(void **state)
 	q.url = "http://images.invalid/disk.img";
 	assert_int_equal(fetch_all(&q, NULL), 0);
 	unsetenv("http_proxy");
+	assert_string_equal(f.asked_host, "images.invalid");
+
+	/* Nobody is at this one; where none is to be asked it doesn't matter. */
+	setenv("http_proxy", "http://127.0.0.1:9", 1);
+	q.url = url;
+	assert_int_equal(fetch_all(&q, NULL), 0);
+	unsetenv("no_proxy");
+	assert_int_equal(fetch_all(&q, &e), -EIO);
+	print_message("    %s\n", e.message);
+	setenv("no_proxy", "127.0.0.1", 1);
+	unsetenv("http_proxy");
+
+	/* TLS goes through one, which sees the name and no more. */
+	f.asked_host[0] = '\0';
+	f.status = 403;
+	f.status_times = 99;
+	setenv("https_proxy", proxy, 1);
+	q.url = "https://images.invalid/disk.img";
+	err_done(&e);
+	assert_int_equal(fetch_all(&q, &e), -EIO);
+	print_message("    %s\n", e.message);
+	unsetenv("https_proxy");
 	assert_string_equal(f.asked_host, "images.invalid");
 }
 
@@ -247,6 +318,7 @@ int main(void)
 		cmocka_unit_test(waits_double_and_scatter),
 		cmocka_unit_test(what_is_tried_again_and_when),
 		cmocka_unit_test(what_goes_wrong_is_one_clear_error),
+		cmocka_unit_test(a_file_that_changes_is_never_put_together_from_two),
 		cmocka_unit_test(a_server_must_be_who_it_says),
 		cmocka_unit_test(proxies_are_those_of_the_environment),
 		cmocka_unit_test(one_that_waits_can_be_stopped),

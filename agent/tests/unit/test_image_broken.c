@@ -120,6 +120,24 @@ static void a_bomb_goes_off_at_its_limit(void **state)
 	}
 }
 
+/* Begun anew a few times, and no more. */
+static void a_file_that_never_stays_the_same_is_given_up(void **state)
+{
+	struct httpd_file f = {.drop = MIB, .ranges = true, .etag_each = true};
+	struct image_request q = request(&f, disk, DISK);
+	struct image_result r = {.size = 77};
+	_cleanup_err_ struct err e = {0};
+
+	assert_int_equal(image_write(&q, &r, &e), -ESTALE);
+	print_message("    %s\n", e.message);
+	assert_int_equal(f.requests, 6);
+	assert_int_equal(r.size, 77);
+	f = (struct httpd_file){.data = disk, .n = DISK};
+	q.target = target();
+	assert_int_equal(image_write(&q, &r, NULL), 0);
+	target_is(disk, DISK);
+}
+
 static void what_isnt_what_it_seems_is_one_clear_error(void **state)
 {
 	static const struct {
@@ -197,6 +215,7 @@ int main(void)
 		cmocka_unit_test(cut_off_anywhere_it_is_no_image),
 		cmocka_unit_test(cut_off_in_the_second_member_it_is_no_image),
 		cmocka_unit_test(a_bomb_goes_off_at_its_limit),
+		cmocka_unit_test(a_file_that_never_stays_the_same_is_given_up),
 		cmocka_unit_test(what_isnt_what_it_seems_is_one_clear_error),
 	};
 
