@@ -429,6 +429,7 @@ int lvm_base_finish(const char *vg, const char *lv, struct err *e)
 	static const char *const filling = "manor.state=filling";
 	_cleanup_lvm_cmd_ struct lvm_cmd c = {0};
 	_cleanup_(freep) char *mapped = NULL;
+	const char *tag;
 	_cleanup_err_ struct err none = {0};
 	uint64_t bytes;
 	int r;
@@ -436,15 +437,17 @@ int lvm_base_finish(const char *vg, const char *lv, struct err *e)
 	/* While it is active it can be asked; a base is as good without that. */
 	if (lvm_kernel_mapped(vg, lv, &bytes, &none) == 0)
 		mapped = xasprintf("manor.mapped=%llu", (unsigned long long)bytes);
-	/* Read-only first, the tag last: cut between them, it is still half-made. */
+	/* Inactive first: of a running volume LVM would have to load its table anew, with the pool at
+	 * rest. The rest is one write of the group's metadata: read-only and finished at once, or neither. */
+	r = lvm_activate(vg, lv, false, e);
+	if (r < 0)
+		return r;
+	tag = mapped;
 	lvm_cmd_add(&c, "lvchange -pr -ky");
+	lvm_cmd_tags(&c, "--addtag", &tag, mapped ? 1 : 0);
+	lvm_cmd_tags(&c, "--deltag", &filling, 1);
 	lvm_cmd_lv(&c, vg, lv);
-	r = lvm_cmd_run(&c, NULL, e);
-	if (r == 0)
-		r = lvm_activate(vg, lv, false, e);
-	if (r == 0)
-		r = lvm_tag(vg, lv, (const char *const *)&mapped, mapped ? 1 : 0, &filling, 1, e);
-	return r;
+	return lvm_cmd_run(&c, NULL, e);
 }
 
 const char *lvm_path(struct arena *a, const char *vg, const char *lv)

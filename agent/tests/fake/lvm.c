@@ -553,10 +553,10 @@ int lvm_base_finish(const char *vg, const char *lv, struct err *e)
 
 	if (r < 0)
 		return r;
-	l->readonly = true;
 	l->active = false;
 	if (fake_fails("lvm_base_finish (half-way)"))
 		return err_set(e, -EIO, "lvm_base_finish: made to fail half-way");
+	l->readonly = true;
 	add_tags(&l->tags,
 		 (const char *const[]){
 			 arena_printf(arena, "manor.mapped=%llu", (unsigned long long)l->size / 2)},
