@@ -16,6 +16,7 @@ bench: bench-images ## measure, files here and guests on the lab, against a shel
 	@$(MAKE) --no-print-directory -j$(JOBS) all images-tiny
 	@$(MAKE) --no-print-directory hv
 	@ci/bench
+	@ci/bench-thin
 
 .PHONY: bench-images
 bench-images: ## measure how images get into files, without the lab
