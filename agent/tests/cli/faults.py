@@ -217,6 +217,30 @@ def more_than_it_may_be_and_never_says_how_much(h):
             h.wfile.write(CONTENT)
 
 
+def the_proxy_of_the_environment_is_asked():
+    """The worker that fetches has it, too."""
+    asked = []
+
+    def answer(h):
+        asked.append(h.path)
+        h.whole()
+
+    with Server(answer, CONTENT) as server:
+        name = hashlib.sha256(CONTENT).hexdigest()
+        write("http://images.invalid/kernel", name, {})
+        os.environ["http_proxy"] = f"http://127.0.0.1:{server.server_port}"
+        try:
+            manor("apply", "--yes", "-f", MANIFEST, code=(0, 1))
+        finally:
+            del os.environ["http_proxy"]
+        server.shutdown()
+    expect(asked == ["http://images.invalid/kernel"], "it was asked for something else", asked)
+    expect(name in in_cache(), "it didn't come", in_cache())
+
+
+agent.stories.append(the_proxy_of_the_environment_is_asked)
+
+
 # --- TLS ------------------------------------------------------------------------------------------
 
 @story(url="{https}/kernel", at="ca", ca="/nowhere/ca.pem", says=["/nowhere/ca.pem"],
