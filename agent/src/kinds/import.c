@@ -11,6 +11,8 @@
 #include "kinds/lvm_facts.h"
 #include "kinds/storage.h"
 
+#define FULL 10000 /* hundredths of a percent */
+
 static int changing(const struct import *i, bool begins, struct err *e)
 {
 	return i->first->changing ? i->first->changing(i->first->data, begins, e) : 0;
@@ -154,6 +156,28 @@ static int begin_base(struct arena *a, const struct facts *f, struct import *i, 
 	return r;
 }
 
+/* Writes to a full pool fail as those to a broken disk do; asked before what was written is removed. */
+static int why_not(struct arena *a, const struct import *i, int r, struct err *e)
+{
+	const char *storage = i->what->storage;
+	struct lvm_facts now = {0};
+	const struct lvm_lv *pool;
+
+	if ((r != -EIO && r != -ENOSPC) || !i->created || lvm_read(a, &now, NULL) < 0)
+		return r;
+	pool = lvm_lv(&now, storage, STORAGE_POOL);
+	if (!pool || MAX_OF(pool->data_percent, pool->metadata_percent) < FULL)
+		return r;
+	if (e)
+		err_done(e);
+	err_help(e,
+		 "make room ('manor image gc -n', 'manor trash ls' show where), or let the pool "
+		 "of storage '%s' grow",
+		 storage);
+	return err_set(e, -ENOSPC, "pool %s/%s became full while it was written", storage,
+		       STORAGE_POOL);
+}
+
 int import_bases(struct arena *a, const struct facts *f, struct import *list, size_t n,
 		 struct err *e)
 {
@@ -166,8 +190,10 @@ int import_bases(struct arena *a, const struct facts *f, struct import *list, si
 		if (k > 0)
 			list[k - 1].q.also = &list[k].q;
 	}
-	if (r == 0)
+	if (r == 0) {
 		r = image_write(&list[0].q, results, e);
+		r = r < 0 ? why_not(a, &list[0], r, e) : r;
+	}
 	if (r == 0)
 		r = changing(list, true, e);
 	else

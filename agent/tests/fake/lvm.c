@@ -336,15 +336,16 @@ int lvm_pool_mend(const char *vg, const char *pool, struct err *e)
 	return 0;
 }
 
-/* One more volume in the pool: a pool that is behind is mended first, as the real one does. */
-static int transact(const char *vg, const char *pool, struct err *e)
+/* One volume more in the pool, or less: a pool that is behind is mended first, as the real one does, and a
+ * full one takes no more. */
+static int transact(const char *vg, const char *pool, bool more, struct err *e)
 {
 	struct lvm_lv *p;
 	int r = need_lv(vg, pool, &p, e);
 
 	if (r == 0 && p->kernel_transaction_id != p->transaction_id)
 		r = lvm_pool_mend(vg, pool, e);
-	if (r == 0 && p->data_percent >= 10000)
+	if (r == 0 && more && p->data_percent >= 10000)
 		return err_set(e, -ENOSPC, "free space in thin pool %s/%s reached threshold", vg,
 			       pool);
 	if (r == 0)
@@ -373,7 +374,7 @@ static int thin(const char *vg, const char *pool, const char *lv, uint64_t bytes
 
 	if (find_lv(vg, lv))
 		return err_set(e, -EEXIST, "Logical Volume \"%s\" already exists", lv);
-	r = transact(vg, pool, e);
+	r = transact(vg, pool, true, e);
 	if (r == 0)
 		r = add_lv(vg, lv, "thin", extents(bytes), tags, n_tags, ret, e);
 	if (r < 0)
@@ -499,7 +500,7 @@ int lvm_remove(const char *vg, const char *lv, struct err *e)
 	if (l->open)
 		return err_set(e, -EBUSY, "Logical volume %s/%s in use.", vg, lv);
 	if (l->pool)
-		r = transact(vg, l->pool, e);
+		r = transact(vg, l->pool, false, e);
 	else
 		find_vg(vg)->free += l->size + 2 * l->metadata_size;
 	if (r < 0)
