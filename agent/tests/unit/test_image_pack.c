@@ -146,7 +146,7 @@ static void holes_may_be_anywhere(void **state)
 		uint64_t chunks;
 	} cases[] = {
 		{4 * MIB, 0, 0, 0},                          /* all zeros */
-		{1, 1, 0, 1},                                /* a byte */
+		{600, 1, 0, 600},                            /* a byte */
 		{4096 + 1, 1, 4096, 4097},                   /* its last byte */
 		{4 * MIB, 4 * MIB, 0, 4 * MIB},              /* no hole */
 		{4 * MIB, 1 * MIB, 0, 1 * MIB},              /* at the end */
