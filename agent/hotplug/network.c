@@ -36,7 +36,7 @@ static int parse(struct device *d, const char *text, struct uri *ret)
 
 	if (strlen(text) >= sizeof(ret->copy) || !(iscsi || startswith(text, "nbd://")))
 		return fail(d, "%s: no such address", text);
-	strcpy(ret->copy, strstr(text, "://") + 3);
+	snprintf(ret->copy, sizeof(ret->copy), "%s", strstr(text, "://") + 3);
 	ret->host = ret->copy;
 	ret->name = strchr(ret->copy, '/');
 	if (!ret->name)

@@ -86,6 +86,7 @@ static json_object *one_json(const struct golden *g)
 		json_object_object_add(o, "under_way",
 				       json_object_new_boolean(g->filling && g->open));
 	} else {
+		json_object_object_add(o, "image", json_object_new_boolean(g->image));
 		json_object_object_add(o, "unpacked", json_object_new_boolean(g->unpacked));
 	}
 	json_object_object_add(o, "foreign", json_object_new_boolean(!g->ours));
@@ -97,6 +98,8 @@ static json_object *one_json(const struct golden *g)
 
 static const char *state(const struct golden *g)
 {
+	if (g->image)
+		return "image";
 	if (!g->vg)
 		return g->unpacked ? "unpacked" : NULL;
 	if (g->filling && g->open)
@@ -254,7 +257,8 @@ static void show(const void *data)
 static const struct golden *again(const struct images *now, const struct golden *g)
 {
 	for (size_t i = 0; i < now->n; i++)
-		if (streq(now->list[i].sha256, g->sha256) && streq(now->list[i].vg, g->vg))
+		if (streq(now->list[i].sha256, g->sha256) && streq(now->list[i].vg, g->vg) &&
+		    now->list[i].image == g->image)
 			return &now->list[i];
 	return NULL;
 }

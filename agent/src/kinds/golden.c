@@ -48,7 +48,8 @@ static bool file_names(struct arena *a, const struct template *t, const struct e
 		if (!streq(template_file_of(a, t->imports.entries[i].name), file->name))
 			continue;
 		wanted = true;
-		if (streq(import->sha256, g->sha256) && streq(import->storage, g->vg))
+		if (streq(import->sha256, g->sha256) && streq(import->storage, g->vg) &&
+		    import->image == g->image)
 			return true;
 	}
 	return !wanted && streq(template_file_id(a, file->value), g->sha256);
@@ -107,7 +108,8 @@ static bool came_with(const struct lvm_lv *lv, const struct golden *g)
 
 static void find_clones(const struct listing *l, struct golden *g)
 {
-	for (size_t i = 0; i < l->lvm->lvs.n; i++) {
+	/* A file that was cloned from an image stands by itself. */
+	for (size_t i = 0; !g->image && i < l->lvm->lvs.n; i++) {
 		const struct lvm_lv *lv = l->lvm->lvs.items[i];
 
 		if (g->vg ? came_from(lv, g) : came_with(lv, g))
@@ -142,7 +144,7 @@ static const char *stays(const struct listing *l, const struct golden *g)
 	if (g->clones.n && g->vg)
 		return arena_printf(l->arena, "%s %s cloned from it", clones_text(l->arena, g),
 				    g->clones.n == 1 ? "was" : "were");
-	if (g->vg || g->named)
+	if (g->vg || g->named || g->image)
 		return NULL;
 	if (g->clones.n)
 		return arena_printf(l->arena, "it came with %s, and no template names it any more",
@@ -234,6 +236,19 @@ void golden_list(struct arena *a, const struct facts *f, const struct manifest *
 
 		add(&l, &g);
 	}
+	for (size_t i = 0; i < cache->images.n; i++) {
+		const struct cache_image *c = cache->images.entries[i].value;
+		struct golden g = {
+			.sha256 = cache->images.entries[i].name,
+			.image = true,
+			.size = c->size,
+			.mapped = (int64_t)c->held,
+			.read_only = true,
+			.ours = true,
+		};
+
+		add(&l, &g);
+	}
 	*ret = l.list;
 	*ret_n = l.n;
 }
@@ -260,5 +275,7 @@ int golden_remove(const struct golden *g, struct err *e)
 {
 	if (g->stays)
 		return err_set(e, -EBUSY, "%s", g->stays);
+	if (g->image)
+		return cache_remove_image(g->sha256, e);
 	return g->vg ? lvm_remove(g->vg, g->lv, e) : cache_remove(g->sha256, e);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Golden images as the host has them: bases in the storages and boot files in the cache; who names them,
+ * Golden images as the host has them: bases in the storages, boot files and disk images in the cache; who names them,
  * who needs them, and which nobody would miss.
  */
 #pragma once
@@ -13,7 +13,8 @@ struct template_file;
 
 struct golden {
 	const char *sha256;    /* of a snapshot that was left: its name */
-	const char *vg, *lv;   /* of a base; NULL: it is a boot file in the cache */
+	const char *vg, *lv;   /* of a base; NULL: it is in the cache */
+	bool image;            /* there: a disk's, which files are cloned from; else a boot file */
 	const char *named;     /* "tiny/root, old/root": the templates' files that it is; NULL: none */
 	const struct template_file *file; /* the first of these */
 	uint64_t size;
@@ -28,7 +29,7 @@ struct golden {
 	const char *stays;     /* why it can't be removed, or NULL */
 };
 
-/* All of them: bases, and snapshots under way or left, storage by storage, then boot files. `m` says what is ours; what it or `other` (may
+/* All of them: bases, and snapshots under way or left, storage by storage, then what is in the cache. `m` says what is ours; what it or `other` (may
  * be NULL) names is named. Both readings, "lvm" and "cache", must be known. */
 void golden_list(struct arena *a, const struct facts *f, const struct manifest *m,
 		 const struct manifest *other, struct golden **ret, size_t *ret_n);

@@ -23,6 +23,11 @@ static void check_file(struct arena *a, const struct golden *g, struct golden_fi
 	bool other = g->file && !g->file->sha256;
 	int r;
 
+	if (g->image) {
+		ret->result = GOLDEN_UNCHECKED;
+		ret->why = "it is unpacked, and the digest is of the file as downloaded";
+		return;
+	}
 	if (g->file && g->file->member) {
 		ret->result = GOLDEN_UNCHECKED;
 		ret->why = "it came out of an archive, whose digest is known, not its own";
@@ -118,10 +123,11 @@ static void add(struct rest *r, const char *sha256, const char *vg, const char *
 	r->list[r->n++] = (struct golden_finding){sha256, vg, named, GOLDEN_WRONG, why};
 }
 
-static bool listed(const struct golden *list, size_t n, const char *sha256, const char *vg)
+static bool listed(const struct golden *list, size_t n, const struct template_import *x)
 {
 	for (size_t i = 0; i < n; i++)
-		if (streq(list[i].sha256, sha256) && streq(list[i].vg, vg))
+		if (streq(list[i].sha256, x->sha256) && streq(list[i].vg, x->storage) &&
+		    list[i].image == x->image)
 			return true;
 	return false;
 }
@@ -141,7 +147,7 @@ void golden_check_rest(struct arena *a, const struct facts *f, const struct mani
 			const struct template_import *x = t->imports.entries[k].value;
 			const char *way = template_in_the_way(a, f, x);
 
-			if (!listed(list, n, x->sha256, x->storage))
+			if (!listed(list, n, x))
 				add(&r, x->sha256, x->storage,
 				    arena_printf(a, "%s/%s", m->resources[i]->name,
 						 template_file_of(a, t->imports.entries[k].name)),

@@ -92,6 +92,8 @@ static void add_vg(struct arena *a, struct lvm_facts *l, const char *name, const
 /* A base that a template names, with a clone; one without either; one of no template with a clone that
  * was removed; one half-made; one that is named and wanted nowhere; one of another namespace. Boot files: named,
  * needed by the clone, neither. */
+static bool with_images; /* of disks, in the cache */
+
 static void load(struct arena *a)
 {
 	struct lvm_facts l = {0};
@@ -122,6 +124,13 @@ static void load(struct arena *a)
 
 		f->size = 5 * MiB;
 		map_add(a, &c.files, *d, f);
+	}
+	if (with_images) {
+		struct cache_image *i = arena_alloc(a, sizeof(*i));
+
+		*i = (struct cache_image){.size = 20 * MiB, .held = 2 * MiB};
+		map_add(a, &c.images, DIGEST("a"), i);
+		map_add(a, &c.images, DIGEST("7"), i);
 	}
 	fake_lvm_load(&l);
 	fake_cache_load(&c);
@@ -194,6 +203,50 @@ static void it_is_known_who_names_and_who_needs_them(void **state)
 	assert_true(golden_garbage(find(list, n, DIGEST("f"))));
 	/* Five digits might be anybody's. */
 	assert_null(find(list, n, "aaaaa"));
+}
+
+/* Of one digest a base may be there, and an image in the cache: each is wanted, and goes, by itself. */
+static void an_image_in_the_cache_is_needed_by_no_clone(void **state)
+{
+	static const char with_file[] =
+		"manor: 1\n"
+		"namespace: lab.example.org\n"
+		"storage: {vg0: {devices: [{serial: A}], pool: {size: 1GiB}}}\n"
+		"templates:\n"
+		"  tiny: {files: {root: {url: /r, sha256: " DIGEST(
+			"a") "}}}\n"
+			     "domains:\n"
+			     "  web: {template: tiny, kernel: /k, memory: 128MiB, "
+			     "disks: {d: {vdev: xvda, from: root, file: /srv/web.img}}}\n";
+	_cleanup_arena_ struct arena *a = arena_new();
+	_cleanup_manifest_ struct manifest *m = manifest(with_file);
+	_cleanup_facts_ struct facts *f = NULL, *after = NULL;
+	const struct golden *wanted = NULL, *other = NULL;
+	struct golden *list;
+	size_t n;
+
+	assert_non_null(m);
+	with_images = true;
+	load(a);
+	with_images = false;
+	f = read_host(m, NULL, &list, &n);
+	assert_int_equal(n, 11);
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].image && streq(list[i].sha256, DIGEST("a")))
+			wanted = &list[i];
+		else if (list[i].image)
+			other = &list[i];
+	}
+	assert_string_equal(wanted->named, "tiny/root");
+	assert_int_equal(wanted->mapped, 2 * MiB);
+	assert_int_equal(wanted->clones.n, 0);
+	assert_false(golden_garbage(wanted));
+	/* The base of that digest is named by nobody here. */
+	assert_null(find(list, n, "vg0/" BASE("a"))->named);
+	assert_true(golden_garbage(other));
+	assert_int_equal(golden_remove(other, NULL), 0);
+	after = read_host(m, NULL, &list, &n);
+	assert_int_equal(n, 10);
 }
 
 /* Another manifest's words add to those of the one in force, and take none away. */
@@ -427,6 +480,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_is_known_who_names_and_who_needs_them),
+		cmocka_unit_test(an_image_in_the_cache_is_needed_by_no_clone),
 		cmocka_unit_test(what_is_in_force_counts_too),
 		cmocka_unit_test(what_isnt_seen_isnt_taken_for_absent),
 		cmocka_unit_test(the_verb_lists_them),

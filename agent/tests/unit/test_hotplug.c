@@ -395,7 +395,7 @@ static int make_file(char path[64])
 {
 	int fd;
 
-	strcpy(path, "/tmp/manor-test-disk-XXXXXX");
+	snprintf(path, 64, "/tmp/manor-test-disk-XXXXXX");
 	fd = mkstemp(path);
 	assert_true(fd >= 0 && ftruncate(fd, 4 << 20) == 0);
 	return fd;
