@@ -7,8 +7,16 @@
 #include <stdio.h>
 
 #include "cli/life.h"
+#include "kinds/disk_file.h"
 #include "kinds/kinds.h"
 #include "kinds/volume.h"
+
+static bool clone_behind(const struct life *l, const struct resource *r)
+{
+	return r->kind == &kind_volume ? volume_behind(l->facts, r)
+	       : r->kind == &kind_file ? disk_file_behind(l->facts, r)
+				       : false;
+}
 
 /* Whether any of its clones comes from an older file. */
 static bool is_behind(const struct life *l)
@@ -16,7 +24,7 @@ static bool is_behind(const struct life *l)
 	const struct resource *d = l->domain;
 
 	for (size_t i = 0; i < d->n_needs; i++)
-		if (d->needs[i]->kind == &kind_volume && volume_behind(l->facts, d->needs[i]))
+		if (clone_behind(l, d->needs[i]))
 			return true;
 	return false;
 }
@@ -28,14 +36,16 @@ static bool confirmed(const struct life *l)
 
 	if (l->o.yes)
 		return true;
-	fprintf(stderr, "domain/%s stops, and these of its volumes are cloned anew:\n",
+	fprintf(stderr, "domain/%s stops, and these of its disks are cloned anew:\n",
 		l->domain->name);
 	for (size_t i = 0; i < l->domain->n_needs; i++) {
 		const struct resource *v = l->domain->needs[i];
 
-		if (v->kind == &kind_volume && volume_behind(l->facts, v))
-			fprintf(stderr, "  volume/%s  WHAT IS ON IT GOES (kept as a tombstone)\n",
-				v->name);
+		if (clone_behind(l, v))
+			fprintf(stderr, "  %s/%s  WHAT IS ON IT GOES (kept %s)\n", v->kind->name,
+				v->name,
+				v->kind == &kind_volume ? "as a tombstone"
+							: "beside it, under another name");
 	}
 	if (!isatty(STDIN_FILENO)) {
 		fprintf(stderr, "manor rebuild: say --yes to have it done\n");

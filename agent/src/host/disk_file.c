@@ -61,9 +61,17 @@ static int fill(const struct disk_file_request *q, const char *part, struct err 
 
 static int mark(const struct disk_file_request *q, const char *part, int fd, struct err *e)
 {
-	if (q->base && fsetxattr(fd, PATH_BASE_ATTRIBUTE, q->base, strlen(q->base), 0) < 0) {
-		int r = err_errno(e, -errno, "note on %s what it came from", part);
+	const char *marks[][2] = {{PATH_BASE_ATTRIBUTE, q->base},
+				  {PATH_KERNEL_ATTRIBUTE, q->kernel},
+				  {PATH_INITRD_ATTRIBUTE, q->initrd}};
 
+	for (size_t i = 0; i < ARRAY_SIZE(marks); i++) {
+		int r;
+
+		if (!marks[i][1] ||
+		    fsetxattr(fd, marks[i][0], marks[i][1], strlen(marks[i][1]), 0) == 0)
+			continue;
+		r = err_errno(e, -errno, "note on %s what it came from", part);
 		if (r == -EOPNOTSUPP)
 			err_help(e, "its file system takes no extended attributes: ext4, xfs and "
 				    "btrfs do");
@@ -112,6 +120,15 @@ int disk_file_make(const struct disk_file_request *q, struct err *e)
 	if (r < 0)
 		unlink(part);
 	return r;
+}
+
+int disk_file_aside(const char *path, const char *suffix, struct err *e)
+{
+	_cleanup_(freep) char *to = xasprintf("%s.%s", path, suffix);
+
+	if (access(path, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	return appear(path, to, e);
 }
 
 static int tell(void *data, int fd, const char *path, const struct loop_info64 *info)

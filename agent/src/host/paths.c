@@ -50,15 +50,21 @@ static void read_device(struct path_state *s)
 		s->read_only = read_only;
 }
 
-static void read_file(struct arena *a, struct path_state *s, const struct stat *st)
+static const char *mark_of(struct arena *a, const char *path, const char *attribute)
 {
 	char mark[SHA256_TEXT];
-	ssize_t n = getxattr(s->path, PATH_BASE_ATTRIBUTE, mark, sizeof(mark));
+	ssize_t n = getxattr(path, attribute, mark, sizeof(mark));
 
+	return n == SHA256_TEXT - 1 ? arena_strndup(a, mark, (size_t)n) : NULL;
+}
+
+static void read_file(struct arena *a, struct path_state *s, const struct stat *st)
+{
 	s->size = (uint64_t)st->st_size;
 	s->held = (uint64_t)st->st_blocks * 512;
-	if (n == SHA256_TEXT - 1)
-		s->base = arena_strndup(a, mark, (size_t)n);
+	s->base = mark_of(a, s->path, PATH_BASE_ATTRIBUTE);
+	s->kernel = mark_of(a, s->path, PATH_KERNEL_ATTRIBUTE);
+	s->initrd = mark_of(a, s->path, PATH_INITRD_ATTRIBUTE);
 }
 
 static struct path_state *read_one(struct arena *a, const char *path)

@@ -25,7 +25,9 @@ struct path_state {
 	uint64_t size;        /* bytes; of a file or a device */
 	uint64_t held;        /* bytes that a file occupies: less than its size where it has holes */
 	const char *id;       /* the thing itself, whatever it is called: "file 8:1 4711", "device 8:18" */
-	const char *base;     /* a file's mark: sha256 of the golden file that it was cloned from, or NULL */
+	/* A file's marks: sha256 of the golden file that it was cloned from, and of the boot files that came with
+	 * that; NULL where it has none. */
+	const char *base, *kernel, *initrd;
 	bool folder;          /* the folder that it is in is there */
 	bool read_only;       /* its file system is mounted so, or the device says so */
 	uint64_t free;        /* bytes that its file system has left for root; 0 where it can't be told */
@@ -37,8 +39,10 @@ struct path_facts {
 	struct list paths; /* of struct path_state, in the order asked */
 };
 
-/* The extended attribute that is a file's mark. */
-#define PATH_BASE_ATTRIBUTE "user.manor.base"
+/* The extended attributes that are a file's marks. */
+#define PATH_BASE_ATTRIBUTE   "user.manor.base"
+#define PATH_KERNEL_ATTRIBUTE "user.manor.kernel"
+#define PATH_INITRD_ATTRIBUTE "user.manor.initrd"
 
 /* `paths`: of strings, absolute. */
 int paths_read(struct arena *a, const struct list *paths, struct path_facts *ret, struct err *e);

@@ -10,6 +10,7 @@
 #include "base/num.h"
 #include "host/cache.h"
 #include "host/disk_file.h"
+#include "kinds/domain.h"
 #include "kinds/kinds.h"
 #include "kinds/path_facts.h"
 
@@ -31,6 +32,10 @@ TABLE(disk_file_table, disk_file, "file", "A file that is a guest's disk.",
        .doc = "how large"},
       {.name = "base", .type = FIELD_STRING, .offset = FIELD_AT(disk_file, base),
        .flags = FIELD_STATUS, .doc = "digest of the template's file that it came from"},
+      {.name = "kernel", .type = FIELD_STRING, .offset = FIELD_AT(disk_file, kernel),
+       .flags = FIELD_STATUS, .doc = "digest of the kernel that came with it"},
+      {.name = "initrd", .type = FIELD_STRING, .offset = FIELD_AT(disk_file, initrd),
+       .flags = FIELD_STATUS, .doc = "digest of the initrd that came with it"},
       {.name = "swap", .type = FIELD_BOOL, .offset = FIELD_AT(disk_file, swap),
        .flags = FIELD_STATUS, .doc = "whether it is made as swap space"},
       {.name = "held", .type = FIELD_SIZE, .offset = FIELD_AT(disk_file, held),
@@ -60,6 +65,26 @@ struct resource *disk_file_imply(struct manifest *m, struct resource *domain, co
 	if (base_sha256)
 		field_mark(&disk_file_table, v, "base");
 	return r;
+}
+
+void disk_file_boot(struct resource *file, const char *kernel_sha256, const char *initrd_sha256)
+{
+	struct disk_file *v = file->record;
+
+	v->kernel = kernel_sha256;
+	v->initrd = initrd_sha256;
+	if (kernel_sha256)
+		field_mark(&disk_file_table, v, "kernel");
+	if (initrd_sha256)
+		field_mark(&disk_file_table, v, "initrd");
+}
+
+bool disk_file_behind(const struct facts *f, const struct resource *file)
+{
+	const struct disk_file *v = file->record;
+	const struct path_state *s = path_facts(f, v->path);
+
+	return v->base && s && s->base && !streq(v->base, s->base);
 }
 
 static void paths(struct arena *a, const void *record, struct list *ret)
@@ -204,11 +229,38 @@ static void decide_create(struct planning *p, const struct resource *want, struc
 		step_hold(step, HOLD_CONFLICT, why);
 }
 
+/* Once, whatever else differs: the new one is as the manifest says. */
+static void add_rebuild(struct planning *p, const struct resource *want, const struct actual *have)
+{
+	const struct disk_file *v = want->record, *is = have->record;
+	struct step *s;
+
+	for (size_t i = 0; i < p->plan->n; i++) {
+		s = &p->plan->steps[i];
+		if (s->want != want)
+			continue;
+		if (s->action == ACTION_REBUILD)
+			return;
+		step_drop(s);
+	}
+	s = plan_add(p->plan, ACTION_REBUILD, &kind_file, want->name, want->uuid);
+	s->impact = IMPACT_LIVE; /* the person who named it gave leave */
+	s->why = arena_printf(p->arena,
+			      "clone %.12s… → %s; the one of %.12s… stays as %s.before-TIME",
+			      v->base, v->path, is->base, v->path);
+	s->timeout_s = STEP_TIMEOUT_S;
+}
+
 static void decide(struct planning *p, const struct resource *want, const struct actual *have,
 		   struct step *step)
 {
 	struct arena *a = p->arena;
 
+	if (have && want && disk_file_behind(p->facts, want) &&
+	    domain_rebuild(p->facts, p->manifest, want->name)) {
+		add_rebuild(p, want, have);
+		return;
+	}
 	if (have && want && have->note)
 		plan_note(p->plan, NOTE_KEPT, arena_printf(a, "file/%s", want->name), have->note);
 	if (!step || !want)
@@ -241,13 +293,23 @@ static int apply(struct work *w, struct err *e)
 		.size = v->size,
 		.from = v->base ? cache_image_path(w->arena, v->base) : NULL,
 		.base = v->base,
+		.kernel = v->kernel,
+		.initrd = v->initrd,
 		.swap = v->swap ? w->step->uuid : NULL,
 		.progress = on_progress,
 		.data = w,
 	};
 	int r;
 
-	if (w->step->action == ACTION_CREATE)
+	if (w->step->action == ACTION_REBUILD && w->now) {
+		/* Cut off behind it, the next apply finds nothing there and makes it. */
+		r = disk_file_aside(
+			v->path, arena_printf(w->arena, "before-%lld", (long long)w->facts->time),
+			e);
+		if (r < 0)
+			return r;
+	}
+	if (w->step->action == ACTION_CREATE || w->step->action == ACTION_REBUILD)
 		r = disk_file_make(&q, e);
 	else if (w->step->action == ACTION_UPDATE)
 		r = disk_file_grow(v->path, v->size, e);

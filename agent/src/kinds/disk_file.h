@@ -12,6 +12,7 @@ struct disk_file {
 	const char *path;
 	uint64_t size;    /* bytes; unset for a clone: as large as what it comes from */
 	const char *base; /* sha256 of the golden file that it is cloned from; NULL: all holes */
+	const char *kernel, *initrd; /* of a clone: sha256 of the boot files that come with it; may be NULL */
 	bool swap;        /* made as swap space */
 	/* What the host says: */
 	uint64_t held; /* bytes that it occupies */
@@ -21,5 +22,9 @@ struct disk_file {
 struct resource *disk_file_imply(struct manifest *m, struct resource *domain, const char *name,
 				 const struct node *where, const char *path, uint64_t size,
 				 const char *base_sha256, bool swap);
+/* Of a clone: as volume_boot(). */
+void disk_file_boot(struct resource *file, const char *kernel_sha256, const char *initrd_sha256);
+/* Whether that clone comes from another digest than wanted; false where unknown. */
+bool disk_file_behind(const struct facts *f, const struct resource *file);
 /* Whether it is there and can be used. */
 bool disk_file_there(const struct facts *f, const struct resource *file);

@@ -11,6 +11,7 @@
 #include "kinds/kinds.h"
 #include "kinds/lvm_facts.h"
 #include "kinds/net_facts.h"
+#include "kinds/path_facts.h"
 #include "kinds/volume.h"
 
 const char *domain_volume_of(const char *target)
@@ -48,26 +49,37 @@ bool domain_rebuild(const struct facts *f, const struct manifest *m, const char 
 	return domain && asked_to_rebuild(f, domain);
 }
 
-/* The clone that this domain runs on and that is behind its template; NULL: none. */
-static const struct lvm_lv *clone_behind(const struct facts *f, const struct manifest *m,
-					 const struct domain *d)
+/* What came with the clone that this domain runs on and that is behind its template; false: none is. */
+static bool clone_behind(const struct facts *f, const struct manifest *m, const struct resource *r,
+			 const char **ret_kernel, const char **ret_initrd)
 {
-	for (size_t i = 0; lvm_facts(f) && i < d->disks.n; i++) {
-		const struct domain_disk *k = d->disks.entries[i].value;
-		const char *name = k->from && k->target ? domain_volume_of(k->target) : NULL;
-		const struct resource *volume = name ? manifest_find(m, "volume", name) : NULL;
+	for (size_t i = 0; i < r->n_needs; i++) {
+		const struct resource *clone = r->needs[i];
 
-		if (volume && volume_behind(f, volume))
-			return lvm_lv(lvm_facts(f), k->storage, name);
+		if (clone->kind == &kind_volume && lvm_facts(f) && volume_behind(f, clone)) {
+			const struct volume *v = clone->record;
+			const struct lvm_lv *lv = lvm_lv(lvm_facts(f), v->storage, clone->name);
+
+			*ret_kernel = lvm_tag_value(&lv->tags, TAG_KERNEL);
+			*ret_initrd = lvm_tag_value(&lv->tags, TAG_INITRD);
+			return true;
+		}
+		if (clone->kind == &kind_file && disk_file_behind(f, clone)) {
+			const struct path_state *s =
+				path_facts(f, ((struct disk_file *)clone->record)->path);
+
+			*ret_kernel = s->kernel;
+			*ret_initrd = s->initrd;
+			return true;
+		}
 	}
-	return NULL;
+	return false;
 }
 
 const void *domain_wanted(struct arena *a, const struct facts *f, const struct manifest *m,
 			  const struct resource *r)
 {
 	const struct domain *d = domain_devices(a, f, r->record);
-	const struct lvm_lv *lv = clone_behind(f, m, d);
 	const char *kernel, *initrd, *path, *initrd_path = BOOT_NONE;
 	struct domain *copy;
 
@@ -75,10 +87,9 @@ const void *domain_wanted(struct arena *a, const struct facts *f, const struct m
 	if (asked_to_rebuild(f, r))
 		return d;
 	/* A path is what the operator means now; a template's file is what belongs to the disk. */
-	if (!lv || !d->kernel || strchr(d->kernel, '/') || (d->initrd && strchr(d->initrd, '/')))
+	if (!d->kernel || strchr(d->kernel, '/') || (d->initrd && strchr(d->initrd, '/')) ||
+	    !clone_behind(f, m, r, &kernel, &initrd))
 		return d;
-	kernel = lvm_tag_value(&lv->tags, TAG_KERNEL);
-	initrd = lvm_tag_value(&lv->tags, TAG_INITRD);
 	path = cached(a, f, kernel);
 	if (initrd)
 		initrd_path = cached(a, f, initrd);

@@ -256,6 +256,7 @@ static void prepare_file(struct lowering *l, const char *name, struct domain_dis
 		return;
 	resource_needs(l->m, l->r, file);
 	if (i) {
+		disk_file_boot(file, l->kernel_sha256, l->initrd_sha256);
 		resource_needs(l->m, file, l->template);
 		resource_needs(l->m, l->r, l->template);
 	}

@@ -26,6 +26,8 @@ static struct path_state *copy(struct arena *a, const struct path_state *from)
 	to->path = arena_strdup(a, from->path);
 	to->id = arena_strdup(a, from->id);
 	to->base = arena_strdup(a, from->base);
+	to->kernel = arena_strdup(a, from->kernel);
+	to->initrd = arena_strdup(a, from->initrd);
 	to->why = arena_strdup(a, from->why);
 	return to;
 }
@@ -87,9 +89,21 @@ int disk_file_make(const struct disk_file_request *q, struct err *e)
 		.size = q->size ? q->size : UINT64_C(16) << 20,
 		.id = arena_printf(arena, "file 8:1 %zu", state.n),
 		.base = arena_strdup(arena, q->base),
+		.kernel = arena_strdup(arena, q->kernel),
+		.initrd = arena_strdup(arena, q->initrd),
 		.folder = true,
 		.free = FREE,
 	};
+	return 0;
+}
+
+int disk_file_aside(const char *path, const char *suffix, struct err *e)
+{
+	struct path_state *s = find(path);
+
+	FAKE_FAIL(e);
+	if (s)
+		s->path = arena_printf(arena, "%s.%s", path, suffix);
 	return 0;
 }
 

@@ -104,6 +104,7 @@ static void a_clone_is_whole_larger_and_bears_its_mark(void **state)
 		.size = 64 * MIB,
 		.from = in_folder("base.img"),
 		.base = DIGEST,
+		.kernel = DIGEST,
 	};
 	_cleanup_arena_ struct arena *a = arena_new();
 	_cleanup_err_ struct err e = {0};
@@ -128,6 +129,8 @@ static void a_clone_is_whole_larger_and_bears_its_mark(void **state)
 	assert_int_equal(s->size, 64 * MIB);
 	assert_true(s->held < 2 * MIB);
 	assert_string_equal(s->base, DIGEST);
+	assert_string_equal(s->kernel, DIGEST);
+	assert_null(s->initrd);
 	assert_true(s->folder && s->free > 0 && !s->read_only);
 }
 
@@ -145,6 +148,19 @@ static void a_clone_too_small_is_refused_and_leaves_nothing(void **state)
 	assert_int_equal(disk_file_make(&q, &e), -EINVAL);
 	assert_int_equal(access(q.path, F_OK), -1);
 	assert_int_equal(access(in_folder(".clone.img.manor-part"), F_OK), -1);
+}
+
+static void one_is_put_aside_and_never_over_another(void **state)
+{
+	_cleanup_err_ struct err e = {0};
+
+	write_at(in_folder("a.img"), 0, "old");
+	assert_int_equal(disk_file_aside(in_folder("a.img"), "before-1", &e), 0);
+	assert_int_equal(stat_of(in_folder("a.img.before-1")).st_size, 3);
+	assert_int_equal(disk_file_aside(in_folder("a.img"), "before-2", &e), 0); /* gone already */
+	write_at(in_folder("a.img"), 0, "new one");
+	assert_int_equal(disk_file_aside(in_folder("a.img"), "before-1", &e), -EEXIST);
+	assert_int_equal(stat_of(in_folder("a.img")).st_size, 7);
 }
 
 static void what_was_cut_off_is_made_anew(void **state)
@@ -294,6 +310,7 @@ int main(void)
 		T(what_is_there_is_never_replaced),
 		T(a_clone_is_whole_larger_and_bears_its_mark),
 		T(a_clone_too_small_is_refused_and_leaves_nothing),
+		T(one_is_put_aside_and_never_over_another),
 		T(what_was_cut_off_is_made_anew),
 		T(a_folder_that_is_missing_is_said),
 		T(it_grows_and_its_loop_device_with_it),
