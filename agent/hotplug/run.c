@@ -56,7 +56,7 @@ static bool listen_to(int fd, const struct timespec *until, char *said, size_t s
 		if (r <= 0)
 			return true;
 		if ((size_t)r >= size) {
-			memcpy(buf, buf + (size_t)r - (size - 1), size - 1);
+			memmove(buf, buf + (size_t)r - (size - 1), size - 1);
 			r = (ssize_t)size - 1;
 		}
 		if (n + (size_t)r >= size) {
