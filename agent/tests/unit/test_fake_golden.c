@@ -237,6 +237,8 @@ static void an_image_in_the_cache_is_needed_by_no_clone(void **state)
 		else if (list[i].image)
 			other = &list[i];
 	}
+	if (!wanted || !other)
+		fail();
 	assert_string_equal(wanted->named, "tiny/root");
 	assert_int_equal(wanted->mapped, 2 * MiB);
 	assert_int_equal(wanted->clones.n, 0);
