@@ -22,6 +22,7 @@
 
 #define BACKENDS "backend/vbd" /* relative: below our own domain */
 #define LOCK     "/run/manor-hotplug-block.lock"
+#define NET_LOCK "/run/manor-hotplug-network.lock" /* taken first */
 
 static char *read_key(struct device *d, const char *backend, const char *key)
 {
@@ -52,6 +53,33 @@ static size_t target_bytes(const char *uri)
 	return startswith(uri, "iscsi://") ? (size_t)(strrchr(uri, '/') + 1 - uri) : strlen(uri);
 }
 
+/* The disk that a partition is of; the device itself where it is none. */
+static dev_t whole_of(dev_t device)
+{
+	char path[96], text[32] = "";
+	unsigned a, b;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/partition", major(device),
+		 minor(device));
+	if (access(path, F_OK) < 0)
+		return device;
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/../dev", major(device), minor(device));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		if (read(fd, text, sizeof(text) - 1) < 0)
+			text[0] = '\0';
+		close(fd);
+	}
+	return sscanf(text, "%u:%u", &a, &b) == 2 ? makedev(a, b) : device;
+}
+
+/* The same, or one of them is a partition of the other. */
+static int is_or_holds(dev_t a, dev_t b)
+{
+	return a == b || whole_of(a) == b || whole_of(b) == a;
+}
+
 /* Whether that device is what a backend has: "8:12" in hex. A file is known by what its loop device is bound to. */
 static int is_same(const struct disk *k, const char *number)
 {
@@ -63,7 +91,7 @@ static int is_same(const struct disk *k, const char *number)
 	if (sscanf(number, "%x:%x", &a, &b) != 2)
 		return 0;
 	if (S_ISBLK(k->st.st_mode))
-		return major(k->st.st_rdev) == a && minor(k->st.st_rdev) == b;
+		return is_or_holds(k->st.st_rdev, makedev(a, b));
 	/* Its name is the last word of where the link leads. */
 	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", a, b);
 	n = readlink(path, name, sizeof(name) - 1);
@@ -83,15 +111,16 @@ static int is_same(const struct disk *k, const char *number)
 static int clashes(struct device *d, const char *backend, const void *data)
 {
 	const struct disk *k = data;
-	_cleanup_(freep) char *theirs =
-		read_key(d, backend, k->fd < 0 ? "params" : "physical-device");
-	_cleanup_(freep) char *mode = NULL, *state = NULL;
+	_cleanup_(freep) char *theirs = read_key(d, backend, "physical-device");
+	_cleanup_(freep) char *mode = NULL, *state = NULL, *online = NULL;
 
-	if (!theirs || !(k->fd < 0 ? streq(theirs, k->params) : is_same(k, theirs)))
+	if (!theirs || !is_same(k, theirs))
 		return 0;
 	mode = read_key(d, backend, "mode");
 	state = read_key(d, backend, "state");
-	if (streq(state, "6")) /* XenbusStateClosed */
+	online = read_key(d, backend, "online");
+	/* XenbusStateClosed, and for good: a guest may close its end and come back. */
+	if (streq(state, "6") && !streq(online, "1"))
 		return 0;
 	return k->writes || (mode && strchr(mode, 'w'));
 }
@@ -179,21 +208,21 @@ static int attach_file(struct device *d, const struct disk *k, char ret[LOOP_PAT
 	return 0;
 }
 
-static int detach(struct device *d, const char *params, const char *node)
+/* `session`: the connection to its target was made for it. */
+static int detach(struct device *d, const char *params, const char *node, const char *session)
 {
 	int r;
 
 	if (is_uri(params))
-		return net_detach(d, params, node, user_of(d, has_target, params) >= 0);
+		return net_detach(d, params, node, !session || user_of(d, has_target, params) >= 0);
 	r = loop_detach(node);
 	return r < 0 ? fail(d, "free %s: %s", node, strerror(-r)) : 0;
 }
 
 /* Who writes to a device that dom0 has mounted, or that something stands on, destroys it. */
-static int is_free(struct device *d, const struct disk *k)
+static int is_free(struct device *d, const struct disk *k, const char *path)
 {
-	int fd = k->writes ? open(k->real, O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
-			   : -1;
+	int fd = k->writes ? open(path, O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1;
 
 	if (fd < 0)
 		return k->writes && errno == EBUSY
@@ -203,46 +232,48 @@ static int is_free(struct device *d, const struct disk *k)
 	return 0;
 }
 
-static int serve(struct device *d, const struct disk *k)
+static int publish(struct device *d, struct disk *k, const char *node)
 {
-	char node[PATH_MAX] = "", number[32];
-	struct stat st = k->st;
-	int user = user_of(d, clashes, k), r;
+	char number[32];
+	int user;
 
+	/* What came of an address is a device like any other: by another address it may be served already. */
+	if (k->fd < 0 && stat(node, &k->st) < 0)
+		return fail(d, "%s: %s", node, strerror(errno));
+	user = user_of(d, clashes, k);
 	if (user >= 0)
 		return fail(d, "%s is in use by domain %d, and one of the two may write to it",
 			    k->real, user);
-	r = k->fd < 0                ? net_attach(d, k->params, k->writes, node)
-	    : S_ISREG(k->st.st_mode) ? attach_file(d, k, node)
-				     : is_free(d, k);
-	if (r < 0)
-		return r;
-	if (node[0] && stat(node, &st) < 0)
-		r = fail(d, "%s: %s", node, strerror(errno));
-	snprintf(number, sizeof(number), "%x:%x", major(st.st_rdev), minor(st.st_rdev));
-	if (r == 0 && node[0])
-		r = store_write(d, "node", node, "physical-device", number, "physical-device-path",
-				node, "hotplug-status", "connected", NULL);
-	else if (r == 0)
-		r = store_write(d, "physical-device", number, "physical-device-path", k->real,
-				"hotplug-status", "connected", NULL);
-	if (r < 0 && node[0]) {
-		char why[sizeof(d->error)];
+	if (!S_ISREG(k->st.st_mode) && is_free(d, k, node) < 0)
+		return -1;
+	if (S_ISREG(k->st.st_mode)) {
+		char loop[LOOP_PATH];
+		struct stat st;
 
-		memcpy(why, d->error, sizeof(why));
-		detach(d, k->params, node);
-		memcpy(d->error, why, sizeof(why));
+		if (attach_file(d, k, loop) < 0)
+			return -1;
+		if (stat(loop, &st) < 0 ||
+		    snprintf(number, sizeof(number), "%x:%x", major(st.st_rdev),
+			     minor(st.st_rdev)) < 0 ||
+		    store_write(d, "node", loop, "physical-device", number, "physical-device-path",
+				loop, "hotplug-status", "connected", NULL) < 0) {
+			loop_detach(loop);
+			return -1;
+		}
+		return 0;
 	}
-	return r;
+	snprintf(number, sizeof(number), "%x:%x", major(k->st.st_rdev), minor(k->st.st_rdev));
+	return store_write(d, "physical-device", number, "physical-device-path", node,
+			   "hotplug-status", "connected", NULL);
 }
 
-static int with_lock(struct device *d)
+static int with_lock(struct device *d, const char *path)
 {
-	int lock = open(LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
 	if (lock >= 0 && flock(lock, LOCK_EX) == 0)
 		return lock;
-	fail(d, "lock %s: %s", LOCK, strerror(errno));
+	fail(d, "lock %s: %s", path, strerror(errno));
 	if (lock >= 0)
 		close(lock);
 	return -1;
@@ -279,29 +310,62 @@ static int open_disk(struct device *d, struct disk *k)
 	return 0;
 }
 
+static int serve(struct device *d, struct disk *k, const char *node)
+{
+	int lock = with_lock(d, LOCK), r;
+
+	if (lock < 0)
+		return -1;
+	r = publish(d, k, node);
+	close(lock);
+	return r;
+}
+
+/* Servers may be slow: only others from the network wait meanwhile. What is connected is noted before it is, so that
+ * it is let go of by whoever removes a disk whose adding was cut off. */
+static int serve_uri(struct device *d, struct disk *k)
+{
+	int lock = with_lock(d, NET_LOCK), r;
+	char node[NET_PATH], why[sizeof(d->error)];
+
+	if (lock < 0)
+		return -1;
+	r = net_attach(d, k->params, k->writes, node);
+	if (r == 0) {
+		_cleanup_(freep) char *session = NULL;
+
+		r = serve(d, k, node);
+		if (r < 0) {
+			memcpy(why, d->error, sizeof(why));
+			session = store_read(d, "session");
+			detach(d, k->params, node, session);
+			memcpy(d->error, why, sizeof(why));
+		}
+	}
+	close(lock);
+	return r;
+}
+
 int block_add(struct device *d)
 {
 	_cleanup_(freep) char *params = store_read(d, "params");
 	_cleanup_(freep) char *mode = store_read(d, "mode");
 	struct disk k = {.params = params, .writes = mode && strchr(mode, 'w'), .fd = -1};
 	char path[PATH_MAX];
-	int lock, r = 0;
+	int r;
 
 	if (!params || !params[0])
 		return fail(d, "no 'params' in xenstore: which device is it?");
 	snprintf(path, sizeof(path), "%s%s", params[0] == '/' ? "" : "/dev/", params);
-	if (is_uri(params))
+	if (is_uri(params)) {
 		snprintf(k.real, sizeof(k.real), "%s", params);
-	else if (!realpath(path, k.real))
-		return fail(d, "%s: %s", path, strerror(errno));
-	else
-		r = open_disk(d, &k);
-	if (r == 0) {
-		lock = with_lock(d);
-		r = lock < 0 ? -1 : serve(d, &k);
-		if (lock >= 0)
-			close(lock);
+		return serve_uri(d, &k);
 	}
+	if (!realpath(path, k.real))
+		return fail(d, "%s: %s", path, strerror(errno));
+	r = open_disk(d, &k);
+	if (r == 0)
+		r = serve(d, &k, k.real);
 	if (k.fd >= 0)
 		close(k.fd);
 	return r;
@@ -312,14 +376,15 @@ int block_remove(struct device *d)
 {
 	_cleanup_(freep) char *params = store_read(d, "params");
 	_cleanup_(freep) char *node = store_read(d, "node");
+	_cleanup_(freep) char *session = store_read(d, "session");
 	int lock, r;
 
 	if (!params || !node)
 		return 0;
-	lock = with_lock(d);
+	lock = with_lock(d, is_uri(params) ? NET_LOCK : LOCK);
 	if (lock < 0)
 		return -1;
-	r = user_of(d, has_node, node) >= 0 ? 0 : detach(d, params, node);
+	r = user_of(d, has_node, node) >= 0 ? 0 : detach(d, params, node, session);
 	close(lock);
 	return r;
 }

@@ -34,12 +34,12 @@ int nic_remove(struct device *d);
 int block_add(struct device *d);
 int block_remove(struct device *d);
 
-/* Disks from the network, by their URIs (kinds/domain_uri.c makes them): connected, *ret_path is the device.
- * To be called under the lock of block_add(). */
+/* Disks from the network, by their URIs (kinds/domain_uri.c makes them): connected, *ret_path is the device. Into the
+ * backend go `node`, that device, and `session` where its target was logged in to for it. */
 #define NET_PATH 64
 int net_attach(struct device *d, const char *uri, int writes, char ret_path[NET_PATH]);
-/* `others`: another disk of ours comes from the same URI, or the same target. */
-int net_detach(struct device *d, const char *uri, const char *path, int others);
+/* `stays`: the connection to its target isn't ours to end. */
+int net_detach(struct device *d, const char *uri, const char *path, int stays);
 /* Runs a program with at most so many seconds; *ret_status is how it exited. Fails when it can't be run or
  * doesn't end; what it said last stands in d->error either way. */
 int command_run(struct device *d, const char *const *argv, unsigned seconds, int *ret_status);

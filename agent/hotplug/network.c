@@ -114,6 +114,8 @@ static int nbd_attach(struct device *d, const char *uri, int writes, char ret[NE
 	if (!writes)
 		argv[n++] = "-readonly";
 	argv[n] = NULL;
+	if (store_write(d, "node", ret, NULL) < 0)
+		return -1;
 	if (command_run(d, argv, CONNECT_S, &status) < 0)
 		return failed(d, "connect to", uri);
 	return status ? failed(d, "connect to", uri) : 0;
@@ -212,16 +214,54 @@ static int iscsi_attach(struct device *d, const char *uri, int writes, char ret[
 		/* Once: its own patience is two minutes, libxl's is not. */
 		if (iscsi(d, &u, portal, "node.session.initial_login_retry_max", "1", &status) < 0)
 			return failed(d, "note", uri);
+		/* Before it, so that whoever is cut off is known to have made it; a session that was there is
+		 * somebody else's, and stays. */
+		if (store_write(d, "session", "1", NULL) < 0)
+			return -1;
 		if (iscsi(d, &u, portal, "--login", NULL, &status) < 0 ||
 		    (status && status != ISCSI_THERE))
 			return failed(d, "log in to", uri);
 	}
 	for (int i = 0; i < DEVICE_S * 10; i++) {
 		if (find_disk(&u, ret))
-			return 0;
+			return store_write(d, "node", ret, NULL);
 		nanosleep(&pause, NULL);
 	}
 	return fail(d, "%s has no LUN %s", uri, u.lun);
+}
+
+/* Whether any disk of that target is mounted in dom0, or held. */
+static bool in_use(const struct uri *u)
+{
+	glob_t sessions = {0};
+	bool found = false;
+
+	if (glob("/sys/class/iscsi_session/session*", 0, NULL, &sessions) != 0)
+		return false;
+	for (size_t i = 0; i < sessions.gl_pathc && !found; i++) {
+		char path[PATH_MAX], name[256];
+		glob_t disks = {0};
+
+		snprintf(path, sizeof(path), "%s/targetname", sessions.gl_pathv[i]);
+		if (read_line(path, name, sizeof(name)) < 0 || strcmp(name, u->name) != 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/device/target*/*:*:*:*/block/*",
+			 sessions.gl_pathv[i]);
+		for (size_t k = glob(path, 0, NULL, &disks) == 0 ? disks.gl_pathc : 0; k > 0; k--) {
+			char device[NET_PATH];
+			int fd;
+
+			snprintf(device, sizeof(device), "/dev/%.40s",
+				 strrchr(disks.gl_pathv[k - 1], '/') + 1);
+			fd = open(device, O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK);
+			found |= fd < 0 && errno == EBUSY;
+			if (fd >= 0)
+				close(fd);
+		}
+		globfree(&disks);
+	}
+	globfree(&sessions);
+	return found;
 }
 
 static int iscsi_detach(struct device *d, const char *uri)
@@ -232,6 +272,8 @@ static int iscsi_detach(struct device *d, const char *uri)
 
 	if (parse(d, uri, &u) < 0)
 		return -1;
+	if (in_use(&u))
+		return 0;
 	snprintf(portal, sizeof(portal), "%s:%s", u.host, u.port);
 	if (iscsi(d, &u, portal, "--logout", NULL, &status) < 0 || status)
 		return failed(d, "log out of", uri);
@@ -244,9 +286,9 @@ int net_attach(struct device *d, const char *uri, int writes, char ret_path[NET_
 					 : iscsi_attach(d, uri, writes, ret_path);
 }
 
-int net_detach(struct device *d, const char *uri, const char *path, int others)
+int net_detach(struct device *d, const char *uri, const char *path, int stays)
 {
 	if (startswith(uri, "nbd://"))
 		return nbd_detach(d, path);
-	return others ? 0 : iscsi_detach(d, uri);
+	return stays ? 0 : iscsi_detach(d, uri);
 }

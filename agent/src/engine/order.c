@@ -176,6 +176,27 @@ static bool has_claim(const struct list *claims, const struct claim *c)
 	return false;
 }
 
+/* Whether it hasn't that claim any more once that step is done: it ends, or comes back without. */
+static bool lets_go(const struct step *s, const struct claim *claim)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	struct list keeps = {0};
+
+	if (s->action == ACTION_REMOVE || s->action == ACTION_STOP || s->action == ACTION_SETTLE)
+		return true;
+	if (s->action != ACTION_RESTART && s->action != ACTION_CREATE)
+		return false;
+	if (s->want_record)
+		s->kind->claims(a, s->want_record, &keeps);
+	for (size_t i = 0; i < keeps.n; i++) {
+		const struct claim *x = keeps.items[i];
+
+		if (streq(x->what, claim->what) && !(x->shared && claim->shared))
+			return false;
+	}
+	return true;
+}
+
 /* One who has what this step is to take: it waits until that one lets go, and is held where it won't. */
 static void take_from(struct order *o, struct step *s, const struct claim *claim,
 		      const struct actual *holder, const struct index *steps, struct waiters *w)
@@ -191,7 +212,7 @@ static void take_from(struct order *o, struct step *s, const struct claim *claim
 	for (; e; e = index_next(e)) {
 		struct step *other = e->item;
 
-		if (other->action == ACTION_UPDATE)
+		if (!lets_go(other, claim))
 			continue;
 		if (waits[number(p, other)]) {
 			step_hold(s, HOLD_CONFLICT,
@@ -209,6 +230,49 @@ static void take_from(struct order *o, struct step *s, const struct claim *claim
 		step_hold(s, HOLD_CONFLICT,
 			  arena_printf(p->arena, "%s/%s%s has %s", holder->kind->name, holder->name,
 				       holder->foreign ? ", a foreign one," : "", name));
+}
+
+/* Of two steps of one plan that would take the same, the second is held: the manifest may call it by two names,
+ * which only the facts show to be one. */
+static void hold_rivals(struct order *o, struct arena *a)
+{
+	struct plan *p = o->plan;
+	struct index taken = {0}; /* by what they take */
+
+	for (size_t i = 0; i < p->n; i++) {
+		struct step *s = &p->steps[i];
+		struct list takes = {0};
+
+		if (!s->kind->claims || !s->want_record || needs_nothing(s) || !step_todo(s) ||
+		    is_removal(s))
+			continue;
+		s->kind->claims(a, s->want_record, &takes);
+		for (size_t c = 0; c < takes.n; c++) {
+			const struct claim *mine = takes.items[c];
+			const struct index_entry *e = index_first(&taken, mine->what, NULL);
+
+			for (; e && step_todo(s); e = index_next(e)) {
+				const struct step *other = e->item;
+				struct list its = {0};
+
+				if (other->kind == s->kind && streq(other->name, s->name))
+					continue;
+				other->kind->claims(a, other->want_record, &its);
+				if (mine->shared &&
+				    has_claim(&its,
+					      &(struct claim){.what = mine->what, .shared = true}))
+					continue;
+				step_hold(s, HOLD_CONFLICT,
+					  arena_printf(p->arena,
+						       "%s/%s takes %s too, and one of the two may "
+						       "write to it",
+						       other->kind->name, other->name,
+						       mine->name ? mine->name : mine->what));
+			}
+		}
+		for (size_t c = 0; c < takes.n && step_todo(s); c++)
+			index_add(a, &taken, ((struct claim *)takes.items[c])->what, NULL, s);
+	}
 }
 
 /* What only one may have, such as a disk that is written to, changes hands: first it is let go of. */
@@ -263,6 +327,7 @@ static void link_claims(struct order *o)
 		}
 	}
 	waiters_free(w);
+	hold_rivals(o, a);
 }
 
 /* What comes waits for what goes of its kind: memory, names. It doesn't depend on it. */

@@ -54,9 +54,16 @@ int loop_attach(int file, bool read_only, char ret[LOOP_PATH])
 int loop_detach(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), r;
+	struct loop_info64 info;
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
+	/* Freed by hand it may be somebody else's by now. */
+	if (ioctl(fd, LOOP_GET_STATUS64, &info) < 0 ||
+	    strcmp((const char *)info.lo_file_name, LOOP_NAME) != 0) {
+		close(fd);
+		return 0;
+	}
 	/* Where it is open elsewhere the kernel only notes that it is to go. */
 	r = ioctl(fd, LOOP_CLR_FD) < 0 && errno != ENXIO ? -errno : 0;
 	close(fd);

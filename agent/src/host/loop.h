@@ -17,7 +17,7 @@
 /* Binds a free device to the open file: direct I/O where the file system can, so that nothing is cached
  * twice and what a guest flushed is on the disk. */
 int loop_attach(int file, bool read_only, char ret[LOOP_PATH]);
-/* Free at once, or when its last user closes it. Free already is fine. */
+/* Free at once, or when its last user closes it. Free already, or another's by now, is fine. */
 int loop_detach(const char *path);
 /* The file is larger now. */
 int loop_resize(const char *path);

@@ -266,6 +266,7 @@ static void decide(struct planning *p, const struct resource *want, const struct
 	if (!step || !want)
 		return;
 	step->timeout_s = STEP_TIMEOUT_S;
+	step->serial = arena_printf(a, "file/%s", ((const struct disk_file *)want->record)->path);
 	if (step->action == ACTION_CREATE) {
 		decide_create(p, want, step);
 	} else if (step->impact == IMPACT_DATA_LOSS) {
@@ -320,12 +321,36 @@ static int apply(struct work *w, struct err *e)
 	return r;
 }
 
+/* Several may read one file: then it is made in one way. */
+static void check(struct manifest *m)
+{
+	for (size_t i = 0; i < m->n_resources; i++) {
+		const struct resource *r = m->resources[i];
+		const struct disk_file *v = r->record;
+
+		for (size_t k = 0; r->kind == &kind_file && k < i; k++) {
+			const struct resource *first = m->resources[k];
+			const struct disk_file *o = first->record;
+			struct diag *g;
+
+			if (first->kind != &kind_file || !streq(o->path, v->path) ||
+			    (o->size == v->size && streq(o->base, v->base) && o->swap == v->swap))
+				continue;
+			g = diag_error(m->diags, "conflicting-files", r->span,
+				       "%s is to be made in two ways", v->path);
+			diag_also(m->diags, g, first->span, "first here");
+			break;
+		}
+	}
+}
+
 static const char *const readers[] = {"paths", "cache", NULL};
 
 const struct kind kind_file = {
 	.name = "file",
 	.table = &disk_file_table,
 	.readers = readers,
+	.check = check,
 	.paths = paths,
 	.met = met,
 	.actual = actual,

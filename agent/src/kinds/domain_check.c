@@ -63,6 +63,30 @@ static void add_use(struct manifest *m, struct use **list, size_t *n, const stru
 	};
 }
 
+/* Who has a whole disk has its partitions: those of whom only one may write are told by "partition N of …". */
+static void check_wholes(struct manifest *m, const struct use *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *of = startswith(list[i].what, "partition ")
+					 ? strstr(list[i].what, " of ")
+					 : NULL;
+		struct diag *g;
+
+		for (size_t k = 0; of && k < n; k++) {
+			if (!streq(list[k].what, of + 4) || (!list[i].writes && !list[k].writes))
+				continue;
+			g = diag_error(
+				m->diags, "shared-volume", use_span(&list[i]),
+				"%s uses a partition of the disk that %s uses as a whole, and one "
+				"of them may write it",
+				use_title(m->arena, "disk", &list[i], &list[k]),
+				use_title(m->arena, "disk", &list[k], &list[i]));
+			diag_also(m->diags, g, use_span(&list[k]), "the whole");
+			break;
+		}
+	}
+}
+
 /* A guest with the MAC of one of the host's own cards would take its packets. */
 static void check_host_mac(struct manifest *m, const struct use *u)
 {
@@ -102,6 +126,7 @@ void domain_check(struct manifest *m)
 				!x->read_only, &d->disks.entries[k], domain_disk_key(x));
 		}
 	}
+	check_wholes(m, targets, n_targets);
 	for (size_t i = 0; i < n_macs; i++)
 		check_host_mac(m, &macs[i]);
 	if (macs)

@@ -2,6 +2,8 @@
  *
  * A domain's disks in the manifest: where each comes from, and what volumes follow from that.
  */
+#include <errno.h>
+
 #include "host/seed.h"
 #include "kinds/disk_file.h"
 #include "kinds/domain_priv.h"
@@ -11,6 +13,20 @@
 #include "kinds/volume.h"
 
 #define MIB (INT64_C(1) << 20)
+
+/* A path by one name: with ".." the same file could have several. */
+static int parse_file(struct decode *c, const struct field *f, const char *text, const char **ret,
+		      struct err *e)
+{
+	int r = parse_path(c, f, text, ret, e);
+	size_t n = r < 0 ? 0 : strlen(*ret);
+
+	if (r < 0)
+		return r;
+	if (strstr(*ret, "/../") || (n > 3 && streq(*ret + n - 3, "/..")))
+		return err_set(e, -EINVAL, "a path without '..': write where it leads");
+	return 0;
+}
 
 TABLE(domain_device_table, storage_device, "device",
       "A disk of the machine's, by what stays the same when cables and kernels change.",
@@ -49,11 +65,11 @@ TABLE(domain_disk_table, domain_disk, "disk",
       {.name = "volume", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, volume),
        .parse = parse_name, .flags = FIELD_CONFIG, .ref = "volume", .doc = "a declared volume"},
       {.name = "file", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, file),
-       .parse = parse_path, .flags = FIELD_CONFIG,
+       .parse = parse_file, .flags = FIELD_CONFIG,
        .doc = "a file in dom0; one that isn't there is made when 'size' or 'from' is given, sparse: it "
 	      "occupies what is written; it is never removed"},
       {.name = "cdrom", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, cdrom),
-       .parse = parse_path, .flags = FIELD_CONFIG,
+       .parse = parse_file, .flags = FIELD_CONFIG,
        .doc = "an ISO in dom0, which many guests may read"},
       {.name = "device", .type = FIELD_SUB, .offset = FIELD_AT(domain_disk, device),
        .sub = &domain_device_table, .flags = FIELD_CONFIG,
@@ -527,10 +543,17 @@ static void prepare_seed(struct lowering *l)
 	resource_needs(l->m, l->r, volume);
 }
 
+const char *iscsi_disk(const char *uri)
+{
+	return strchr(uri + strlen("iscsi://"), '/') + 1;
+}
+
 const char *domain_disk_what(struct arena *a, const struct domain_disk *k)
 {
 	const struct storage_device *d = &k->device;
 
+	if (k->target && startswith(k->target, "iscsi://"))
+		return iscsi_disk(k->target);
 	if (k->target || !(d->serial || d->wwid || d->path || d->pci))
 		return k->target;
 	if (d->partition)

@@ -29,7 +29,8 @@ static const char *full_pool(struct planning *p, const struct xen_domain *x, boo
 		vg = arena_strndup(p->arena, k->target + strlen("/dev/"),
 				   (size_t)(lv - 1 - k->target) - strlen("/dev/"));
 		volume = lvm_lv(l, vg, lv);
-		*ret_why = volume && streq(volume->type, "thin")
+		/* Of one that isn't to be seen only those who are paused wait for it. */
+		*ret_why = (volume ? streq(volume->type, "thin") : paused)
 				   ? storage_pauses(p->arena, p->facts, p->manifest, vg, paused)
 				   : NULL;
 		if (*ret_why)

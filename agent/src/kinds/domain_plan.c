@@ -37,6 +37,14 @@ void domain_digest(const struct domain *d, char ret[SHA256_TEXT])
 	/* Which file a word of the template stands for is the template's, and the disk's age's. */
 	json_object_object_del(o, "kernel_path");
 	json_object_object_del(o, "initrd_path");
+	/* Where a disk is today is the host's. */
+	json_object_object_foreach(json_member(o, "disks", json_type_object), name, disk)
+	{
+		(void)name;
+		json_object_object_del(disk, "id");
+		if (json_object_object_get(disk, "device"))
+			json_object_object_del(disk, "target");
+	}
 	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
 	sha256_of(text, strlen(text), ret);
 	json_object_put(o);

@@ -29,6 +29,8 @@ void domain_unknown_file(struct lowering *l, struct span span, const char *what,
 void domain_lower_disks(struct lowering *l);
 /* What disks have in common that are one, as far as the manifest tells; NULL: not known. */
 const char *domain_disk_what(struct arena *a, const struct domain_disk *k);
+/* "TARGET/LUN": the same disk by whatever portal. */
+const char *iscsi_disk(const char *uri);
 /* The field that says where it comes from; "vdev" where none does. */
 const char *domain_disk_key(const struct domain_disk *k);
 /* Across domains: no MAC twice, no disk that two may write. */

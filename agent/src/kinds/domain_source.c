@@ -90,6 +90,8 @@ void domain_claims(struct arena *a, const void *record, struct list *ret)
 		what = canonical(a, k->target);
 		add_claim(a, ret, what, NULL, k->read_only);
 		add_claim(a, ret, k->id, what, k->read_only);
+		if (startswith(what, "iscsi://"))
+			add_claim(a, ret, iscsi_disk(what), what, k->read_only);
 		add_claim(a, ret, whole_of(a, what), NULL, true);
 	}
 }
@@ -254,8 +256,13 @@ static void hold_device(struct planning *p, const struct resource *want, struct 
 	bool known = facts_get(p->facts, "disks");
 
 	disk = find_device(p->arena, p->facts, k, &why, &help);
-	if (disk)
+	if (disk && facts_unknown(p->facts, "lvm")) {
+		known = false;
+		why = arena_printf(p->arena, "whether a storage has %s isn't known: %s", disk->path,
+				   facts_unknown(p->facts, "lvm"));
+	} else if (disk) {
 		why = device_busy(p->arena, p->facts, disk, !k->read_only);
+	}
 	if (why)
 		hold(p, want->record, s, name, "device", known ? HOLD_CONFLICT : HOLD_UNKNOWN,
 		     help ? arena_printf(p->arena, "%s; %s", why, help) : why);

@@ -301,7 +301,15 @@ const char *storage_pauses(struct arena *a, const struct facts *f, const struct 
 	const struct storage *s = r ? r->record : NULL;
 	int64_t slack = paused ? PAUSE_SLACK : 0;
 
-	if (!pool || !s || s->pool.pause_at >= 100)
+	if (!s || s->pool.pause_at >= 100)
+		return NULL;
+	/* Who is paused isn't let go on into what nobody knows, or what has failed. */
+	if (paused && (!pool || pool->data_percent < 0 || pool->metadata_percent < 0 ||
+		       (pool->health && !streq(pool->health, "out_of_data"))))
+		return arena_printf(a, "how full pool %s/%s is isn't known%s%s", storage,
+				    STORAGE_POOL, pool && pool->health ? ", it is unwell: " : "",
+				    pool && pool->health ? pool->health : "");
+	if (!pool)
 		return NULL;
 	if (pool->data_percent >= s->pool.pause_at * 100 - slack)
 		return arena_printf(a, "pool %s/%s is %s full", storage, STORAGE_POOL,

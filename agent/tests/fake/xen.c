@@ -4,6 +4,7 @@
  * follow at once. A creation that is made to fail leaves, now and then, what a killed worker would.
  */
 #include "host/xen.h"
+#include "host/paths.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -28,7 +29,9 @@ static struct xen_disk *copy_disk(struct arena *a, const struct xen_disk *from)
 	to->rec = (struct record){0};
 	to->vdev = arena_strdup(a, from->vdev);
 	to->target = arena_strdup(a, from->target);
-	to->id = arena_strdup(a, from->id);
+	to->id = from->id       ? arena_strdup(a, from->id)
+		 : from->target ? path_id(a, from->target)
+				: NULL;
 	to->label = NULL;
 	return to;
 }

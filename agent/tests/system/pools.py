@@ -23,7 +23,7 @@ def a_guest_is_paused_before_its_pool_is_full_and_goes_on_when_it_has_grown(host
     host.sh("wipefs -qa /dev/vdd")
     host.start_from(small("200MiB"))
     domid = host.domid("web")
-    host.in_guest("web", f"({WRITE}) >/dev/null 2>&1 & echo begun")
+    host.in_guest("web", f" ({WRITE}) >/dev/null 2>&1 & echo begun")
     try:
         wait_for("it is paused", lambda: "p" in state(host), 150)
         full = float(host.sh("lvs --noheadings -o data_percent small/pool"))

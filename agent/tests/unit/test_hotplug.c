@@ -516,8 +516,62 @@ static void a_file_that_dom0_uses_is_refused(void **state)
 	put(VBD "/mode", "w");
 	assert_int_equal(run("add", NULL), 1);
 	assert_non_null(strstr(get(VBD "/hotplug-error"), "is in use in dom0, as /dev/loop"));
-	close(dev);
+	/* Nor is it freed, for it isn't ours. */
 	assert_int_equal(loop_detach(theirs), 0);
+	assert_int_equal(loops_of(fd), 1);
+	assert_int_equal(ioctl(dev, LOOP_CLR_FD), 0);
+	close(dev);
+	unlink(path);
+	close(fd);
+}
+
+/* One partition from sector 2048 on, in a table such as PCs have (MBR). */
+static void a_disk_and_its_partition_are_one(void **state)
+{
+	static const unsigned char entry[16] = {0, 0, 2, 0, 0x83, 0, 0, 0, 0, 8, 0, 0, 0, 8, 0, 0};
+	struct loop_info64 info = {.lo_flags = LO_FLAGS_PARTSCAN};
+	char path[64], whole[LOOP_PATH], part[LOOP_PATH + 8], number[32];
+	struct stat st;
+	int fd, dev;
+
+	if (!loop[0])
+		skip();
+	fd = make_file(path);
+	assert_int_equal(pwrite(fd, entry, sizeof(entry), 446), sizeof(entry));
+	assert_int_equal(pwrite(fd, "\x55\xaa", 2, 510), 2);
+	assert_int_equal(loop_attach(fd, false, whole), 0);
+	dev = open(whole, O_RDONLY);
+	snprintf((char *)info.lo_file_name, LO_NAME_SIZE, LOOP_NAME);
+	assert_int_equal(ioctl(dev, LOOP_SET_STATUS64, &info), 0);
+	snprintf(part, sizeof(part), "%sp1", whole);
+	for (int i = 0; i < 20 && stat(part, &st) < 0; i++)
+		usleep(50000);
+	if (stat(part, &st) == 0) {
+		snprintf(number, sizeof(number), "%x:%x", major(st.st_rdev), minor(st.st_rdev));
+		put(OTHER "/physical-device", number);
+		put(OTHER "/mode", "w");
+		put(OTHER "/state", "4");
+		setenv("XENBUS_PATH", VBD, 1);
+		put(VBD "/params", whole);
+		put(VBD "/mode", "w");
+		put(VBD "/hotplug-error", NULL);
+		assert_int_equal(run("add", NULL), 1);
+		assert_non_null(strstr(get(VBD "/hotplug-error"), "in use by domain 8"));
+		/* Closed by the guest it may come back; closed by the toolstack not. */
+		put(OTHER "/state", "6");
+		put(OTHER "/online", "1");
+		assert_int_equal(run("add", NULL), 1);
+		put(OTHER "/online", "0");
+		assert_int_equal(run("add", NULL), 0);
+		put(OTHER "/physical-device", NULL);
+		put(OTHER "/mode", NULL);
+		put(OTHER "/state", NULL);
+		put(OTHER "/online", NULL);
+	} else {
+		print_message("no partition of %s appears here: skipped\n", whole);
+	}
+	close(dev);
+	assert_int_equal(loop_detach(whole), 0);
 	unlink(path);
 	close(fd);
 }
@@ -668,6 +722,7 @@ int main(void)
 		T(a_file_becomes_a_loop_device_until_the_disk_goes),
 		T(a_file_has_one_writer_whatever_it_is_called),
 		T(a_file_that_dom0_uses_is_refused),
+		T(a_disk_and_its_partition_are_one),
 		T(what_is_empty_or_read_only_is_refused),
 		T(the_networks_errors_are_told_in_its_own_words),
 		T(what_hangs_is_given_up),
