@@ -11,9 +11,11 @@
 #include "cli/image.h"
 #include "cli/session.h"
 #include "cli/table.h"
+#include "engine/observe.h"
 #include "engine/store.h"
 #include "kinds/golden.h"
 #include "kinds/kinds.h"
+#include "kinds/path_facts.h"
 #include "kinds/template.h"
 
 #define DIGITS_SHOWN 12
@@ -42,10 +44,19 @@ int images_manifest(struct images *x)
 int images_read(struct images *x, const struct reader *const *readers)
 {
 	int r = destroy_read(&x->facts, readers, "image");
+	struct list paths = {0};
+	struct path_facts *files;
 
-	if (r == EXIT_FINE)
-		golden_list(x->facts->arena, x->facts, x->manifest, x->force, &x->list, &x->n);
-	return r;
+	if (r != EXIT_FINE)
+		return r;
+	/* Clones that are files: they may need a kernel that no template names any more. */
+	observe_paths(x->facts->arena, x->manifest, &paths);
+	observe_paths(x->facts->arena, x->force, &paths);
+	files = arena_alloc(x->facts->arena, sizeof(*files));
+	if (reader_paths.read_paths(x->facts->arena, &paths, files, NULL) == 0)
+		facts_add_known(x->facts, &reader_paths, files);
+	golden_list(x->facts->arena, x->facts, x->manifest, x->force, &x->list, &x->n);
+	return EXIT_FINE;
 }
 
 static const struct reader *const readers[] = {&reader_lvm, &reader_cache, NULL};

@@ -12,6 +12,7 @@
 #include "kinds/digest.h"
 #include "kinds/kinds.h"
 #include "kinds/lvm_facts.h"
+#include "kinds/path_facts.h"
 #include "kinds/snapshot.h"
 #include "kinds/template.h"
 
@@ -21,6 +22,7 @@
 struct listing {
 	struct arena *arena;
 	const struct lvm_facts *lvm;
+	const struct path_facts *files; /* NULL: nobody looked */
 	const struct manifest *manifest, *other;
 	const char *unseen; /* a storage of the manifest that isn't there */
 	struct golden *list;
@@ -108,6 +110,12 @@ static bool came_with(const struct lvm_lv *lv, const struct golden *g)
 
 static void find_clones(const struct listing *l, struct golden *g)
 {
+	for (size_t i = 0; !g->vg && !g->image && l->files && i < l->files->paths.n; i++) {
+		const struct path_state *s = l->files->paths.items[i];
+
+		if (streq(s->kernel, g->sha256) || streq(s->initrd, g->sha256))
+			list_add(l->arena, &g->clones, (void *)s->path);
+	}
 	/* A file that was cloned from an image stands by itself. */
 	for (size_t i = 0; !g->image && i < l->lvm->lvs.n; i++) {
 		const struct lvm_lv *lv = l->lvm->lvs.items[i];
@@ -217,6 +225,7 @@ void golden_list(struct arena *a, const struct facts *f, const struct manifest *
 	struct listing l = {
 		.arena = a,
 		.lvm = lvm_facts(f),
+		.files = facts_get(f, "paths"),
 		.manifest = m,
 		.other = other,
 	};

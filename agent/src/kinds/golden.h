@@ -19,7 +19,7 @@ struct golden {
 	const struct template_file *file; /* the first of these */
 	uint64_t size;
 	int64_t mapped;        /* bytes; -1: not known */
-	struct list clones;    /* volumes that came from it, or with it, removed ones too: "vg0/web.root" */
+	struct list clones;    /* volumes that came from it, or with it, removed ones too, and files: "vg0/web.root" */
 	bool read_only, filling;
 	bool open;             /* somebody has it: what is half-made is under way */
 	bool left;             /* no image: a snapshot that an export or a capture took (kinds/snapshot.h) */
@@ -30,7 +30,8 @@ struct golden {
 };
 
 /* All of them: bases, and snapshots under way or left, storage by storage, then what is in the cache. `m` says what is ours; what it or `other` (may
- * be NULL) names is named. Both readings, "lvm" and "cache", must be known. */
+ * be NULL) names is named. The readings "lvm" and "cache" must be known; "paths" tells of
+ * clones that are files. */
 void golden_list(struct arena *a, const struct facts *f, const struct manifest *m,
 		 const struct manifest *other, struct golden **ret, size_t *ret_n);
 /* Nobody would miss it: no template names it, no volume needs it. */

@@ -18,6 +18,7 @@
 #include "kinds/golden.h"
 #include "kinds/kinds.h"
 #include "kinds/lvm_facts.h"
+#include "kinds/path_facts.h"
 #include "kinds/template.h"
 #include "tests/fake/fake.h"
 
@@ -249,6 +250,18 @@ static void an_image_in_the_cache_is_needed_by_no_clone(void **state)
 	assert_int_equal(golden_remove(other, NULL), 0);
 	after = read_host(m, NULL, &list, &n);
 	assert_int_equal(n, 10);
+	/* A file that was cloned keeps the kernel that came with it, though no template names that. */
+	{
+		struct path_facts *files = arena_alloc(after->arena, sizeof(*files));
+		struct path_state *s = arena_alloc(after->arena, sizeof(*s));
+
+		*s = (struct path_state){.path = "/srv/web.img", .kernel = DIGEST("f")};
+		list_add(after->arena, &files->paths, s);
+		facts_add_known(after, &reader_paths, files);
+		golden_list(after->arena, after, m, NULL, &list, &n);
+		assert_false(golden_garbage(find(list, n, DIGEST("f"))));
+		assert_string_equal(find(list, n, DIGEST("f"))->clones.items[0], "/srv/web.img");
+	}
 }
 
 /* Another manifest's words add to those of the one in force, and take none away. */
