@@ -1,23 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What can't be done gives one clear error at the manifest's line, and the rest goes on."""
-import re
-
-from lab import IMAGES, MANIFEST, changed, expect, held, line_of, standard, test, wait_for
-
-
-def cites(done, text, path, *words):
-    """One error at that line of the manifest with all the words."""
-    line = line_of(text, *path)
-    blocks = re.split(r"^(?=\S+:\d+:\d+: error:)", done.err, flags=re.M)
-    here = [b for b in blocks if re.match(rf"\S*lab\.yaml:{line}:\d+: error:", b)]
-    expect(len(here) == 1, f"{len(here)} errors cite line {line} ({'.'.join(path)}), not one", done)
-    for word in words:
-        expect(word in here[0], f"the error doesn't say '{word}'", here[0])
-
-
-def with_bridge(manifest, name):
-    """Something that depends on nothing else."""
-    return changed(manifest, "bridges", name, to={})
+from lab import IMAGES, MANIFEST, changed, cites, expect, held, standard, test, wait_for, with_bridge
 
 
 @test

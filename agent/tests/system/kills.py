@@ -3,7 +3,7 @@
 import re
 import time
 
-from lab import MANIFEST, changed, expect, nothing_much, standard, test, wait_for
+from lab import begin, changed, expect, nothing_much, standard, test, wait_for
 
 STEPS = "pgrep -f 'worker step'"
 AGENT = "systemctl show -p MainPID --value manor"
@@ -11,12 +11,6 @@ AGENT = "systemctl show -p MainPID --value manor"
 
 def without_guests():
     return {key: value for key, value in standard().items() if key != "domains"}
-
-
-def begin(host, manifest):
-    """An apply that nobody waits for."""
-    host.write(manifest)
-    host.sh(f"setsid manor apply --yes -f {MANIFEST} >/run/apply.log 2>&1 </dev/null & echo $! >/run/apply.pid")
 
 
 def foreign_things(host):

@@ -414,6 +414,27 @@ def wait_for(what, question, seconds=120, pause=0.5):
         time.sleep(pause)
 
 
+def cites(done, text, path, *words):
+    """One error at that line of the manifest with all the words."""
+    line = line_of(text, *path)
+    blocks = re.split(r"^(?=\S+:\d+:\d+: error:)", done.err, flags=re.M)
+    here = [b for b in blocks if re.match(rf"\S*lab\.yaml:{line}:\d+: error:", b)]
+    expect(len(here) == 1, f"{len(here)} errors cite line {line} ({'.'.join(path)}), not one", done)
+    for word in words:
+        expect(word in here[0], f"the error doesn't say '{word}'", here[0])
+
+
+def with_bridge(manifest, name):
+    """Something that depends on nothing else."""
+    return changed(manifest, "bridges", name, to={})
+
+
+def begin(host, manifest):
+    """An apply that nobody waits for."""
+    host.write(manifest)
+    host.sh(f"setsid manor apply --yes -f {MANIFEST} >/run/apply.log 2>&1 </dev/null & echo $! >/run/apply.pid")
+
+
 @contextlib.contextmanager
 def held(host, start, stop):
     """Something that is there for a while, whatever happens."""
