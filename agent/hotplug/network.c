@@ -149,8 +149,10 @@ static int read_line(const char *path, char *ret, size_t size)
 	return 0;
 }
 
-/* /sys/class/iscsi_session/sessionN/{targetname, device/target…/H:C:T:LUN/block/sdX} */
-static bool find_disk(const struct uri *u, char ret[NET_PATH])
+/* Each disk of that target: /sys/class/iscsi_session/sessionN/{targetname, device/target…/H:C:T:LUN/block/sdX}; `lun`
+ * may be a pattern. Ends with the first for which `test` is true. */
+static bool any_disk(const struct uri *u, const char *lun, bool (*test)(const char *device),
+		     char ret[NET_PATH])
 {
 	glob_t sessions = {0};
 	bool found = false;
@@ -165,15 +167,38 @@ static bool find_disk(const struct uri *u, char ret[NET_PATH])
 		if (read_line(path, name, sizeof(name)) < 0 || strcmp(name, u->name) != 0)
 			continue;
 		snprintf(path, sizeof(path), "%s/device/target*/*:*:*:%s/block/*",
-			 sessions.gl_pathv[i], u->lun);
-		if (glob(path, 0, NULL, &disks) == 0 && disks.gl_pathc) {
-			snprintf(ret, NET_PATH, "/dev/%.40s", strrchr(disks.gl_pathv[0], '/') + 1);
-			found = access(ret, F_OK) == 0;
+			 sessions.gl_pathv[i], lun);
+		if (glob(path, 0, NULL, &disks) != 0)
+			disks.gl_pathc = 0;
+		for (size_t k = 0; k < disks.gl_pathc && !found; k++) {
+			snprintf(ret, NET_PATH, "/dev/%.40s", strrchr(disks.gl_pathv[k], '/') + 1);
+			found = test(ret);
 		}
 		globfree(&disks);
 	}
 	globfree(&sessions);
 	return found;
+}
+
+static bool is_there(const char *device)
+{
+	return access(device, F_OK) == 0;
+}
+
+static bool find_disk(const struct uri *u, char ret[NET_PATH])
+{
+	return any_disk(u, u->lun, is_there, ret);
+}
+
+/* Mounted in dom0, or held. */
+static bool is_held(const char *device)
+{
+	int fd = open(device, O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK);
+	bool held = fd < 0 && errno == EBUSY;
+
+	if (fd >= 0)
+		close(fd);
+	return held;
 }
 
 static int iscsi(struct device *d, const struct uri *u, const char *portal, const char *op,
@@ -230,49 +255,15 @@ static int iscsi_attach(struct device *d, const char *uri, int writes, char ret[
 	return fail(d, "%s has no LUN %s", uri, u.lun);
 }
 
-/* Whether any disk of that target is mounted in dom0, or held. */
-static bool in_use(const struct uri *u)
-{
-	glob_t sessions = {0};
-	bool found = false;
-
-	if (glob("/sys/class/iscsi_session/session*", 0, NULL, &sessions) != 0)
-		return false;
-	for (size_t i = 0; i < sessions.gl_pathc && !found; i++) {
-		char path[PATH_MAX], name[256];
-		glob_t disks = {0};
-
-		snprintf(path, sizeof(path), "%s/targetname", sessions.gl_pathv[i]);
-		if (read_line(path, name, sizeof(name)) < 0 || strcmp(name, u->name) != 0)
-			continue;
-		snprintf(path, sizeof(path), "%s/device/target*/*:*:*:*/block/*",
-			 sessions.gl_pathv[i]);
-		for (size_t k = glob(path, 0, NULL, &disks) == 0 ? disks.gl_pathc : 0; k > 0; k--) {
-			char device[NET_PATH];
-			int fd;
-
-			snprintf(device, sizeof(device), "/dev/%.40s",
-				 strrchr(disks.gl_pathv[k - 1], '/') + 1);
-			fd = open(device, O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK);
-			found |= fd < 0 && errno == EBUSY;
-			if (fd >= 0)
-				close(fd);
-		}
-		globfree(&disks);
-	}
-	globfree(&sessions);
-	return found;
-}
-
 static int iscsi_detach(struct device *d, const char *uri)
 {
-	char portal[320];
+	char portal[320], device[NET_PATH];
 	struct uri u;
 	int status;
 
 	if (parse(d, uri, &u) < 0)
 		return -1;
-	if (in_use(&u))
+	if (any_disk(&u, "*", is_held, device))
 		return 0;
 	snprintf(portal, sizeof(portal), "%s:%s", u.host, u.port);
 	if (iscsi(d, &u, portal, "--logout", NULL, &status) < 0 || status)

@@ -229,22 +229,13 @@ static void decide_create(struct planning *p, const struct resource *want, struc
 		step_hold(step, HOLD_CONFLICT, why);
 }
 
-/* Once, whatever else differs: the new one is as the manifest says. */
 static void add_rebuild(struct planning *p, const struct resource *want, const struct actual *have)
 {
 	const struct disk_file *v = want->record, *is = have->record;
-	struct step *s;
+	struct step *s = plan_rebuild(p->plan, &kind_file, want);
 
-	for (size_t i = 0; i < p->plan->n; i++) {
-		s = &p->plan->steps[i];
-		if (s->want != want)
-			continue;
-		if (s->action == ACTION_REBUILD)
-			return;
-		step_drop(s);
-	}
-	s = plan_add(p->plan, ACTION_REBUILD, &kind_file, want->name, want->uuid);
-	s->impact = IMPACT_LIVE; /* the person who named it gave leave */
+	if (!s)
+		return;
 	s->why = arena_printf(p->arena,
 			      "clone %.12s… → %s; the one of %.12s… stays as %s.before-TIME",
 			      v->base, v->path, is->base, v->path);

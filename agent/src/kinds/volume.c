@@ -464,23 +464,14 @@ static const char *bury(struct planning *p, const struct volume *v, struct step 
 	return arena_printf(p->arena, " until %s", day);
 }
 
-/* Once, whatever else differs: the new one is as the manifest says. */
 static void add_rebuild(struct planning *p, const struct resource *want, const struct actual *have)
 {
 	const struct volume *v = want->record, *is = have->record;
 	char name[LVM_BASE_TEXT];
-	struct step *s;
+	struct step *s = plan_rebuild(p->plan, &kind_volume, want);
 
-	for (size_t i = 0; i < p->plan->n; i++) {
-		s = &p->plan->steps[i];
-		if (s->want != want)
-			continue;
-		if (s->action == ACTION_REBUILD)
-			return;
-		step_drop(s);
-	}
-	s = plan_add(p->plan, ACTION_REBUILD, &kind_volume, want->name, want->uuid);
-	s->impact = IMPACT_LIVE; /* the person who named it gave leave */
+	if (!s)
+		return;
 	if (v->seed)
 		s->why = "what cloud-init is told, for the new clone";
 	else

@@ -60,6 +60,23 @@ struct step *plan_add(struct plan *p, enum action action, const struct kind *k, 
 	return s;
 }
 
+struct step *plan_rebuild(struct plan *p, const struct kind *k, const struct resource *want)
+{
+	struct step *s;
+
+	for (size_t i = 0; i < p->n; i++) {
+		s = &p->steps[i];
+		if (s->want != want)
+			continue;
+		if (s->action == ACTION_REBUILD)
+			return NULL;
+		step_drop(s);
+	}
+	s = plan_add(p, ACTION_REBUILD, k, want->name, want->uuid);
+	s->impact = IMPACT_LIVE; /* the person who named it gave leave */
+	return s;
+}
+
 void plan_note(struct plan *p, int type, const char *subject, const char *text)
 {
 	p->notes = arena_grow(p->arena, p->notes, p->n_notes, sizeof(*p->notes));

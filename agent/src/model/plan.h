@@ -98,6 +98,8 @@ void plan_freep(struct plan **p);
 /* Adds a step with the kind's usual time limit; pointers stay valid until the next plan_add. */
 struct step *plan_add(struct plan *p, enum action action, const struct kind *k, const char *name,
 		      const char *uuid);
+/* A thing is made anew, whatever else differs of it: its other steps are dropped. NULL: that was said already. */
+struct step *plan_rebuild(struct plan *p, const struct kind *k, const struct resource *want);
 void plan_note(struct plan *p, int type, const char *subject, const char *text);
 void step_after(struct plan *p, struct step *s, size_t other, bool required);
 /* The same for one that it doesn't wait for yet, without looking. */
