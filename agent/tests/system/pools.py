@@ -2,8 +2,10 @@
 """A pool that fills up: who writes to it is paused before anything is lost, and goes on when there is room."""
 from lab import changed, expect, guest, standard, test, wait_for
 
+# Slow where it matters: under emulation the agent takes seconds to see and to act.
 WRITE = ("i=0; while [ $i -lt 260 ]; do dd if=/dev/urandom of=/dev/xvdb bs=1M count=1 seek=$i conv=notrunc,fsync "
-         "2>/dev/null || { echo failed > /run/wrote; break; }; i=$((i+1)); echo $i > /run/wrote; sleep 0.1; done")
+         "2>/dev/null || { echo failed > /run/wrote; break; }; i=$((i+1)); echo $i > /run/wrote; "
+         "if [ $i -ge 180 ] && [ $i -lt 205 ]; then sleep 3; fi; done")
 
 
 def small(size):
@@ -25,7 +27,7 @@ def a_guest_is_paused_before_its_pool_is_full_and_goes_on_when_it_has_grown(host
     domid = host.domid("web")
     host.in_guest("web", f" ({WRITE}) >/dev/null 2>&1 & echo begun")
     try:
-        wait_for("it is paused", lambda: "p" in state(host), 150)
+        wait_for("it is paused", lambda: "p" in state(host), 200)
         full = float(host.sh("lvs --noheadings -o data_percent small/pool"))
         expect(97 <= full < 100, "it was paused too early, or too late", full)
         done = host.manor("status", code=None)
