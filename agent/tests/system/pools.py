@@ -40,8 +40,9 @@ def a_guest_is_paused_before_its_pool_is_full_and_goes_on_when_it_has_grown(host
         expect(host.domid("web") == domid, "it was restarted")
         host.settled()
     finally:
+        # Whatever happened: the next story has that disk for itself.
         host.run("xl unpause web")
-    host.apply(changed(standard(), "domains", "lists"), "--allow", "guest-restart", code=None)
-    host.apply(None)
-    host.bury()
-    host.sh("vgremove -q -f -y small; pvremove -q -f -y /dev/vdd; wipefs -qa /dev/vdd")
+        host.apply(changed(standard(), "domains", "lists"), "--allow", "guest-restart", code=None)
+        host.apply(None, code=None)
+        host.bury()
+        host.run("vgremove -q -f -y small; pvremove -q -f -y /dev/vdd; wipefs -qa /dev/vdd")
