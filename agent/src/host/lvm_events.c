@@ -6,28 +6,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libdevmapper.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "base/str.h"
+#include "host/lvm_dm.h"
 
 #define NOTABLE 80 /* percent */
 #define NEAR    90
 #define CALM_S  5
 #define NEAR_S  1
-
-static void pool_freep(struct dm_pool **p)
-{
-	if (*p)
-		dm_pool_destroy(*p);
-}
-
-static void task_freep(struct dm_task **t)
-{
-	if (*t)
-		dm_task_destroy(*t);
-}
 
 static unsigned percent(uint64_t used, uint64_t total)
 {
@@ -35,7 +23,7 @@ static unsigned percent(uint64_t used, uint64_t total)
 }
 
 /* "name data metadata" of that pool, where one of the two is notable; raises *most. */
-static int look_at(struct dm_pool *mem, const char *name, struct str *said, unsigned *most)
+static void look_at(struct dm_pool *mem, const char *name, struct str *said, unsigned *most)
 {
 	_cleanup_(task_freep) struct dm_task *task = dm_task_create(DM_DEVICE_STATUS);
 	struct dm_status_thin_pool *status;
@@ -46,17 +34,16 @@ static int look_at(struct dm_pool *mem, const char *name, struct str *said, unsi
 	/* Without a flush: that would wait for the pool's own writes. */
 	if (!task || !dm_task_set_name(task, name) || !dm_task_no_flush(task) ||
 	    !dm_task_no_open_count(task) || !dm_task_run(task))
-		return 0; /* gone meanwhile */
+		return; /* gone meanwhile */
 	dm_get_next_target(task, NULL, &start, &length, &type, &params);
 	if (!streq(type, "thin-pool") || !params ||
 	    !dm_get_status_thin_pool(mem, params, &status) || status->fail)
-		return 0;
+		return;
 	data = percent(status->used_data_blocks, status->total_data_blocks);
 	metadata = percent(status->used_metadata_blocks, status->total_metadata_blocks);
 	if (MAX_OF(data, metadata) >= NOTABLE)
 		str_addf(said, "%s %u %u, ", name, data, metadata);
 	*most = MAX_OF(*most, MAX_OF(data, metadata));
-	return 0;
 }
 
 /* Where the kernel has no device-mapper there are no pools: no word about it. */

@@ -5,21 +5,10 @@
 #include "host/lvm_kernel.h"
 
 #include <errno.h>
-#include <libdevmapper.h>
 #include <stdarg.h>
 #include <stdio.h>
 
-static void pool_freep(struct dm_pool **p)
-{
-	if (*p)
-		dm_pool_destroy(*p);
-}
-
-static void task_freep(struct dm_task **t)
-{
-	if (*t)
-		dm_task_destroy(*t);
-}
+#include "host/lvm_dm.h"
 
 static void tree_freep(struct dm_config_tree **t)
 {
