@@ -209,7 +209,7 @@ static int attach_file(struct device *d, const struct disk *k, char ret[LOOP_PAT
 }
 
 /* `session`: the connection to its target was made for it. */
-static int detach(struct device *d, const char *params, const char *node, const char *session)
+static int detach(struct device *d, const char *params, const char *node, bool session)
 {
 	int r;
 
@@ -232,9 +232,32 @@ static int is_free(struct device *d, const struct disk *k, const char *path)
 	return 0;
 }
 
-static int publish(struct device *d, struct disk *k, const char *node)
+static int tell(struct device *d, dev_t device, const char *path)
 {
 	char number[32];
+
+	snprintf(number, sizeof(number), "%x:%x", major(device), minor(device));
+	return store_write(d, "physical-device", number, "physical-device-path", path,
+			   "hotplug-status", "connected", NULL);
+}
+
+static int publish_file(struct device *d, const struct disk *k)
+{
+	char loop[LOOP_PATH];
+	struct stat st;
+
+	if (attach_file(d, k, loop) < 0)
+		return -1;
+	if (stat(loop, &st) < 0)
+		fail(d, "%s: %s", loop, strerror(errno));
+	else if (store_write(d, "node", loop, NULL) == 0 && tell(d, st.st_rdev, loop) == 0)
+		return 0;
+	loop_detach(loop);
+	return -1;
+}
+
+static int publish(struct device *d, struct disk *k, const char *node)
+{
 	int user;
 
 	/* What came of an address is a device like any other: by another address it may be served already. */
@@ -244,27 +267,9 @@ static int publish(struct device *d, struct disk *k, const char *node)
 	if (user >= 0)
 		return fail(d, "%s is in use by domain %d, and one of the two may write to it",
 			    k->real, user);
-	if (!S_ISREG(k->st.st_mode) && is_free(d, k, node) < 0)
-		return -1;
-	if (S_ISREG(k->st.st_mode)) {
-		char loop[LOOP_PATH];
-		struct stat st;
-
-		if (attach_file(d, k, loop) < 0)
-			return -1;
-		if (stat(loop, &st) < 0 ||
-		    snprintf(number, sizeof(number), "%x:%x", major(st.st_rdev),
-			     minor(st.st_rdev)) < 0 ||
-		    store_write(d, "node", loop, "physical-device", number, "physical-device-path",
-				loop, "hotplug-status", "connected", NULL) < 0) {
-			loop_detach(loop);
-			return -1;
-		}
-		return 0;
-	}
-	snprintf(number, sizeof(number), "%x:%x", major(k->st.st_rdev), minor(k->st.st_rdev));
-	return store_write(d, "physical-device", number, "physical-device-path", node,
-			   "hotplug-status", "connected", NULL);
+	if (S_ISREG(k->st.st_mode))
+		return publish_file(d, k);
+	return is_free(d, k, node) < 0 ? -1 : tell(d, k->st.st_rdev, node);
 }
 
 static int with_lock(struct device *d, const char *path)
@@ -321,6 +326,21 @@ static int serve(struct device *d, struct disk *k, const char *node)
 	return r;
 }
 
+/* What was attached for it, as far as that got. A device that was there stays, and so does what another domain has. The
+ * caller holds the lock of its sort. */
+static int let_go(struct device *d, const char *params)
+{
+	_cleanup_(freep) char *node = store_read(d, "node");
+	_cleanup_(freep) char *session = store_read(d, "session");
+	bool attached = node && node[0], logged_in = session && session[0];
+
+	if (!attached && !logged_in)
+		return 0;
+	if (attached && user_of(d, has_node, node) >= 0)
+		return 0;
+	return detach(d, params, node, logged_in);
+}
+
 /* Servers may be slow: only others from the network wait meanwhile. What is connected is noted before it is, so that
  * it is let go of by whoever removes a disk whose adding was cut off. */
 static int serve_uri(struct device *d, struct disk *k)
@@ -331,16 +351,13 @@ static int serve_uri(struct device *d, struct disk *k)
 	if (lock < 0)
 		return -1;
 	r = net_attach(d, k->params, k->writes, node);
-	if (r == 0) {
-		_cleanup_(freep) char *session = NULL;
-
+	if (r == 0)
 		r = serve(d, k, node);
-		if (r < 0) {
-			memcpy(why, d->error, sizeof(why));
-			session = store_read(d, "session");
-			detach(d, k->params, node, session);
-			memcpy(d->error, why, sizeof(why));
-		}
+	if (r < 0) {
+		memcpy(why, d->error, sizeof(why));
+		if (let_go(d, k->params) == 0)
+			(void)store_write(d, "node", "", "session", "", NULL);
+		memcpy(d->error, why, sizeof(why));
 	}
 	close(lock);
 	return r;
@@ -371,20 +388,18 @@ int block_add(struct device *d)
 	return r;
 }
 
-/* What was attached for it: blkback has let go. A device that was there stays. */
+/* blkback has let go of it. */
 int block_remove(struct device *d)
 {
 	_cleanup_(freep) char *params = store_read(d, "params");
-	_cleanup_(freep) char *node = store_read(d, "node");
-	_cleanup_(freep) char *session = store_read(d, "session");
 	int lock, r;
 
-	if (!params || !node)
+	if (!params)
 		return 0;
 	lock = with_lock(d, is_uri(params) ? NET_LOCK : LOCK);
 	if (lock < 0)
 		return -1;
-	r = user_of(d, has_node, node) >= 0 ? 0 : detach(d, params, node, session);
+	r = let_go(d, params);
 	close(lock);
 	return r;
 }

@@ -69,6 +69,18 @@ static int failed(struct device *d, const char *what, const char *uri)
 		    said[0] ? said : "it failed, and doesn't say why");
 }
 
+/* What was noted as made for this disk isn't, after all: whoever lets go of it later must not end another's. d->error
+ * stays. */
+static int not_ours(struct device *d, const char *key)
+{
+	char said[sizeof(d->error)];
+
+	memcpy(said, d->error, sizeof(said));
+	(void)store_write(d, key, "", NULL);
+	memcpy(d->error, said, sizeof(said));
+	return -1;
+}
+
 /* --- NBD --- */
 
 /* One that is connected has a process, or the kernel itself, named in `pid`. */
@@ -116,9 +128,10 @@ static int nbd_attach(struct device *d, const char *uri, int writes, char ret[NE
 	argv[n] = NULL;
 	if (store_write(d, "node", ret, NULL) < 0)
 		return -1;
-	if (command_run(d, argv, CONNECT_S, &status) < 0)
-		return failed(d, "connect to", uri);
-	return status ? failed(d, "connect to", uri) : 0;
+	if (command_run(d, argv, CONNECT_S, &status) == 0 && status == 0)
+		return 0;
+	failed(d, "connect to", uri);
+	return not_ours(d, "node");
 }
 
 static int nbd_detach(struct device *d, const char *path)
@@ -243,9 +256,14 @@ static int iscsi_attach(struct device *d, const char *uri, int writes, char ret[
 		 * somebody else's, and stays. */
 		if (store_write(d, "session", "1", NULL) < 0)
 			return -1;
-		if (iscsi(d, &u, portal, "--login", NULL, &status) < 0 ||
-		    (status && status != ISCSI_THERE))
+		if (iscsi(d, &u, portal, "--login", NULL, &status) < 0)
 			return failed(d, "log in to", uri);
+		if (status == ISCSI_THERE)
+			(void)not_ours(d, "session");
+		else if (status) {
+			failed(d, "log in to", uri);
+			return not_ours(d, "session");
+		}
 	}
 	for (int i = 0; i < DEVICE_S * 10; i++) {
 		if (find_disk(&u, ret))

@@ -646,6 +646,57 @@ static void the_networks_errors_are_told_in_its_own_words(void **state)
 	pretend("iscsiadm", NULL);
 }
 
+/* The hotplug program waits for a disk in steps of it: nobody here has that time. */
+int nanosleep(const struct timespec *wanted, struct timespec *left)
+{
+	return 0;
+}
+
+/* What was logged in to for a disk that never came is logged out of; what somebody else has stays. */
+static void a_failed_disk_leaves_nothing_connected(void **state)
+{
+	static const char log[] = "/tmp/manor-test-iscsiadm.log";
+	static const struct {
+		const char *params, *program, *script, *expect;
+		bool undone;
+	} cases[] = {
+		{"iscsi://10.0.0.1:3260/iqn.x:y/7", "iscsiadm", "exit 0", "has no LUN 7", true},
+		{"iscsi://10.0.0.1:3260/iqn.x:y/7", "iscsiadm",
+		 "case \"$*\" in *--login*) exit 15;; esac", "has no LUN 7", false},
+		{"iscsi://10.0.0.1:3260/iqn.x:y/7", "iscsiadm",
+		 "case \"$*\" in *--login*) echo denied; exit 24;; esac", "denied", false},
+	};
+
+	setenv("XENBUS_PATH", VBD, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char script[512], said[4096] = "";
+		bool undone;
+		FILE *f;
+
+		unlink(log);
+		snprintf(script, sizeof(script), "echo \"$*\" >>%s\n%s", log, cases[i].script);
+		pretend(cases[i].program, script);
+		put(VBD "/params", cases[i].params);
+		put(VBD "/hotplug-error", NULL);
+		put(VBD "/node", NULL);
+		put(VBD "/session", NULL);
+		assert_int_equal(run("add", NULL), 1);
+		assert_non_null(strstr(get(VBD "/hotplug-error"), cases[i].expect));
+		/* libxl has what failed removed. */
+		assert_int_equal(run("remove", NULL), 0);
+		f = fopen(log, "r");
+		assert_non_null(f);
+		said[fread(said, 1, sizeof(said) - 1, f)] = '\0';
+		fclose(f);
+		undone = strstr(said, "--logout") != NULL;
+		assert_int_equal(undone, cases[i].undone);
+		/* Once, for it may be another's by then. */
+		assert_true(!undone || !strstr(strstr(said, "--logout") + 1, "--logout"));
+		pretend(cases[i].program, NULL);
+	}
+	unlink(log);
+}
+
 static void what_hangs_is_given_up(void **state)
 {
 	static const char *const argv[] = {"hang", NULL};
@@ -725,6 +776,7 @@ int main(void)
 		T(a_disk_and_its_partition_are_one),
 		T(what_is_empty_or_read_only_is_refused),
 		T(the_networks_errors_are_told_in_its_own_words),
+		T(a_failed_disk_leaves_nothing_connected),
 		T(what_hangs_is_given_up),
 		T(what_is_no_disk_is_refused),
 		T(a_wrong_call_is_answered),
