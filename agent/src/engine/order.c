@@ -176,6 +176,18 @@ static bool has_claim(const struct list *claims, const struct claim *c)
 	return false;
 }
 
+/* Whether nobody could have that beside these: it is the same, and one of the two may write. */
+static bool clashes(const struct list *claims, const struct claim *c)
+{
+	for (size_t i = 0; i < claims->n; i++) {
+		const struct claim *x = claims->items[i];
+
+		if (streq(x->what, c->what) && !(x->shared && c->shared))
+			return true;
+	}
+	return false;
+}
+
 /* Whether it hasn't that claim any more once that step is done: it ends, or comes back without. */
 static bool lets_go(const struct step *s, const struct claim *claim)
 {
@@ -188,13 +200,7 @@ static bool lets_go(const struct step *s, const struct claim *claim)
 		return false;
 	if (s->want_record)
 		s->kind->claims(a, s->want_record, &keeps);
-	for (size_t i = 0; i < keeps.n; i++) {
-		const struct claim *x = keeps.items[i];
-
-		if (streq(x->what, claim->what) && !(x->shared && claim->shared))
-			return false;
-	}
-	return true;
+	return !clashes(&keeps, claim);
 }
 
 /* One who has what this step is to take: it waits until that one lets go, and is held where it won't. */
@@ -258,9 +264,7 @@ static void hold_rivals(struct order *o, struct arena *a)
 				if (other->kind == s->kind && streq(other->name, s->name))
 					continue;
 				other->kind->claims(a, other->want_record, &its);
-				if (mine->shared &&
-				    has_claim(&its,
-					      &(struct claim){.what = mine->what, .shared = true}))
+				if (!clashes(&its, mine))
 					continue;
 				step_hold(s, HOLD_CONFLICT,
 					  arena_printf(p->arena,
@@ -319,9 +323,7 @@ static void link_claims(struct order *o)
 				    streq(holder->name, s->name))
 					continue;
 				holder->kind->claims(a, holder->record, &its);
-				if (!claim->shared ||
-				    !has_claim(&its, &(struct claim){.what = claim->what,
-								     .shared = true}))
+				if (clashes(&its, claim))
 					take_from(o, s, claim, holder, &steps, w);
 			}
 		}
