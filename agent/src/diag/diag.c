@@ -65,22 +65,6 @@ static const char *clean_text(struct diags *d, const char *fmt, va_list ap)
 	return p;
 }
 
-static int span_cmp(const struct span *a, const struct span *b)
-{
-	if (a->source != b->source) {
-		int r = strcmp(a->source && a->source->name ? a->source->name : "",
-			       b->source && b->source->name ? b->source->name : "");
-
-		if (r)
-			return r;
-	}
-	if (a->line != b->line)
-		return a->line < b->line ? -1 : 1;
-	if (a->column != b->column)
-		return a->column < b->column ? -1 : 1;
-	return 0;
-}
-
 static bool span_same(const struct span *a, const struct span *b)
 {
 	return a->source == b->source && a->line == b->line && a->column == b->column &&
@@ -290,6 +274,21 @@ static void put_place(json_object *o, const struct span *s)
 	json_object_object_add(o, "end_column", json_object_new_int64(end_column));
 }
 
+static void put_includes(json_object *o, const struct source *s)
+{
+	json_object *list = json_object_new_array(), *place;
+
+	for (; s && s->included; s = s->included->source) {
+		place = json_object_new_object();
+		put_place(place, s->included);
+		json_object_array_add(list, place);
+	}
+	if (json_length(list))
+		json_object_object_add(o, "included_from", list);
+	else
+		json_object_put(list);
+}
+
 json_object *diags_json(struct diags *d)
 {
 	static const char *const words[] = {"error", "warning", "note"};
@@ -308,6 +307,7 @@ json_object *diags_json(struct diags *d)
 		json_put_text(o, "message", g->message);
 		json_put_text(o, "label", g->label);
 		json_put_text(o, "help", g->help);
+		put_includes(o, g->span.source);
 		if (g->n_also) {
 			also = json_object_new_array();
 			for (k = 0; k < g->n_also; k++) {

@@ -67,9 +67,11 @@ void diag_suggest(struct diags *d, struct diag *g, const char *word, const char 
 		  size_t n);
 
 void diags_sort(struct diags *d);
-/* As gcc and clang print: FILE:LINE:COL: error: …, the line, a caret. `colour`: ANSI. */
+/* As gcc and clang print: FILE:LINE:COL: error: …, the line, a caret, and what included the file.
+ * `colour`: ANSI. */
 void diags_print(struct diags *d, FILE *f, bool colour);
-/* An array of {file, line, column, end_line, end_column, severity, code, message, label?, help?, also?};
- * also: an array of {file, line, column, end_line, end_column, label}. All columns count characters
+/* An array of {file, line, column, end_line, end_column, severity, code, message, label?, help?, also?,
+ * included_from?}; also: an array of {file, line, column, end_line, end_column, label}; included_from: an
+ * array of the same without label, from the line that names the file to the manifest's own. All columns count characters
  * from 1, the end is exclusive. What has no place says line 1, column 1. The caller owns it. */
 json_object *diags_json(struct diags *d);

@@ -124,6 +124,19 @@ static void print_place(FILE *f, const struct style *st, const struct span *s, c
 	fprintf(f, "      | %s\n", str_get(&b));
 }
 
+/* Why a file is read that nobody named on the command line. */
+static void print_includes(FILE *f, const struct source *s)
+{
+	const char *comma = "";
+
+	if (!s || !s->included)
+		return;
+	fputs("   included", f);
+	for (; s->included && s->included->source; s = s->included->source, comma = ",")
+		fprintf(f, "%s from %s:%u", comma, s->included->source->name, s->included->line);
+	fputs("\n", f);
+}
+
 static void print_one(FILE *f, const struct style *st, const struct diag *g)
 {
 	static const char *const words[] = {"error", "warning", "note"};
@@ -138,6 +151,7 @@ static void print_one(FILE *f, const struct style *st, const struct diag *g)
 	fprintf(f, "%s%s%s:%s %s%s%s\n", st->off, st->severity[g->severity], words[g->severity],
 		st->off, st->bold, g->message, st->off);
 	print_place(f, st, &g->span, '^', g->label);
+	print_includes(f, s);
 	for (i = 0; i < g->n_also; i++) {
 		const struct span *a = &g->also[i].span;
 

@@ -188,7 +188,7 @@ static json_object *error_json(struct converge *c, const struct step *s, const s
 		span = s->want->span;
 	g = diag_error(d, "step", span, "%s '%s': %s", s->kind->name, s->name,
 		       err->message ? err->message : "failed");
-	if (s->want && s->want->span.source && span.source && s->want->span.line != span.line)
+	if (s->want && s->want->span.source && span.source && !span_one_line(&s->want->span, &span))
 		diag_also(d, g, s->want->span, "declared here");
 	if (err->help)
 		diag_help(d, g, "%s", err->help);

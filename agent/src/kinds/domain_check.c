@@ -45,7 +45,7 @@ static bool earlier(const struct use *a, const struct use *b)
 {
 	struct span x = use_span(a), y = use_span(b);
 
-	return x.line != y.line ? x.line < y.line : x.column <= y.column;
+	return span_cmp(&x, &y) <= 0;
 }
 
 static void add_use(struct manifest *m, struct use **list, size_t *n, const struct resource *r,

@@ -358,11 +358,6 @@ static bool is_said(const struct domain_disk *k, const char *key)
 	return n && !node_is_null(n);
 }
 
-static bool stands_before(struct span a, struct span b)
-{
-	return a.line != b.line ? a.line < b.line : a.column < b.column;
-}
-
 /* What doesn't go with where it comes from. */
 static bool check_source(struct lowering *l, const char *name, const struct domain_disk *k,
 			 const struct disk_source *s)
@@ -385,7 +380,8 @@ static bool check_source(struct lowering *l, const char *name, const struct doma
 			if (volume)
 				diag_also(l->m->diags, g, volume->span, "declared here");
 		} else if (i < 7) {
-			bool first = stands_before(at(l, name, key), at(l, name, s->key));
+			struct span here = at(l, name, key), there = at(l, name, s->key);
+			bool first = span_cmp(&here, &there) < 0;
 
 			g = diag_error(l->m->diags, "conflicting-keys",
 				       at(l, name, first ? s->key : key),

@@ -388,7 +388,7 @@ static struct diag *visit(struct manifest *m, struct resource *r, struct resourc
 		if (!g)
 			continue;
 		/* The way back to the first is told place by place. */
-		if (g->span.line != r->span.line)
+		if (!span_one_line(&g->span, &r->span))
 			diag_also(m->diags, g, r->span, "through %s", resource_title(m->arena, r));
 		r->mark = DONE;
 		return g;

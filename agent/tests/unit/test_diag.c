@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/json.h"
 #include "diag/diag.h"
 #include "diag/text.h"
 
@@ -69,6 +70,54 @@ static void two_places(void **state)
 		  "      |                      ^~~~~~ did you mean 'xenbr1'?\n"
 		  "    1 | xenbr1: {}\n"
 		  "      | ~~~~~~ declared here\n");
+}
+
+static void an_included_text_says_who_includes_it(void **state)
+{
+	_cleanup_diags_ struct diags *d = diags_new();
+	struct source whole = text("include: [b.yaml]\n"), part = text("include: c.yaml\n"),
+		      leaf = text("links: {up: 1}\n");
+	struct span from_whole = at(&whole, 1, 11, 17), from_part = at(&part, 1, 10, 16);
+	_cleanup_json_ json_object *list = NULL;
+	json_object *from, *first, *last;
+	struct diag *g;
+
+	part.name = "parts/b.yaml";
+	part.included = &from_whole;
+	part.order = 1;
+	leaf.name = "a-leaf.yaml";
+	leaf.included = &from_part;
+	leaf.order = 2;
+	g = diag_error(d, "wrong-type", at(&leaf, 1, 13, 14), "a number");
+	diag_also(d, g, at(&part, 1, 1, 8), "said here");
+	diag_error(d, "bad-value", from_part, "odd");
+	diag_error(d, "bad-value", from_whole, "odd, too");
+	/* In the order in which they were read, whatever their names. */
+	expect(d, "a.yaml:1:11: error: odd, too\n"
+		  "    1 | include: [b.yaml]\n"
+		  "      |           ^~~~~~\n"
+		  "parts/b.yaml:1:10: error: odd\n"
+		  "    1 | include: c.yaml\n"
+		  "      |          ^~~~~~\n"
+		  "   included from a.yaml:1\n"
+		  "a-leaf.yaml:1:13: error: a number\n"
+		  "    1 | links: {up: 1}\n"
+		  "      |             ^\n"
+		  "   included from parts/b.yaml:1, from a.yaml:1\n"
+		  "   in parts/b.yaml:\n"
+		  "    1 | include: c.yaml\n"
+		  "      | ~~~~~~~ said here\n");
+	list = diags_json(d);
+	assert_false(json_object_object_get_ex(json_object_array_get_idx(list, 0), "included_from",
+					       NULL));
+	from = json_list(json_object_array_get_idx(list, 2), "included_from");
+	assert_int_equal(json_length(from), 2);
+	first = json_object_array_get_idx(from, 0);
+	last = json_object_array_get_idx(from, 1);
+	assert_string_equal(json_text(first, "file"), "parts/b.yaml");
+	assert_string_equal(json_text(last, "file"), "a.yaml");
+	assert_int_equal(json_int(last, "line"), 1);
+	assert_int_equal(json_int(last, "column"), 11);
 }
 
 static void tabs_and_wide_characters(void **state)
@@ -306,6 +355,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_line_with_its_caret),
 		cmocka_unit_test(two_places),
+		cmocka_unit_test(an_included_text_says_who_includes_it),
 		cmocka_unit_test(tabs_and_wide_characters),
 		cmocka_unit_test(long_lines_are_cut_around_the_caret),
 		cmocka_unit_test(places_that_are_not_there),
