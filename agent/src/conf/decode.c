@@ -328,6 +328,7 @@ static bool decode_string(struct task *x, const struct field *f, const struct no
 		*ret = n->text;
 		return true;
 	}
+	x->c->source = n->span.source;
 	r = f->parse(x->c, f, n->text, &text, &e);
 	if (r < 0) {
 		const char *code = r == -ENODATA            ? "missing-unit"
@@ -387,8 +388,7 @@ static void help_missing(struct decode *c, struct diag *g, const char *said, con
 	_cleanup_(freep) char *cwd = getcwd(NULL, 0), *gone = xstrdup(path);
 	_cleanup_(freep) char *from_here = xasprintf("%s/%s", cwd ? cwd : "", said);
 	const char *base = strrchr(said, '/');
-	_cleanup_(freep) char *beside =
-		base ? xasprintf("%s%s", c->dir ? c->dir : ".", base) : NULL;
+	_cleanup_(freep) char *beside = base ? xasprintf("%s%s", decode_dir(c), base) : NULL;
 	char *slash;
 
 	/* The outermost folder that is missing says more than the file in it. */
@@ -400,18 +400,20 @@ static void help_missing(struct decode *c, struct diag *g, const char *said, con
 		}
 	}
 	if (*said != '/' && is_there(from_here))
-		diag_help(
-			c->diags, g,
-			"a relative path starts at the manifest's folder, %s; what you have here is "
-			"%s",
-			c->dir, from_here);
+		diag_help(c->diags, g,
+			  "a relative path starts at the folder of the file that it stands in, %s; "
+			  "what you have here is %s",
+			  decode_dir(c), from_here);
 	else if (beside && is_there(beside))
 		diag_help(c->diags, g, "there is %s: write {file: %s}", beside, base + 1);
 	else if (*said == '/')
 		diag_help(c->diags, g, "there is no %s here", gone);
 	else
-		diag_help(c->diags, g,
-			  "there is no %s: a relative path starts at the manifest's folder", gone);
+		diag_help(
+			c->diags, g,
+			"there is no %s: a relative path starts at the folder of the file that it "
+			"stands in",
+			gone);
 }
 
 /* `{file: PATH}`: a scalar that holds the file's text, or NULL when there is none. */
@@ -448,6 +450,7 @@ static const struct node *read_file(struct task *x, const struct field *f, const
 				   node_type_word(value));
 		return NULL;
 	}
+	c->source = value->span.source;
 	r = parse_path(c, f, value->text, &path, &e);
 	if (r < 0) {
 		if (!said(x, "bad-value", value->span))

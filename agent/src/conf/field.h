@@ -109,14 +109,16 @@ static inline void *field_ptr(const struct field *f, const void *record)
 struct decode {
 	struct arena *arena;
 	struct diags *diags;
-	const char *dir; /* the manifest's folder, for relative paths; "." if unknown */
-	/* Reads a small file that the manifest names; relative to dir. Arena memory. NULL: plain file
-	 * reading. The agent gives one that serves the manifest in force from its own copy. */
+	const struct source *source; /* what the value at hand stands in: set while it is read */
+	/* Reads a small file that the manifest names. Arena memory. NULL: plain file reading. The agent gives one that serves the manifest in force from its own copy. */
 	int (*read)(struct decode *c, const char *path, const char **ret, struct err *e);
 	void *data; /* for read */
 	bool incomplete; /* what else belongs here could not be read (a domain's template): nothing is said
 			  * of what is missing */
 };
+
+/* Where relative paths start: the folder of the file that the value at hand stands in; "." if unknown. */
+const char *decode_dir(const struct decode *c);
 
 /* Nodes → record, by the table. Unknown keys, wrong types, bounds, missing required fields go to
  * c->diags; the record is complete but for what was wrong. `what` names it in messages
@@ -167,7 +169,7 @@ field_parse_fn parse_name; /* a Manor name */
 field_parse_fn parse_mac;  /* lower case, colons; no multicast */
 field_parse_fn parse_cidr; /* address/prefix, canonical by inet_ntop; IPv4 and IPv6 */
 field_parse_fn parse_ip;
-field_parse_fn parse_path;   /* absolute; relative ones start at the manifest's folder */
+field_parse_fn parse_path;   /* absolute; relative ones start at the folder of the file they stand in */
 field_parse_fn parse_url;    /* http, https, file; a plain path becomes file:// */
 field_parse_fn parse_sha256; /* 64 hex digits, lower case */
 field_parse_fn parse_vdev;   /* xvda, sda1, hda …: xvd[a-p], hd[a-d], sd[a-p] and a partition */

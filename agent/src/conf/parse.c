@@ -159,6 +159,11 @@ int parse_text(struct decode *c, const struct field *f, const char *text, const 
 	return 0;
 }
 
+const char *decode_dir(const struct decode *c)
+{
+	return c->source && c->source->dir ? c->source->dir : ".";
+}
+
 int parse_path(struct decode *c, const struct field *f, const char *text, const char **ret,
 	       struct err *e)
 {
@@ -168,7 +173,7 @@ int parse_path(struct decode *c, const struct field *f, const char *text, const 
 	if (*text == '\0' || has_control(text))
 		return err_set(e, -EINVAL, "a path");
 	if (*text != '/')
-		str_addf(&b, "%s/", c->dir ? c->dir : ".");
+		str_addf(&b, "%s/", decode_dir(c));
 	str_add(&b, text);
 	if (b.n >= PATH_MAX)
 		return err_set(e, -EINVAL, "a path: it is longer than %d bytes", PATH_MAX - 1);

@@ -199,7 +199,7 @@ static const char *boot_path(struct lowering *l, const char *field, const char *
 	if (text[0] == '/')
 		return text;
 	if (strchr(text, '/'))
-		return arena_printf(l->m->arena, "%s/%s", l->m->dir, text);
+		return arena_printf(l->m->arena, "%s/%s", span.source->dir, text);
 	if (!field_given(&domain_table, l->d, "template")) {
 		struct diag *g = diag_error(l->m->diags, "unknown-file", span,
 					    "%s of %s: '%s' names a template's file, and it has no "

@@ -476,6 +476,7 @@ struct manifest *manifest_load_text(const char *name, const char *dir, const cha
 		.name = arena_strdup(m->arena, name),
 		.text = arena_strndup(m->arena, text, n),
 		.size = n,
+		.dir = m->dir,
 	};
 	m->closed = files != NULL;
 	for (size_t i = 0; files && i < files->n; i++) {
@@ -487,7 +488,6 @@ struct manifest *manifest_load_text(const char *name, const char *dir, const cha
 		list_add(m->arena, &m->files, file);
 	}
 	sha256_of(text, n, m->sha256);
-	c.dir = m->dir;
 	m->root = node_load(m->arena, &m->source, d);
 	if (m->root)
 		m->root = node_select(m->arena, m->root, d);

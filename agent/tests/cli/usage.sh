@@ -88,11 +88,11 @@ named() {
 		>"$dir/etc/m.yaml"
 	(cd "$dir/here" && ends 2 "$manor" check -f "$dir/etc/m.yaml" && grep -qF "help: $2" "$dir/out")
 }
-named gone/sums "there is no $dir/etc/gone: a relative path starts at the manifest's folder"
+named gone/sums "there is no $dir/etc/gone: a relative path starts at the folder of the file that it stands in"
 is "a file that isn't there: the folder that is missing"
 named /nowhere/sums "there is no /nowhere here"
 is "of a whole path as well"
-named sums "a relative path starts at the manifest's folder, $dir/etc; what you have here is $dir/here/sums"
+named sums "a relative path starts at the folder of the file that it stands in, $dir/etc; what you have here is $dir/here/sums"
 is "or that it is there from the folder one is in"
 named gone/near "there is $dir/etc/near: write {file: near}"
 is "or beside the manifest"

@@ -80,11 +80,12 @@ static int read_key(struct decode *c, const char *path, const char **ret, struct
 static int decode(struct diags *d, const char *text, struct cart *ret)
 {
 	struct decode c = {
-		.arena = d->arena, .diags = d, .dir = "/etc/manor", .read = read_key};
+		.arena = d->arena, .diags = d, .read = read_key};
 	struct source *s = arena_alloc(d->arena, sizeof(*s));
 	struct node *root;
 
-	*s = (struct source){.name = "cart.yaml", .text = text, .size = strlen(text)};
+	*s = (struct source){
+		.name = "cart.yaml", .text = text, .size = strlen(text), .dir = "/etc/manor"};
 	memset(ret, 0, sizeof(*ret));
 	root = node_load(d->arena, s, d);
 	assert_non_null(root);

@@ -22,7 +22,8 @@ static void each(field_parse_fn *parse, const struct row *rows, size_t n)
 {
 	static const struct field field = {.name = "x"};
 	_cleanup_arena_ struct arena *a = arena_new();
-	struct decode c = {.arena = a, .dir = "/etc/manor"};
+	static const struct source file = {.dir = "/etc/manor"};
+	struct decode c = {.arena = a, .source = &file};
 	size_t i;
 
 	for (i = 0; i < n; i++) {
