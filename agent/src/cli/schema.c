@@ -179,6 +179,8 @@ static json_object *value_schema(struct schema *s, const struct field *f, bool p
 		put(o, "items", f->sub ? record_schema(s, f->sub, partial) : string_schema(f));
 		if (f->flags & FIELD_UNORDERED)
 			put(o, "uniqueItems", json_object_new_boolean(true));
+		if (f->flags & FIELD_ALONE)
+			o = any_of(string_schema(f), o);
 		break;
 	case FIELD_SUB:
 		o = record_schema(s, f->sub, partial || (f->flags & FIELD_PARTIAL));
@@ -300,9 +302,10 @@ static const char *type_text(struct arena *a, const struct field *f)
 			words = arena_printf(a, "%s%s%s", words, i ? ", " : "", f->words[i]);
 		return words;
 	case FIELD_LIST:
-		return f->sub   ? arena_printf(a, "a list of %ss", f->sub->name)
-		       : f->ref ? arena_printf(a, "a list of %ss", f->ref)
-				: "a list";
+		return f->sub                   ? arena_printf(a, "a list of %ss", f->sub->name)
+		       : f->ref                 ? arena_printf(a, "a list of %ss", f->ref)
+		       : f->flags & FIELD_ALONE ? "a text, or a list"
+						: "a list";
 	case FIELD_SUB:
 		return "a mapping";
 	case FIELD_MAP:

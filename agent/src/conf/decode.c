@@ -57,7 +57,8 @@ static const char *wanted(struct decode *c, const struct field *f)
 		return arena_strdup(c->arena, str_get(&b));
 	case FIELD_LIST:
 		return f->sub ? arena_printf(c->arena, "a list of %ss", f->sub->name)
-			      : "a list of texts";
+		       : f->flags & FIELD_ALONE ? "a text, or a list of texts"
+						: "a list of texts";
 	case FIELD_MAP:
 		return arena_printf(c->arena, "a mapping from names to %ss", f->sub->name);
 	case FIELD_SUB:
@@ -597,6 +598,19 @@ static bool decode_map(struct task *x, const struct field *f, const struct node 
 	return true;
 }
 
+static const struct node *list_of(struct arena *a, const struct node *n)
+{
+	struct node *list = arena_alloc(a, sizeof(*list));
+
+	list->type = NODE_SEQ;
+	list->span = n->span;
+	list->key = n->key;
+	list->items = arena_alloc(a, sizeof(*list->items));
+	list->items[0] = (struct node *)n;
+	list->n = 1;
+	return list;
+}
+
 /* One field's value; true when it is there and right. */
 static bool decode_value(struct task *x, const struct field *f, const struct node *n,
 			 const char *what, void *record)
@@ -609,6 +623,8 @@ static bool decode_value(struct task *x, const struct field *f, const struct nod
 		if (!n)
 			return false;
 	}
+	if ((f->flags & FIELD_ALONE) && n->type == NODE_SCALAR)
+		n = list_of(x->c->arena, n);
 	if (f->type == FIELD_SUB ? !can_be_record(f->sub, n)
 				 : n->type != (f->type == FIELD_LIST  ? NODE_SEQ
 					       : f->type == FIELD_MAP ? NODE_MAP

@@ -48,6 +48,7 @@ enum field_flags {
 	FIELD_LATER = 1 << 10,    /* a word of a later version: an error of its own ("not-supported": "'vnc' is
 				   * not in this version") where it stands, whatever its value; its doc
 				   * says what to do instead; in no schema and no manual */
+	FIELD_ALONE = 1 << 11,    /* FIELD_LIST of strings: a plain one stands for a list of it alone */
 };
 
 struct facts;

@@ -29,7 +29,7 @@ struct cart {
 	uint64_t load, rest;
 	const char *owner, *key;
 	int colour;
-	struct list stickers, spares;
+	struct list stickers, spares, bells;
 	struct wheel front;
 	struct wheel part;
 	struct map wheels;
@@ -57,6 +57,8 @@ TABLE(cart_table, cart, "cart", "A cart.",
        .flags = FIELD_UNORDERED, .def = "[new]"},
       {.name = "spares", .type = FIELD_LIST, .offset = FIELD_AT(cart, spares),
        .sub = &wheel_table},
+      {.name = "bells", .type = FIELD_LIST, .offset = FIELD_AT(cart, bells),
+       .flags = FIELD_ALONE, .parse = parse_name},
       {.name = "front", .type = FIELD_SUB, .offset = FIELD_AT(cart, front), .sub = &wheel_table},
       {.name = "part", .type = FIELD_SUB, .offset = FIELD_AT(cart, part), .sub = &wheel_table,
        .flags = FIELD_PARTIAL},
@@ -151,6 +153,23 @@ static void what_is_left_out(void **state)
 	assert_true(field_is_set(&cart_table, &cart, "seats"));
 }
 
+static void one_alone_stands_for_a_list_of_it(void **state)
+{
+	static const char *const texts[] = {"owner: me\nbells: loud\n", "owner: me\nbells: [loud]\n"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		_cleanup_diags_ struct diags *d = diags_new();
+		struct cart cart;
+		struct span at;
+
+		assert_int_equal(decode(d, texts[i], &cart), 0);
+		assert_int_equal(cart.bells.n, 1);
+		assert_string_equal(cart.bells.items[0], "loud");
+		at = field_item_span(&cart, "bells", &cart.bells, 0);
+		assert_int_equal(at.column, i == 0 ? 8 : 9);
+	}
+}
+
 static void what_is_wrong(void **state)
 {
 	static const struct {
@@ -185,6 +204,8 @@ static void what_is_wrong(void **state)
 		{"colour: gren", "unknown-word", 9, "did you mean 'green'?"},
 		{"colour: blue", "unknown-word", 9, "one of red, green"},
 		{"stickers: a", "wrong-type", 11, "did you mean '[a]'?"},
+		{"bells: {}", "wrong-type", 8, "a mapping; it must be a text, or a list of texts"},
+		{"bells: Loud", "bad-name", 8, "'Loud' is not a name"},
 		{"stickers: [a, b, a]", "duplicate-item", 18, "names 'a' twice"},
 		{"stickers: [a, {}]", "wrong-type", 15, "item 2 of 'stickers'"},
 		{"spares: [{size: 20}]", "missing-key", 10, "wheel 1 of the cart lacks 'brand'"},
@@ -313,6 +334,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_whole_one),
 		cmocka_unit_test(what_is_left_out),
+		cmocka_unit_test(one_alone_stands_for_a_list_of_it),
 		cmocka_unit_test(what_is_wrong),
 		cmocka_unit_test(what_is_misspelt),
 		cmocka_unit_test(one_wrong_value_hides_no_other),
