@@ -12,7 +12,7 @@ WARN     := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvl
             -Wno-missing-field-initializers -Werror
 PREFIX   ?= /usr
 VERSION  := $(shell git describe --always --dirty --match 'v*' 2>/dev/null || echo 0)
-CPPFLAGS := -D_GNU_SOURCE -DMANOR_VERSION=\"$(VERSION)\" -DMANOR_LIB=\"$(PREFIX)/lib/manor\" -Iagent/src -Iagent $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+CPPFLAGS := -D_GNU_SOURCE -DMANOR_VERSION=\"$(VERSION)\" -DMANOR_LIB=\"$(PREFIX)/lib/manor\" -DMANOR_SHARE=\"$(PREFIX)/share/manor\" -Iagent/src -Iagent $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 CFLAGS   := $(CSTD) -O2 -g -fstack-protector-strong $(WARN)
 LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -llvm2cmd -lm
 OBJ      := $(BUILD)/obj

@@ -491,10 +491,14 @@ static struct node *load_stream(struct loader *l)
 	}
 	if (!root || node_is_null(root)) {
 		if (!l->broken) {
-			struct diag *g = diag_error(l->diags, "empty-manifest", place(l, 0, 0),
-						    "the manifest is empty");
+			struct diag *g =
+				diag_error(l->diags, "empty-manifest", place(l, 0, 0),
+					   l->source->included ? "the included file is empty"
+							       : "the manifest is empty");
 
-			diag_help(l->diags, g, "it begins with 'manor: 1' and a 'namespace'");
+			if (!l->source->included)
+				diag_help(l->diags, g,
+					  "it begins with 'manor: 1' and a 'namespace'");
 		}
 		return NULL;
 	}

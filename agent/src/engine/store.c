@@ -49,7 +49,7 @@ char *store_watched_digest(json_object *named)
 		const char *path = json_object_get_string(json_object_array_get_idx(named, i));
 		_cleanup_(freep) char *one = NULL;
 
-		(void)file_read_plain(path, NAMED_FILE_MAX, &one, NULL, NULL);
+		(void)file_read_plain(path, NODE_MAX_BYTES, &one, NULL, NULL);
 		add_named(&all, path, one);
 	}
 	sha256_of(str_get(&all), all.n, digest);

@@ -13,12 +13,12 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "model/include.h"
 #include "model/kind.h"
 
 #define SECTIONS_MAX  16
 #define RESOURCES_MAX 5000 /* of one host */
 #define NAMED_MAX     8    /* names that a help lists */
-#define VERSION       1
 
 /* The record of the whole file. Sections are decoded entry by entry (a domain is merged with its
  * template first), so their maps are here for the schema only. */
@@ -28,6 +28,7 @@ struct top {
 	const char *namespace;
 	struct host host;
 	int64_t max_removals;
+	struct list include;
 	struct map sections[SECTIONS_MAX];
 };
 
@@ -59,8 +60,8 @@ static int parse_namespace(struct decode *c, const struct field *f, const char *
 }
 
 #define TOP_SCALARS                                                                                 \
-	{.name = "manor", .type = FIELD_INT, .offset = FIELD_AT(top, version), .min = VERSION,      \
-	 .max = VERSION, .flags = FIELD_REQUIRED,                                                   \
+	{.name = "manor", .type = FIELD_INT, .offset = FIELD_AT(top, version), .min = MANIFEST_VERSION, \
+	 .max = MANIFEST_VERSION, .flags = FIELD_REQUIRED,                                                   \
 	 .doc = "the format's version: 1; a file of another version is refused"},                   \
 	{.name = "namespace", .type = FIELD_STRING, .offset = FIELD_AT(top, namespace),             \
 	 .parse = parse_namespace, .flags = FIELD_REQUIRED | FIELD_IDENTITY,                        \
@@ -69,18 +70,20 @@ static int parse_namespace(struct decode *c, const struct field *f, const char *
 	 .doc = "the host itself"},                                                                 \
 	{.name = "max_removals", .type = FIELD_INT, .offset = FIELD_AT(top, max_removals), .min = 0, \
 	 .max = 100, .def = "50", .flags = FIELD_CONFIG,                                            \
-	 .doc = "percent of what Manor has made here that one apply may remove; more is refused"}
+	 .doc = "percent of what Manor has made here that one apply may remove; more is refused"},  \
+	INCLUDE_FIELD(top)
 
 TABLE(top_scalars, top, "manifest", "A host, as it should be.", TOP_SCALARS);
 
-const struct table *manifest_table(struct arena *a, const struct kind *const *kinds)
+/* A file's whole top level: what it may say of itself, and the kinds' sections. */
+static const struct table *with_sections(struct arena *a, const struct table *scalars,
+					 const struct kind *const *kinds)
 {
-	static const struct field scalars[] = {TOP_SCALARS};
-	struct field *fields = arena_alloc(a, (ARRAY_SIZE(scalars) + SECTIONS_MAX) * sizeof(*fields));
+	struct field *fields = arena_alloc(a, (scalars->n + SECTIONS_MAX) * sizeof(*fields));
 	struct table *t = arena_alloc(a, sizeof(*t));
-	size_t n = ARRAY_SIZE(scalars);
+	size_t n = scalars->n;
 
-	memcpy(fields, scalars, sizeof(scalars));
+	memcpy(fields, scalars->fields, n * sizeof(*fields));
 	for (size_t i = 0; i < SECTIONS_MAX && kinds[i]; i++) {
 		if (!kinds[i]->section)
 			continue;
@@ -92,39 +95,75 @@ const struct table *manifest_table(struct arena *a, const struct kind *const *ki
 			.doc = kinds[i]->table->doc,
 		};
 	}
-	*t = top_scalars;
+	*t = *scalars;
 	t->fields = fields;
 	t->n = n;
 	return t;
 }
 
-/* Remembers what a manifest's `{file: …}` said: the manifest in force keeps its own copy. */
-static int read_named(struct decode *c, const char *path, const char **ret, struct err *e)
+const struct table *manifest_table(struct arena *a, const struct kind *const *kinds)
 {
-	struct manifest *m = c->data;
+	return with_sections(a, &top_scalars, kinds);
+}
+
+const struct table *manifest_top_table(const struct manifest *m, const struct table *scalars)
+{
+	return with_sections(m->arena, scalars, m->kinds);
+}
+
+struct manifest_file *manifest_file(const struct manifest *m, const char *path)
+{
+	for (size_t i = 0; i < m->files.n; i++) {
+		struct manifest_file *file = m->files.items[i];
+
+		if (streq(file->path, path))
+			return file;
+	}
+	return NULL;
+}
+
+void manifest_look_at(struct manifest *m, const char *path)
+{
+	if (!list_has(&m->diags->looked_at, path))
+		list_add(m->arena, &m->diags->looked_at, arena_strdup(m->arena, path));
+}
+
+int manifest_read_file(struct manifest *m, const char *path, size_t max, struct manifest_file **ret,
+		       struct err *e)
+{
+	struct manifest_file *file = manifest_file(m, path);
 	_cleanup_(freep) char *text = NULL;
-	struct manifest_file *file;
+	size_t n;
 	int r;
 
-	for (size_t i = 0; i < m->files.n; i++) {
-		file = m->files.items[i];
-		if (streq(file->path, path)) {
-			*ret = file->text;
-			return 0;
-		}
+	if (file && file->size > max)
+		return err_set(e, -EFBIG, "%s is larger than %zu bytes", path, max);
+	if (!file) {
+		if (m->closed)
+			return err_set(e, -ENOENT, "%s did not come with the manifest", path);
+		manifest_look_at(m, path);
+		r = file_read_plain(path, max, &text, &n, e);
+		if (r < 0)
+			return r;
+		file = arena_alloc(m->arena, sizeof(*file));
+		file->path = arena_strdup(m->arena, path);
+		file->text = arena_strndup(m->arena, text, n);
+		file->size = n;
+		list_add(m->arena, &m->files, file);
 	}
-	if (m->closed)
-		return err_set(e, -ENOENT, "%s did not come with the manifest", path);
-	list_add(m->arena, &m->diags->looked_at, arena_strdup(m->arena, path));
-	r = file_read_plain(path, NAMED_FILE_MAX, &text, NULL, e);
-	if (r < 0)
-		return r;
-	file = arena_alloc(m->arena, sizeof(*file));
-	file->path = arena_strdup(m->arena, path);
-	file->text = arena_strdup(m->arena, text);
-	list_add(m->arena, &m->files, file);
-	*ret = file->text;
+	*ret = file;
 	return 0;
+}
+
+/* What a manifest's `{file: …}` says. */
+static int read_named(struct decode *c, const char *path, const char **ret, struct err *e)
+{
+	struct manifest_file *file;
+	int r = manifest_read_file(c->data, path, NAMED_FILE_MAX, &file, e);
+
+	if (r == 0)
+		*ret = file->text;
+	return r;
 }
 
 const char *resource_title(struct arena *a, const struct resource *r)
@@ -201,20 +240,25 @@ void resource_needs(struct manifest *m, struct resource *r, struct resource *oth
 	r->needs[r->n_needs++] = other;
 }
 
-/* Whether what a kind's section declares is known: not where it is no mapping, or too long; `n` of it
- * were read. */
-static bool section_read(const struct manifest *m, const char *kind, size_t n)
+/* Whether all that a kind's sections declare is known: not where one is no mapping, or too long. */
+static bool section_read(const struct manifest *m, const char *kind)
 {
-	for (size_t i = 0; m->kinds[i]; i++) {
-		const struct node *section;
-
-		if (!streq(m->kinds[i]->name, kind) || !m->kinds[i]->section)
+	if (m->partly)
+		return false;
+	for (size_t i = 0; m->kinds[i] && m->kinds[i] != m->cut; i++) {
+		if (!streq(m->kinds[i]->name, kind))
 			continue;
-		section = node_get(m->root, m->kinds[i]->section);
-		return !section || node_is_null(section) ||
-		       (section->type == NODE_MAP && section->n == n);
+		for (size_t k = 0; k < m->roots.n; k++) {
+			const char *word = m->kinds[i]->section;
+			const struct node *section =
+				word ? node_get(m->roots.items[k], word) : NULL;
+
+			if (section && !node_is_null(section) && section->type != NODE_MAP)
+				return false;
+		}
+		return true;
 	}
-	return true;
+	return !m->cut;
 }
 
 static const char *names_text(struct arena *a, const char *const *names, size_t n)
@@ -249,7 +293,7 @@ static void refer(struct manifest *m, struct resource *r, const struct field *f,
 	for (size_t i = 0; i < m->n_resources; i++)
 		if (streq(m->resources[i]->kind->name, f->ref) && !m->resources[i]->owner)
 			names[n++] = m->resources[i]->name;
-	if (!section_read(m, f->ref, n))
+	if (!section_read(m, f->ref))
 		return;
 	meant = diag_nearest(word, names, n, NULL);
 	other = meant ? manifest_find(m, f->ref, meant) : NULL;
@@ -303,9 +347,11 @@ static void refer_all(struct manifest *m, struct resource *r, const struct table
 	}
 }
 
-static void load_section(struct manifest *m, struct decode *c, const struct kind *k)
+/* What one file says of a kind. */
+static void load_section(struct manifest *m, struct decode *c, const struct kind *k,
+			 const struct node *root)
 {
-	struct node *section = node_get(m->root, k->section);
+	struct node *section = node_get(root, k->section);
 
 	if (!section || node_is_null(section))
 		return;
@@ -317,12 +363,22 @@ static void load_section(struct manifest *m, struct decode *c, const struct kind
 	}
 	for (size_t i = 0; i < section->n; i++) {
 		struct node *key = section->pairs[i].key, *value = section->pairs[i].value;
-		struct resource *r;
+		struct resource *r = manifest_find(m, k->name, key->text);
 		const char *title;
 
+		if (r) {
+			struct diag *g =
+				diag_error(m->diags, "duplicate-resource", key->span,
+					   "%s is declared twice", resource_title(m->arena, r));
+
+			diag_also(m->diags, g, r->span, "first here");
+			continue;
+		}
 		if (m->n_resources >= RESOURCES_MAX) {
 			diag_error(m->diags, "too-many", key->span, "more than %d resources",
 				   RESOURCES_MAX);
+			if (!m->cut)
+				m->cut = k;
 			return;
 		}
 		r = add(m, k, key->text, key);
@@ -343,8 +399,8 @@ static void load_section(struct manifest *m, struct decode *c, const struct kind
 static void load_sections(struct manifest *m, struct decode *c)
 {
 	for (size_t i = 0; m->kinds[i]; i++)
-		if (m->kinds[i]->section)
-			load_section(m, c, m->kinds[i]);
+		for (size_t k = 0; m->kinds[i]->section && k < m->roots.n; k++)
+			load_section(m, c, m->kinds[i], m->roots.items[k]);
 	for (size_t i = 0; i < m->n_resources; i++)
 		refer_all(m, m->resources[i], m->resources[i]->kind->table,
 			  m->resources[i]->record);
@@ -409,13 +465,12 @@ static void sort(struct manifest *m)
 		m->resources = out;
 }
 
-/* False: of another version, so that nothing else in it can be judged. */
-static bool load_top(struct manifest *m, struct decode *c)
+bool manifest_top(struct manifest *m, struct decode *c, struct node *root,
+		  const struct table *scalars, const char *what, void *record)
 {
-	const struct table *all = manifest_table(m->arena, m->kinds);
-	struct node *scalars = arena_alloc(m->arena, sizeof(*scalars));
-	struct top top = {0};
-	struct node *version = node_get(m->root, "manor");
+	const struct table *all = manifest_top_table(m, scalars);
+	struct node *own = arena_alloc(m->arena, sizeof(*own));
+	struct node *version = node_get(root, "manor");
 
 	if (version && version->type == NODE_SCALAR && version->plain && !node_is_null(version) &&
 	    !streq(version->text, "1")) {
@@ -423,25 +478,39 @@ static bool load_top(struct manifest *m, struct decode *c)
 			diag_error(m->diags, "unknown-version", version->span,
 				   "format version '%.20s' is not known here", version->text);
 		diag_help(m->diags, g, "this program reads version %d; a newer manor may be needed",
-			  VERSION);
+			  MANIFEST_VERSION);
 		return false;
 	}
-	field_keys(c, all, m->root, "the manifest");
-	*scalars = *m->root;
-	scalars->pairs = arena_alloc(m->arena, (m->root->n + 1) * sizeof(*scalars->pairs));
-	scalars->n = 0;
-	for (size_t i = 0; i < m->root->n; i++) {
-		const struct field *f = field_find(all, m->root->pairs[i].key->text);
+	field_keys(c, all, root, what);
+	*own = *root;
+	own->pairs = arena_alloc(m->arena, (root->n + 1) * sizeof(*own->pairs));
+	own->n = 0;
+	for (size_t i = 0; i < root->n; i++) {
+		const struct field *f = field_find(all, root->pairs[i].key->text);
 
 		if (!f || f->type != FIELD_MAP)
-			scalars->pairs[scalars->n++] = m->root->pairs[i];
+			own->pairs[own->n++] = root->pairs[i];
 	}
-	field_decode(c, &top_scalars, scalars, "the manifest", &top);
+	field_decode(c, scalars, own, what, record);
+	return true;
+}
+
+/* False: of another version, so that nothing else in it can be judged. */
+static bool load_top(struct manifest *m, struct decode *c)
+{
+	struct top top = {0};
+
+	if (!manifest_top(m, c, m->root, &top_scalars, "the manifest", &top))
+		return false;
 	m->version = top.version;
 	m->namespace = top.namespace;
 	m->host = top.host;
 	m->max_removals = top.max_removals;
 	m->max_removals_given = node_get(m->root, "max_removals") != NULL;
+	list_add(m->arena, &m->roots, m->root);
+	include_read(m, c, &top.include,
+		     !field_given(&top_scalars, &top, "include") ||
+			     field_is_set(&top_scalars, &top, "include"));
 	return true;
 }
 
@@ -455,8 +524,10 @@ static void digest_all(struct manifest *m)
 		const struct manifest_file *f = m->files.items[i];
 		char one[SHA256_TEXT];
 
-		sha256_of(f->text, strlen(f->text), one);
+		sha256_of(f->text, f->size, one);
 		str_addf(&all, "%s %s\n", one, f->path);
+		if (f->real && !streq(f->real, f->path))
+			str_addf(&all, "%s\n", f->real);
 	}
 	sha256_of(str_get(&all), all.n, m->digest);
 }
@@ -484,7 +555,10 @@ struct manifest *manifest_load_text(const char *name, const char *dir, const cha
 		struct manifest_file *file = arena_alloc(m->arena, sizeof(*file));
 
 		file->path = arena_strdup(m->arena, from->path);
-		file->text = arena_strdup(m->arena, from->text);
+		file->text = arena_strndup(m->arena, from->text, from->size);
+		file->size = from->size;
+		file->real = arena_strdup(m->arena, from->real);
+		file->name = arena_strdup(m->arena, from->name);
 		list_add(m->arena, &m->files, file);
 	}
 	sha256_of(text, n, m->sha256);

@@ -8,6 +8,7 @@
 #include "base/index.h"
 #include "conf/field.h"
 
+#define MANIFEST_VERSION 1
 #define NAMED_FILE_MAX (1u << 20) /* a file that a manifest names */
 
 struct kind;
@@ -27,10 +28,13 @@ struct resource {
 	unsigned mark;           /* while sorting */
 };
 
-/* A small file that the manifest names (`{file: PATH}`), as it was when the manifest was read. */
+/* A file that the manifest names (`{file: PATH}`) or includes, as it was when the manifest was read. */
 struct manifest_file {
-	const char *path;
-	const char *text;
+	const char *path; /* absolute, as it was asked for */
+	const char *text; /* NUL-terminated */
+	size_t size;      /* bytes */
+	const char *real; /* of one that is included: where the path led, links resolved; else NULL */
+	const char *name; /* … and what messages call it */
 };
 
 struct host_dom0 {
@@ -50,10 +54,13 @@ struct manifest {
 	struct arena *arena;
 	struct diags *diags; /* while loading */
 	struct source source;
-	struct node *root;
+	struct node *root;  /* of the file itself */
+	struct list roots;  /* of struct node: that one, then those of what it includes, as they were read */
+	bool partly;        /* while loading: some of it could not be read, so what is missing isn't known */
+	const struct kind *cut; /* … of this kind, and of those behind it, there are more than are read */
 	const char *dir;    /* absolute folder of the file */
 	char sha256[SHA256_TEXT]; /* of the file's bytes */
-	char digest[SHA256_TEXT]; /* of all that was read: its folder, and the files it names, too */
+	char digest[SHA256_TEXT]; /* of all that was read: its folder, what it includes and names, too */
 
 	int64_t version;
 	const char *namespace;
@@ -65,7 +72,7 @@ struct manifest {
 	struct resource **resources;     /* after loading: dependencies first */
 	size_t n_resources;
 	struct index index;              /* the same, by kind and name */
-	struct list files; /* of struct manifest_file: what `{file: …}` read */
+	struct list files; /* of struct manifest_file: what it includes, and what `{file: …}` read */
 	bool closed;       /* … and there are no others */
 };
 
@@ -102,3 +109,18 @@ const char *resource_title(struct arena *a, const struct resource *r);
 
 /* The table of the whole manifest, made from the kinds': for the schema and the manual. */
 const struct table *manifest_table(struct arena *a, const struct kind *const *kinds);
+/* The same of one of its files, whose own fields are those of `scalars`. */
+const struct table *manifest_top_table(const struct manifest *m, const struct table *scalars);
+
+/* For model/include.c. */
+/* Reads the top level of one file, but for its sections, by a table. False, having said so: of another
+ * version, so that nothing else in it can be judged. `what` names it in messages. */
+bool manifest_top(struct manifest *m, struct decode *c, struct node *root,
+		  const struct table *scalars, const char *what, void *record);
+/* One that was read; or NULL. */
+struct manifest_file *manifest_file(const struct manifest *m, const char *path);
+/* Reads it, unless that was done: it is kept with the manifest. -EFBIG: it has more than `max` bytes. */
+int manifest_read_file(struct manifest *m, const char *path, size_t max, struct manifest_file **ret,
+		       struct err *e);
+/* Its path is noted, be it there or not, for whoever watches what the manifest is made of. */
+void manifest_look_at(struct manifest *m, const char *path);

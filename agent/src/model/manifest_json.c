@@ -11,6 +11,7 @@
 json_object *manifest_to_json(const struct manifest *m)
 {
 	json_object *o = json_object_new_object(), *files = json_object_new_object();
+	json_object *included = json_object_new_object();
 
 	json_put_text(o, "name", m->source.name);
 	json_put_text(o, "dir", m->dir);
@@ -20,9 +21,18 @@ json_object *manifest_to_json(const struct manifest *m)
 	for (size_t i = 0; i < m->files.n; i++) {
 		const struct manifest_file *f = m->files.items[i];
 
-		json_object_object_add(files, f->path, json_object_new_string(f->text));
+		json_object_object_add(files, f->path,
+				       json_object_new_string_len(f->text, (int)f->size));
+		if (f->real) {
+			json_object *as = json_object_new_object();
+
+			json_put_text(as, "real", f->real);
+			json_put_text(as, "name", f->name);
+			json_object_object_add(included, f->path, as);
+		}
 	}
 	json_object_object_add(o, "files", files);
+	json_object_object_add(o, "included", included);
 	return o;
 }
 
@@ -31,6 +41,7 @@ int manifest_from_json(json_object *o, const struct kind *const *kinds, struct d
 {
 	json_object *body = json_member(o, "text", json_type_string);
 	json_object *files = json_member(o, "files", json_type_object);
+	json_object *included = json_member(o, "included", json_type_object);
 	const char *name = json_text(o, "name"), *dir = json_text(o, "dir");
 	struct list list = {0};
 
@@ -42,8 +53,13 @@ int manifest_from_json(json_object *o, const struct kind *const *kinds, struct d
 		{
 			struct manifest_file *f = arena_alloc(d->arena, sizeof(*f));
 
+			json_object *as = json_member(included, path, json_type_object);
+
 			f->path = path;
 			f->text = json_object_get_string(value);
+			f->size = f->text ? strlen(f->text) : 0;
+			f->real = json_text(as, "real");
+			f->name = json_text(as, "name");
 			list_add(d->arena, &list, f);
 		}
 	}

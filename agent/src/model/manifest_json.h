@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * A manifest as it was read, to be kept or sent: {"name", "dir", "text", "files": {path: content},
- * "digest"}. Who gets it reads no file.
+ * "included": {path: {"real", "name"}}, "digest"}. Who gets it reads no file.
  */
 #pragma once
 

@@ -3,8 +3,9 @@
 """Manifests against `manor check`. Bad ones: exit 2, the right codes at the right places, in both
 formats. Good ones: exit 0, and nothing to complain of.
 
-bad/NAME.yaml begins with "# expect: LINE:COLUMN CODE[, ...]": all that is to be said, no more; lines
-"# says: TEXT" below give parts of the text that a person sees. TAP.
+bad/NAME.yaml begins with "# expect: LINE:COLUMN CODE[, ...]": all that is to be said, no more; of a file
+that it includes, FILE:LINE:COLUMN. Lines "# says: TEXT" below give parts of the text that a person sees.
+TAP.
 """
 import json
 import os
@@ -37,10 +38,16 @@ def complaint(path):
             return f"not a whole diagnostic: {d}"
         if (d["end_line"], d["end_column"]) < (d["line"], d["column"]):
             return f"ends before it begins: {d}"
-    places = [(d["line"], d["column"]) for d in diags]
+    files = list(dict.fromkeys([name] + [d["file"] for d in diags]))
+    places = [(files.index(d["file"]), d["line"], d["column"]) for d in diags]
     if places != sorted(places):
-        return f"not in the order of the file: {places}"
-    said = [f"{d['line']}:{d['column']} {d['code']}" for d in diags]
+        return f"not in the order of the files: {places}"
+    for d in diags:
+        if (d["file"] == name) != ("included_from" not in d):
+            return f"it isn't said how it came in: {d}"
+    said = [f"{d['file']}:{d['line']}:{d['column']} {d['code']}" for d in diags]
+    expected = [(f"{path.parent.name}/{place}" if place.count(":") > 1 else f"{name}:{place}", code)
+                for place, code in expected]
     if sorted(said) != sorted(f"{place} {code}" for place, code in expected):
         return f"expected {expected}, got {said}"
     text = run(name)
@@ -51,7 +58,7 @@ def complaint(path):
         if line.startswith("# says: ") and line.removeprefix("# says: ") not in out:
             return f"as text it lacks '{line}': {out}"
     for place, _ in expected:
-        if f"{name}:{place}: error: " not in out:
+        if f"{place}: error: " not in out:
             return f"as text it says {out}"
     if b"\x1b" in text.stderr:
         return "colour where there is no terminal"
