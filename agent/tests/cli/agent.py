@@ -130,7 +130,7 @@ def settled():
 
 
 def put(path, text):
-    Path(path).parent.mkdir(exist_ok=True)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     new = Path(f"{path}.new")
     new.write_text(text)
     new.rename(path)
@@ -410,6 +410,68 @@ def a_change_is_seen_through_links_replaced_folders_and_named_files():
             expect("the manifest is new" in a.said(), "a change meanwhile is no news", a.said())
     finally:
         subprocess.run(["rm", "-rf", "/etc/real", "/etc/other", "/etc/manor.old"], check=True)
+
+
+def part(*bridges, **more):
+    """An included file."""
+    return json.dumps({"bridges": {b: {} for b in bridges}, **more})
+
+
+@story
+def an_included_file_that_is_saved_is_applied():
+    def bad():
+        return (status()["agent"] or {}).get("not_in_force")
+    put("/etc/manor/parts/net.yaml", part("two", include="deeper/net.yaml"))
+    put("/etc/manor/parts/deeper/net.yaml", part("three"))
+    with agent() as a:
+        put(WATCHED, manifest("one", include=["parts/net.yaml"]))
+        wait_for("all of it is applied", lambda: links() >= {"one", "two", "three"})
+        settled()
+        put("/etc/manor/parts/deeper/net.yaml", part("three", "four"))
+        wait_for("a change two files away is applied", lambda: "four" in links(), 20)
+        settled()
+        # What is wrong there displaces nothing, and the agent needs none of the files meanwhile.
+        os.rename("/etc/manor/parts/deeper/net.yaml", "/etc/manor/parts/deeper/away.yaml")
+        wrong = wait_for("that it is gone is told", bad, 20)["text"]
+        expect(wrong.startswith("/etc/manor/parts/net.yaml:1:"), "not where it is asked for", wrong)
+        expect(f"included from {WATCHED}:1" in a.said(), "nor by whom that is included", a.said())
+        subprocess.run(["ip", "link", "del", "four"], check=True)
+        a.send_signal(signal.SIGHUP)
+        wait_for("the agent keeps what was in force", lambda: "four" in links(), 20)
+        settled()
+        put("/etc/manor/parts/deeper/net.yaml", part("three", "one"))
+        wait_for("a second bridge of a name is told", lambda: "twice" in (bad() or {"text": ""})["text"], 20)
+        put("/etc/manor/parts/deeper/net.yaml", part("three", "five"))
+        wait_for("a good one ends it", lambda: "five" in links() and not bad(), 20)
+        settled()
+    with agent() as a:
+        settled()
+        expect("the manifest is new" not in a.said(), "what was looked at is news", a.said())
+    put("/etc/manor/parts/deeper/net.yaml", part("three"))
+    with agent() as a:
+        settled()
+        expect("the manifest is new" in a.said(), "a change meanwhile is no news", a.said())
+
+
+@story
+def a_client_includes_its_own_files():
+    put("/etc/manor/mine/a.yaml", manifest("one", include="parts/net.yaml"))
+    put("/etc/manor/mine/parts/net.yaml", part("two"))
+    manor("apply", "--yes", "-f", "/etc/manor/mine/a.yaml")
+    expect("two" in links(), "what is included isn't made")
+    with agent():
+        put("/etc/manor/mine/parts/net.yaml", part("two", "three", "four"))
+        done = manor("apply", "--yes", "-f", "/etc/manor/mine/a.yaml", "--only", "bridge/three", code=1)
+        expect("not the manifest in force" in done.all and "bridge/four" in done.all,
+               "an included file is no part of what is in force", done.all)
+        done = manor("plan", "-f", "/etc/manor/mine/a.yaml", "--format", "json", code=3)
+        expect("/etc/manor/mine/parts/net.yaml" in done.stdout, "plan names another file", done.all)
+        put("/etc/manor/mine/parts/net.yaml", part("two", "three"))
+        manor("apply", "--yes", "-f", "/etc/manor/mine/a.yaml", "--only", "bridge/three")
+        kept = json.loads(IN_FORCE.read_text())["files"]
+        expect(kept == {"/etc/manor/mine/parts/net.yaml": part("two", "three")}, "not all is kept", kept)
+        subprocess.run(["rm", "-r", "/etc/manor/mine"], check=True)
+        manor("plan", code=2)
 
 
 @story

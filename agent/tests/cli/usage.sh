@@ -97,6 +97,21 @@ is "or that it is there from the folder one is in"
 named gone/near "there is $dir/etc/near: write {file: near}"
 is "or beside the manifest"
 
+# From a pipe, what is included starts in the folder one is in, as other relative paths do.
+echo 'bridges: {xenbr0: {}}' >"$dir/here/net.yaml"
+(cd "$dir/here" && printf 'manor: 1\nnamespace: a.b\ninclude: net.yaml\n' | timeout 20 "$manor" check -f - >"$dir/out" 2>&1 &&
+	grep -q '1 bridge' "$dir/out")
+is "a manifest from standard input includes what is in the folder"
+printf 'manor: 1\nnamespace: a.b\ninclude: net.yaml\n' >"$dir/here/m.yaml"
+echo 'bridgets: {}' >"$dir/here/net.yaml"
+(cd "$dir" && ends 2 "$manor" check -f here/m.yaml && grep -q '^here/net.yaml:1:1: error: ' "$dir/out" &&
+	grep -qxF '   included from here/m.yaml:3' "$dir/out")
+is "an included file is called as it is found from here"
+ln -s here/m.yaml "$dir/m.yaml"
+(cd "$dir" && ends 2 "$manor" check -f m.yaml && grep -q "^$dir/here/net.yaml:1:1: error: " "$dir/out" &&
+	grep -qxF '   included from m.yaml:3' "$dir/out")
+is "by its whole path where a link to the manifest leads elsewhere"
+
 for facts in /etc/passwd "$dir/none.json" "$dir/appliance.yaml"; do
 	ends 2 "$manor" plan -f "$dir/appliance.yaml" --facts "$facts" &&
 		grep -qF "help: make one on the host, with \`manor facts > FILE\`" "$dir/out"
