@@ -463,9 +463,10 @@ static void actual_template(struct arena *a, const struct facts *f, const struct
 	actual->record = have;
 	/* Some are missing: another domain came, or a base that several share is there already. */
 	actual->half_made = have->imports.n < want->imports.n;
-	actual->state = want->imports.n == 0 ? "not used"
-			: actual->half_made  ? "incomplete"
-					     : "imported";
+	actual->state = want->files.n == 0     ? "defaults"
+			: want->imports.n == 0 ? "not used"
+			: actual->half_made    ? "incomplete"
+					       : "imported";
 }
 
 static bool wanted(const struct manifest *m, const char *vg, const char *sha256)
