@@ -3,6 +3,7 @@
 # Manor's one entry: `make help` lists what a person may want of it.
 #
 #   agent/   → build/manor, build/manor-hotplug       the program (C11)
+#   templates/                                         parts of manifests, ready to include
 #   images/  → images/*/out/                           the golden images
 #   hv/      → build/hv/                               the dom0 that carries the program
 #   ci/lab   boots all three under Xen in QEMU

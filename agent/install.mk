@@ -4,6 +4,7 @@
 # build (`make PREFIX=/usr/local install` from clean), for the program knows where its helper is.
 #
 #   $(PREFIX)/bin/manor, $(PREFIX)/lib/manor/hotplug     the programs; STRIP=1: without debug sections
+#   $(PREFIX)/share/manor/templates/                      what manifests may include, ready made
 #   $(PREFIX)/share/man/man[15]/                          the pages of `manor help`
 #   $(PREFIX)/share/bash-completion/completions/manor
 #   $(PREFIX)/lib/systemd/system/                         install-units: the dom0's own, of hv/files
@@ -14,6 +15,7 @@ STRIP    ?=
 PROGRAM  := $(DESTDIR)$(PREFIX)/bin/manor
 HOTPLUG  := $(DESTDIR)$(PREFIX)/lib/manor/hotplug
 SHARE    := $(DESTDIR)$(PREFIX)/share
+READY    := $(sort $(wildcard templates/*.yaml))
 UNITDIR  := $(DESTDIR)$(PREFIX)/lib/systemd/system
 PAGES    := $(patsubst agent/man/%.scd,$(BUILD)/man/%,$(sort $(wildcard agent/man/*.scd)))
 
@@ -31,7 +33,7 @@ $(BUILD)/man/%: agent/man/%.scd $(BUILD)/man/reference.scd ci/pages $(wildcard a
 $(BUILD)/completion: ci/pages $(wildcard agent/man/*.scd) agent/src/conf/field.c
 	$(Q)ci/pages completion > $@
 
-install: all $(PAGES) $(BUILD)/completion ## programs, manual and completion (DESTDIR, PREFIX=/usr)
+install: all $(PAGES) $(BUILD)/completion ## programs, templates, manual, completion (DESTDIR, PREFIX=/usr)
 	@$(MAKE) --no-print-directory install-programs
 	install -D -m 644 -t $(SHARE)/man/man1 $(filter %.1,$(PAGES))
 	install -D -m 644 -t $(SHARE)/man/man5 $(filter %.5,$(PAGES))
@@ -43,6 +45,7 @@ install-programs:
 		{ echo "$(BUILD)/manor is missing or of another PREFIX: make clean, then make PREFIX=$(PREFIX)" >&2; exit 1; }
 	install -D -m 755 $(BUILD)/manor $(PROGRAM)
 	install -D -m 755 $(BUILD)/manor-hotplug $(HOTPLUG)
+	install -D -m 644 -t $(SHARE)/manor/templates $(READY)
 	$(if $(STRIP),strip --strip-debug $(PROGRAM) $(HOTPLUG))
 
 # They take the place of Debian's /etc/init.d/xen, which has to be masked where it is installed.
@@ -54,5 +57,6 @@ install-units: ## systemd units for a dom0 that isn't ours (mask Debian's xen.se
 
 uninstall: ## what install installed
 	rm -f $(PROGRAM) $(HOTPLUG) $(SHARE)/bash-completion/completions/manor \
+		$(READY:%=$(SHARE)/manor/%) \
 		$(patsubst $(BUILD)/man/%.1,$(SHARE)/man/man1/%.1,$(filter %.1,$(PAGES))) \
 		$(patsubst $(BUILD)/man/%.5,$(SHARE)/man/man5/%.5,$(filter %.5,$(PAGES)))

@@ -9,6 +9,6 @@ MANOR_PROGRAMS := $(if $(wildcard agent/src/cli/main.c),$(BUILD)/manor $(BUILD)/
 
 hv: $(HV)/dom0.img ## the dom0 (needs root)
 
-$(HV)/dom0.img: $(shell find hv -type f -not -name '*.md') $(MANOR_PROGRAMS) \
+$(HV)/dom0.img: $(shell find hv -type f -not -name '*.md') $(wildcard templates/*.yaml) $(MANOR_PROGRAMS) \
 		$(BUILD)/kernel/version $(TINY)/SHA256SUMS
 	@BUILD=$(BUILD) hv/build

@@ -28,12 +28,12 @@ quietly install DESTDIR="$dir/root" STRIP=1
 is "it installs under DESTDIR"
 (cd "$dir/root" && find . -type f) | sort >"$dir/out"
 for path in usr/bin/manor usr/lib/manor/hotplug usr/share/man/man1/manor.1 usr/share/man/man1/manor-plan.1 \
-	usr/share/man/man5/manor-appliance.yaml.5 usr/share/bash-completion/completions/manor; do
+	usr/share/man/man5/manor-appliance.yaml.5 usr/share/manor/templates/pv-linux.yaml usr/share/bash-completion/completions/manor; do
 	grep -qx "./$path" "$dir/out"
 	is "$path"
 done
-[[ $(wc -l <"$dir/out") == $((3 + $(ls agent/man/*.scd | wc -l))) ]]
-is "every page, and nothing else"
+[[ $(wc -l <"$dir/out") == $((3 + $(ls agent/man/*.scd templates/*.yaml | wc -l))) ]]
+is "every page, every template, and nothing else"
 "$dir/root/usr/bin/manor" version >"$dir/out" 2>&1
 is "the program runs"
 ! grep -rq '@VERBS@\|@REFERENCE@' "$dir/root/usr/share/man"
