@@ -4,6 +4,9 @@
  */
 #include "base/num.h"
 
+#include "base/arena.h"
+#include "base/str.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -160,4 +163,22 @@ const char *num_age(char buf[NUM_TEXT], uint64_t seconds)
 		}
 	}
 	return buf;
+}
+
+const char *num_ranges(struct arena *a, const bool *set, size_t n)
+{
+	_cleanup_str_ struct str s = {0};
+
+	for (size_t i = 0; i < n; i++) {
+		size_t first = i;
+
+		if (!set[i])
+			continue;
+		while (i + 1 < n && set[i + 1])
+			i++;
+		str_addf(&s, s.n ? ",%zu" : "%zu", first);
+		if (i > first)
+			str_addf(&s, "-%zu", i);
+	}
+	return arena_strdup(a, str_get(&s));
 }

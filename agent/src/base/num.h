@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "base/util.h"
+#include "base/arena.h"
 
 /* "20GiB", "512MiB", "64KiB", "1TiB", "100B"; powers of ten too ("20GB"). The unit is required.
  * -EINVAL: not a size; -ENODATA: a number without a unit; -ERANGE: over 8 EiB. */
@@ -23,3 +23,5 @@ const char *num_age(char buf[NUM_TEXT], uint64_t seconds);
 /* What a text that is no size was to be: "512", "512M", "512mb" and "1,5 GB" → "512MiB", "1.5GiB".
  * NULL: nothing that is one. */
 const char *num_guess_size(char buf[NUM_TEXT], const char *s);
+/* "0,2-3" of the numbers below n that are set. Arena memory. */
+const char *num_ranges(struct arena *a, const bool *set, size_t n);

@@ -97,7 +97,7 @@ static void read_disks(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 		char *value;
 		_cleanup_(freep) char *b = backend_of(x, domid, "vbd", ids[i], "params", &value);
 		const char *params = keep_full(a, value);
-		_cleanup_(freep) char *mode = NULL;
+		_cleanup_(freep) char *mode = NULL, *type = NULL;
 		struct xen_disk *disk;
 
 		if (!b)
@@ -114,6 +114,8 @@ static void read_disks(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 		disk->id = params && params[0] == '/' ? path_id(a, params) : NULL;
 		mode = xen_get(x, "%s/mode", b);
 		disk->read_only = startswith(mode, "r");
+		type = xen_get(x, "%s/device-type", b);
+		disk->cdrom = streq(type, "cdrom");
 		disk->connected = xen_get_int(x, 0, "%s/state", b) == 4;
 		disk->unplugged = !disk->connected && !plugged(x, b);
 		list_add(a, &d->disks, disk);
@@ -229,7 +231,8 @@ static void read_about(struct arena *a, const char *about, struct xen_domain *d)
 				if (streq(value, xen_type_words[i]))
 					d->type = i;
 	}
-	d->boot_known = d->kernel != NULL;
+	/* A machine that starts by its firmware has no kernel. */
+	d->boot_known = d->kernel || d->type == XEN_HVM;
 }
 
 static void read_marks(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
@@ -243,6 +246,7 @@ static void read_marks(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 	d->paused_for = keep_full(a, xen_get(x, "/local/domain/%d/manor/paused", (int)d->domid));
 	if (d->paused_for && !*d->paused_for)
 		d->paused_for = NULL;
+	d->settings = keep_full(a, xen_get(x, "/local/domain/%d/manor/settings", (int)d->domid));
 	about = xen_get(x, "/local/domain/%d/manor/about", (int)d->domid);
 	if (about)
 		read_about(a, about, d);
@@ -316,6 +320,7 @@ static void read_domain(struct xen_ctx *x, struct arena *a, const libxl_dominfo 
 		read_unmarked(x, a, d);
 	else if (!d->boot_known)
 		d->why = "its marks do not say";
+	xen_read_shares(x, a, d);
 	read_disks(x, a, d);
 	read_nics(x, a, d);
 }

@@ -6,7 +6,7 @@
  * Every domain of ours bears marks, keys below /local/domain/D/manor/ that the guest may read and not
  * write, there from the first moment because they go into the creating call: `uuid`; `about`, lines
  * of KEY=VALUE (name, type, started in seconds since the epoch, shutdown_timeout in seconds, kernel,
- * initrd, cmdline: one key, for each costs a reader a round trip); and `state`, which is "building"
+ * initrd, cmdline: one key, for each costs a reader a round trip); `settings`; and `state`, which is "building"
  * until the moment before the domain is first unpaused, and "ready" from then on. `paused` is there while
  * Manor has paused it, and says what for.
  *
@@ -42,6 +42,34 @@ enum xen_reason { /* why it is shut down: sched.h's SHUTDOWN_* */
 };
 extern const char *const xen_reason_words[]; /* "poweroff", "reboot", "suspend", "crash", … */
 
+/* What is asked for of a domain's machine beside memory, disks and NICs; never read. */
+struct xen_hardware {
+	/* Of hvm: */
+	bool ovmf;           /* UEFI; else a BIOS */
+	const char *boot;    /* of "c" (disk), "d" (cdrom), "n" (network), in order */
+	const char *vga;     /* "none", "std", "cirrus" */
+	bool serial, rng, hpet;
+	struct list usb;     /* of strings: "tablet" … */
+	const char *timer;   /* as xl.cfg's timer_mode; NULL: libxl's default */
+	/* Of all: */
+	bool vnc;
+	const char *vnc_address;
+	int64_t vnc_display; /* -1: one that is free */
+	const char *vnc_password, *keymap; /* or NULL */
+	const char *tsc;     /* as xl.cfg's tsc_mode */
+	bool localtime;
+	int64_t rtc_offset;  /* seconds */
+	int baseline;        /* enum xen_baseline */
+	struct list hide, show; /* of names of processor features */
+	const char *cpus, *nodes; /* "0,2-3"; NULL: all */
+	int64_t weight, cap;
+};
+
+enum xen_baseline { XEN_BASELINE_HOST, XEN_BASELINE_V1, XEN_BASELINE_V2, XEN_BASELINE_V3 };
+extern const char *const xen_baseline_words[];
+/* Whether libxl can hide a processor feature of that name. */
+bool xen_cpu_feature_ok(const char *name);
+
 struct xen_disk {
 	struct record rec;
 	int64_t devid;      /* virtual device number: 51712 is xvda */
@@ -49,6 +77,7 @@ struct xen_disk {
 	const char *target; /* device or file in dom0, or URI of a disk from the network */
 	const char *id;     /* of it, as in host/paths.h; NULL: there is none, or it is a network's */
 	bool read_only;
+	bool cdrom;         /* a drive with a disc, where the guest has drives (hvm) */
 	bool connected;     /* the backend is in state 4, which takes both ends */
 	bool unplugged;     /* its adding was cut short before dom0's end was there: no guest can use it */
 	const char *label;  /* asked for: what errors call it ("root"); never read */
@@ -62,6 +91,7 @@ struct xen_nic {
 	const char *vif;    /* "vif3.0"; NULL when the interface isn't there */
 	bool connected;
 	bool unplugged;       /* as a disk's */
+	const char *model;  /* asked for, of hvm: "e1000" …; NULL: Xen's own alone */
 	const char *label;  /* asked for: what errors call it ("lan"); never read */
 };
 
@@ -90,6 +120,10 @@ struct xen_domain {
 	int64_t shutdown_timeout; /* of the mark; 0: not known */
 	struct list disks;    /* of struct xen_disk, by devid */
 	struct list nics;     /* of struct xen_nic, by devid */
+	const char *cpus;     /* that its vcpus may run on: "0,2-3", "all", "differently"; NULL: not known */
+	int64_t weight, cap;  /* of the scheduler; weight 0: not known */
+	const struct xen_hardware *hardware; /* asked for */
+	const char *settings; /* mark, opaque here: what its machine was made as, to be compared; NULL: not known */
 	const char *paused_for; /* of the mark: what Manor paused it for ("pool vg0"); NULL: nothing */
 	/* The marks; NULL: it bears none. */
 	const char *mark_uuid, *mark_name, *mark_state;
@@ -145,6 +179,9 @@ int xen_set_memory(int64_t domid, uint64_t bytes, unsigned wait_s, const struct 
 		   struct err *e);
 int xen_set_vcpus(int64_t domid, int64_t vcpus, unsigned wait_s, const struct xen_watcher *w,
 		  struct err *e);
+/* Which processors its vcpus may run on ("0,2-3", "all"), and its share of them. */
+int xen_set_cpus(int64_t domid, const char *cpus, struct err *e);
+int xen_set_scheduler(int64_t domid, int64_t weight, int64_t cap, struct err *e);
 /* Adds wait until both ends are connected; a failed one leaves nothing behind. Adding what is there
  * as asked, and removing what isn't there, is fine. */
 int xen_disk_add(int64_t domid, const struct xen_disk *disk, struct err *e);

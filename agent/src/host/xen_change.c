@@ -278,7 +278,7 @@ int xen_disk_add(int64_t domid, const struct xen_disk *want, struct err *e)
 	r = xen_disk_check(want, e);
 	if (r < 0)
 		return r;
-	xen_disk_config(&disk, want);
+	xen_disk_config(&disk, want, false); /* no drive comes while it runs */
 	/* What an add that was cut short left goes first: nothing would ever finish it. */
 	if (target && libxl_device_disk_destroy(x.xl, (uint32_t)domid, &disk, NULL))
 		forget_device(&x, domid, "vbd", devid);

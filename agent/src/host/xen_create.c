@@ -23,7 +23,7 @@ static char *dup_or_null(const char *s)
 	return s ? xstrdup(s) : NULL;
 }
 
-void xen_disk_config(libxl_device_disk *ret, const struct xen_disk *disk)
+void xen_disk_config(libxl_device_disk *ret, const struct xen_disk *disk, bool hvm)
 {
 	libxl_device_disk_init(ret);
 	ret->pdev_path = xstrdup(disk->target);
@@ -31,6 +31,13 @@ void xen_disk_config(libxl_device_disk *ret, const struct xen_disk *disk)
 	ret->backend = LIBXL_DISK_BACKEND_PHY;
 	ret->format = LIBXL_DISK_FORMAT_RAW;
 	ret->readwrite = !disk->read_only;
+	/* A drive's disc is QEMU's own, file or not: nothing is attached for it. */
+	if (hvm && disk->cdrom) {
+		ret->backend = LIBXL_DISK_BACKEND_QDISK;
+		ret->is_cdrom = ret->removable = 1;
+		ret->readwrite = 0;
+		return;
+	}
 	libxl_defbool_set(&ret->discard_enable, !disk->read_only);
 	if (access(HOTPLUG, X_OK) == 0)
 		ret->script = xstrdup(HOTPLUG);
@@ -42,7 +49,9 @@ void xen_nic_config(libxl_device_nic *ret, const struct xen_nic *nic)
 
 	libxl_device_nic_init(ret);
 	ret->bridge = xstrdup(nic->bridge);
-	ret->nictype = LIBXL_NIC_TYPE_VIF;
+	ret->nictype = nic->model ? LIBXL_NIC_TYPE_VIF_IOEMU : LIBXL_NIC_TYPE_VIF;
+	if (nic->model)
+		ret->model = xstrdup(nic->model);
 	if (sscanf(nic->mac, "%2x:%2x:%2x:%2x:%2x:%2x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]) ==
 	    6)
 		for (int i = 0; i < 6; i++)
@@ -133,13 +142,20 @@ static int marks(const struct xen_domain *d, char ***ret, struct err *e)
 			       "paths and command line together have more than %d bytes",
 			       ABOUT_MAX);
 	}
-	list = xcalloc(7, sizeof(*list));
+	if (d->settings && strlen(d->settings) > ABOUT_MAX)
+		return err_set(e, -ENAMETOOLONG, "its settings together have more than %d bytes",
+			       ABOUT_MAX);
+	list = xcalloc(9, sizeof(*list));
 	list[n++] = xstrdup("manor/uuid");
 	list[n++] = xstrdup(d->uuid);
 	list[n++] = xstrdup("manor/state");
 	list[n++] = xstrdup("building");
 	list[n++] = xstrdup("manor/about");
 	list[n++] = str_take(&text);
+	if (d->settings) {
+		list[n++] = xstrdup("manor/settings");
+		list[n++] = xstrdup(d->settings);
+	}
 	*ret = list;
 	return 0;
 }
@@ -147,7 +163,9 @@ static int marks(const struct xen_domain *d, char ***ret, struct err *e)
 static int configure(struct xen_ctx *x, const struct xen_domain *d, libxl_domain_config *c,
 		     struct err *e)
 {
-	libxl_domain_type type = d->type == XEN_PV ? LIBXL_DOMAIN_TYPE_PV : LIBXL_DOMAIN_TYPE_PVH;
+	libxl_domain_type type = d->type == XEN_PV    ? LIBXL_DOMAIN_TYPE_PV
+				 : d->type == XEN_PVH ? LIBXL_DOMAIN_TYPE_PVH
+						      : LIBXL_DOMAIN_TYPE_HVM;
 	int r;
 
 	c->c_info.type = type;
@@ -163,17 +181,20 @@ static int configure(struct xen_ctx *x, const struct xen_domain *d, libxl_domain
 	c->b_info.max_vcpus = (int)MAX_OF(d->maxvcpus, d->vcpus);
 	/* Claimed first, so that of two made at once the second fails at the start. */
 	libxl_defbool_set(&c->b_info.claim_mode, true);
-	c->b_info.kernel = xstrdup(d->image ? d->image : d->kernel);
+	c->b_info.kernel = dup_or_null(d->image ? d->image : d->kernel);
 	c->b_info.ramdisk = dup_or_null(d->initrd);
 	c->b_info.cmdline = dup_or_null(d->cmdline);
 	if (libxl_cpu_bitmap_alloc(x->xl, &c->b_info.avail_vcpus, c->b_info.max_vcpus))
 		return err_set(e, -ENOMEM, "out of memory");
 	for (int i = 0; i < d->vcpus; i++)
 		libxl_bitmap_set(&c->b_info.avail_vcpus, i);
+	r = xen_hardware_config(x, d, c, e);
+	if (r < 0)
+		return r;
 
 	c->disks = xcalloc(d->disks.n, sizeof(*c->disks));
 	for (size_t i = 0; i < d->disks.n; i++)
-		xen_disk_config(&c->disks[c->num_disks++], d->disks.items[i]);
+		xen_disk_config(&c->disks[c->num_disks++], d->disks.items[i], d->type == XEN_HVM);
 	c->nics = xcalloc(d->nics.n, sizeof(*c->nics));
 	for (size_t i = 0; i < d->nics.n; i++)
 		xen_nic_config(&c->nics[c->num_nics++], d->nics.items[i]);

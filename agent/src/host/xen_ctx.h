@@ -58,8 +58,14 @@ static inline int64_t xen_max_vcpus(const libxl_dominfo *info)
 }
 void xen_tell(const struct xen_watcher *w, const char *fmt, ...) _printf_(2, 3);
 
-void xen_disk_config(libxl_device_disk *ret, const struct xen_disk *disk);
+/* `hvm`: it has drives, which QEMU plays. */
+void xen_disk_config(libxl_device_disk *ret, const struct xen_disk *disk, bool hvm);
 void xen_nic_config(libxl_device_nic *ret, const struct xen_nic *nic);
+/* xen_hardware.c: all but memory, disks and NICs; vcpus are filled already. */
+int xen_hardware_config(struct xen_ctx *x, const struct xen_domain *d, libxl_domain_config *c,
+			struct err *e);
+/* Its cpus, weight and cap, as far as Xen tells. */
+void xen_read_shares(struct xen_ctx *x, struct arena *a, struct xen_domain *d);
 /* Whether a disk's target, a NIC's bridge are there at all: -ENOENT with err_at. */
 int xen_disk_check(const struct xen_disk *disk, struct err *e);
 int xen_nic_check(const struct xen_nic *nic, struct err *e);

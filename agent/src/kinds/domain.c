@@ -16,9 +16,8 @@
 #define CMDLINE_MAX 1023 /* xen/include/public/xen.h: MAX_GUEST_CMDLINE */
 #define TIMEOUT_MAX 3600
 
-#define BOOT_INSTEAD                                                                               \
-	"guests boot their kernel directly: give 'kernel', and 'initrd' if it needs one"
-
+/* QEMU's names. */
+const char *const nic_model_words[] = {"none", "e1000", "rtl8139", "ne2k_pci", "virtio-net", NULL};
 static const char *const end_words[] = {"destroy", "restart", NULL};
 
 /* A file of the template, or a path. */
@@ -82,8 +81,10 @@ TABLE(domain_nic_table, domain_nic, "nic", "A network interface.",
        .parse = parse_mac, .impact = IMPACT_LIVE,
        .doc = "MAC address; follows from namespace, domain and name when not given, and never "
 	      "changes then"},
-      {.name = "model", .flags = FIELD_LATER, .type = FIELD_STRING,
-       .doc = "leave it out: pv and pvh guests have Xen's own network card"},
+      {.name = "model", .type = FIELD_ENUM, .offset = FIELD_AT(domain_nic, model),
+       .words = nic_model_words, .impact = IMPACT_GUEST_RESTART,
+       .doc = "of hvm: the card that is emulated for guests without Xen's drivers; e1000 when not given; of others "
+	      "none"},
       {.name = "vif", .type = FIELD_STRING, .offset = FIELD_AT(domain_nic, vif),
        .flags = FIELD_STATUS, .doc = "the interface in dom0"},
       {.name = "devid", .type = FIELD_INT, .offset = FIELD_AT(domain_nic, devid),
@@ -95,13 +96,54 @@ TABLE(domain_table, domain, "domain", "A guest.",
        .doc = "golden files and defaults; what the domain says itself goes over them"},
       {.name = "type", .type = FIELD_ENUM, .offset = FIELD_AT(domain, type),
        .words = xen_type_words, .def = "pvh", .impact = IMPACT_GUEST_RESTART,
-       .doc = "pvh (needs hardware virtualisation) or pv; hvm comes with a later version"},
-      {.name = "firmware", .flags = FIELD_LATER, .type = FIELD_STRING, .doc = BOOT_INSTEAD},
-      {.name = "boot", .flags = FIELD_LATER, .type = FIELD_STRING, .doc = BOOT_INSTEAD},
-      {.name = "vnc", .flags = FIELD_LATER, .type = FIELD_STRING,
-       .doc = "leave it out: a guest's console is text, and 'xl console' shows it"},
+       .doc = "pv; pvh, or hvm for a whole emulated machine (both need hardware virtualisation)"},
+      {.name = "firmware", .type = FIELD_ENUM, .offset = FIELD_AT(domain, firmware),
+       .words = firmware_words, .impact = IMPACT_GUEST_RESTART,
+       .doc = "what starts the guest. hvm: seabios (when not given) or ovmf, for UEFI. pv, pvh: direct, its "
+	      "'kernel' (when not given); pvgrub, pvgrub64 or pvgrub32 boot the kernel in its own disk"},
+      {.name = "boot", .type = FIELD_LIST, .offset = FIELD_AT(domain, boot),
+       .parse = parse_boot_from, .def = "[disk, cdrom]", .impact = IMPACT_GUEST_RESTART,
+       .doc = "of hvm: what the firmware tries, in order: disk, cdrom, network"},
+      {.name = "vga", .type = FIELD_ENUM, .offset = FIELD_AT(domain, vga), .words = vga_words,
+       .def = "std", .impact = IMPACT_GUEST_RESTART, .doc = "of hvm: the graphics card"},
+      {.name = "vnc", .type = FIELD_SUB, .offset = FIELD_AT(domain, vnc),
+       .sub = &domain_vnc_table, .def = "{enabled: false}",
+       .doc = "its screen, for a VNC viewer; none when not given"},
+      {.name = "serial", .type = FIELD_ENUM, .offset = FIELD_AT(domain, serial),
+       .words = serial_words, .def = "pty", .impact = IMPACT_GUEST_RESTART,
+       .doc = "of hvm: the serial port, which 'manor console' shows: pty or none"},
+      {.name = "usb", .type = FIELD_LIST, .offset = FIELD_AT(domain, usb), .parse = parse_usb,
+       .flags = FIELD_UNORDERED, .def = "[]", .impact = IMPACT_GUEST_RESTART,
+       .doc = "of hvm: devices at an emulated USB port: tablet (a mouse that is where the viewer's is), "
+	      "mouse, keyboard"},
+      {.name = "rng", .type = FIELD_BOOL, .offset = FIELD_AT(domain, rng), .def = "false",
+       .impact = IMPACT_GUEST_RESTART,
+       .doc = "of hvm: a source of random numbers (virtio), filled from dom0's"},
+      {.name = "clock", .type = FIELD_SUB, .offset = FIELD_AT(domain, clock),
+       .sub = &domain_clock_table, .def = "{}", .doc = "what it gets its time from"},
+      {.name = "cpu", .type = FIELD_SUB, .offset = FIELD_AT(domain, cpu),
+       .sub = &domain_cpu_table, .def = "{}", .doc = "what it sees of the processor"},
+      {.name = "cpus", .type = FIELD_STRING, .offset = FIELD_AT(domain, cpus),
+       .parse = parse_cpus, .impact = IMPACT_LIVE,
+       .doc = "the processors that its vcpus run on: 0,2-3, or all but one: 0-7,^3; all when not given"},
+      {.name = "nodes", .type = FIELD_STRING, .offset = FIELD_AT(domain, nodes),
+       .parse = parse_nodes, .impact = IMPACT_GUEST_RESTART,
+       .doc = "NUMA nodes that its memory comes from, and its processors unless 'cpus' says; Xen's choice "
+	      "when not given"},
+      {.name = "scheduler", .type = FIELD_SUB, .offset = FIELD_AT(domain, scheduler),
+       .sub = &domain_scheduler_table, .def = "{}", .doc = "its share of the processors"},
+      {.name = "preset", .type = FIELD_ENUM, .offset = FIELD_AT(domain, preset),
+       .words = preset_words, .def = "none", .flags = FIELD_CONFIG,
+       .doc = "timing-sensitive, for telephony: clock.tsc native and scheduler.weight 512 unless they are given; "
+	      "it needs 'cpus'"},
+      {.name = "sound", .flags = FIELD_LATER, .type = FIELD_STRING,
+       .doc = "leave it out: guests of a host without ears are silent"},
+      {.name = "vtpm", .flags = FIELD_LATER, .type = FIELD_STRING,
+       .doc = "leave it out: a TPM that lives in a file of dom0 proves nothing"},
       {.name = "kernel", .type = FIELD_STRING, .offset = FIELD_AT(domain, kernel),
-       .parse = parse_boot, .flags = FIELD_CONFIG, .doc = "a file of the template or, with a slash, a path; required"},
+       .parse = parse_boot, .flags = FIELD_CONFIG,
+       .doc = "a file of the template or, with a slash, a path; pv and pvh need it unless 'firmware' boots the "
+	      "guest's own"},
       {.name = "initrd", .type = FIELD_STRING, .offset = FIELD_AT(domain, initrd),
        .parse = parse_boot, .flags = FIELD_CONFIG,
        .doc = "a file of the template or, with a slash, a path; none when not given"},
@@ -224,17 +266,22 @@ static void prepare_boot(struct lowering *l)
 {
 	struct domain *d = l->d;
 
-	/* What was meant to boot instead is said to be for later, with what to do. */
-	bool later = d->type == XEN_HVM || node_get(d->rec.node, "firmware") ||
-		     node_get(d->rec.node, "boot");
+	const char *firmware = domain_firmware_path(d);
 
-	if (!field_given(&domain_table, d, "kernel") && !later) {
+	if (d->kernel) {
+		d->kernel_path = boot_path(l, "kernel", d->kernel, &l->kernel_sha256);
+	} else if (firmware) {
+		d->kernel_path = firmware;
+	} else if (d->type == XEN_HVM) {
+		d->kernel_path = BOOT_NONE;
+	} else if (!field_given(&domain_table, d, "kernel") &&
+		   !field_given(&domain_table, d, "firmware")) {
 		struct diag *g = diag_error(l->m->diags, "missing-key", l->r->span,
 					    "%s lacks 'kernel'", resource_title(l->m->arena, l->r));
-		diag_help(l->m->diags, g,
-			  "kernel: a file of its template or, with a slash, a path");
-	} else if (d->kernel) {
-		d->kernel_path = boot_path(l, "kernel", d->kernel, &l->kernel_sha256);
+		diag_help(
+			l->m->diags, g,
+			"kernel: a file of its template or, with a slash, a path; or 'firmware: pvgrub', "
+			"which boots the kernel in its own disk");
 	}
 	d->initrd_path =
 		d->initrd ? boot_path(l, "initrd", d->initrd, &l->initrd_sha256) : BOOT_NONE;
@@ -276,21 +323,31 @@ static void prepare_bounds(struct lowering *l)
 	}
 }
 
+static void prepare_model(struct lowering *l, const char *name, struct domain_nic *n)
+{
+	bool hvm = l->d->type == XEN_HVM;
+	struct diag *g;
+
+	if (!field_given(&domain_nic_table, n, "model")) {
+		n->model = hvm ? NIC_E1000 : NIC_NONE;
+	} else if (!hvm && n->model != NIC_NONE) {
+		g = diag_error(l->m->diags, "bad-combination",
+			       field_span(l->d, arena_printf(l->m->arena, "nics.%s.model", name)),
+			       "%s guests have no emulated card: nic '%.80s' of %s",
+			       xen_type_words[l->d->type], name, resource_title(l->m->arena, l->r));
+		diag_help(l->m->diags, g, "leave it out: they have Xen's own; or say type: hvm");
+	}
+	if (hvm)
+		field_mark(&domain_nic_table, n, "model");
+}
+
 static void prepare(struct manifest *m, struct resource *r)
 {
 	struct lowering l = {.m = m, .r = r, .d = r->record};
 
 	if (l.d->template)
 		l.template = manifest_find(m, "template", l.d->template);
-	if (l.d->type == XEN_HVM) {
-		struct diag *g = diag_error(m->diags, "not-supported", field_span(l.d, "type"),
-					    "type hvm (%s) is not in this version",
-					    resource_title(m->arena, r));
-
-		diag_help(m->diags, g,
-			  "write pvh, or pv where the processor lacks virtualisation; both boot "
-			  "their kernel directly, from 'kernel' and 'initrd'");
-	}
+	domain_lower_hardware(&l);
 	prepare_boot(&l);
 	domain_lower_disks(&l);
 	prepare_bounds(&l);
@@ -298,6 +355,7 @@ static void prepare(struct manifest *m, struct resource *r)
 		struct domain_nic *n = l.d->nics.entries[i].value;
 		char mac[MAC_TEXT];
 
+		prepare_model(&l, l.d->nics.entries[i].name, n);
 		if (field_given(&domain_nic_table, n, "mac"))
 			continue;
 		ident_mac(m->namespace, r->name, l.d->nics.entries[i].name, mac);

@@ -7,11 +7,15 @@
 
 #include "host/intent.h"
 #include "host/xen.h"
+#include "kinds/domain_hardware.h"
 #include "kinds/seed.h"
 #include "kinds/storage.h"
 #include "model/kind.h"
 
 enum domain_end { END_DESTROY, END_RESTART }; /* on_poweroff, on_reboot, on_crash */
+
+enum { NIC_NONE, NIC_E1000 }; /* of nic_model_words */
+extern const char *const nic_model_words[];
 
 struct domain_disk {
 	struct record rec;
@@ -35,6 +39,7 @@ struct domain_disk {
 struct domain_nic {
 	struct record rec;
 	const char *bridge;
+	int model; /* NIC_…: the card that is emulated beside Xen's own */
 	const char *mac; /* filled from the names where the manifest gives none */
 	/* What the host says: */
 	const char *vif;
@@ -48,6 +53,17 @@ struct domain {
 	const char *kernel, *initrd; /* as the manifest says: a file of the template, or a path */
 	const char *kernel_path, *initrd_path; /* derived */
 	const char *cmdline;
+	int firmware;      /* enum firmware */
+	struct list boot;  /* of "disk", "cdrom", "network" */
+	int vga, serial;   /* VGA_…, SERIAL_… */
+	struct list usb;
+	bool rng;
+	struct domain_vnc vnc;
+	struct domain_clock clock;
+	struct domain_cpu cpu;
+	const char *cpus, *nodes; /* "0,2-3", "all" */
+	struct domain_scheduler scheduler;
+	int preset;        /* PRESET_… */
 	uint64_t memory, maxmem;  /* maxmem unset: left as it is; at the start as much as memory */
 	int64_t vcpus, maxvcpus;  /* likewise */
 	struct map disks; /* name → struct domain_disk */

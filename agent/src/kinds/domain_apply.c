@@ -40,6 +40,7 @@ static struct xen_disk *asked_disk(struct work *w, const char *name, const struc
 		.vdev = k->vdev,
 		.target = k->target,
 		.read_only = k->read_only,
+		.cdrom = k->cdrom != NULL,
 		.label = name,
 	};
 	return x;
@@ -49,7 +50,12 @@ static struct xen_nic *asked_nic(struct work *w, const char *name, const struct 
 {
 	struct xen_nic *x = arena_alloc(w->arena, sizeof(*x));
 
-	*x = (struct xen_nic){.mac = n->mac, .bridge = n->bridge, .label = name};
+	*x = (struct xen_nic){
+		.mac = n->mac,
+		.bridge = n->bridge,
+		.model = n->model == NIC_NONE ? NULL : nic_model_words[n->model],
+		.label = name,
+	};
 	return x;
 }
 
@@ -67,7 +73,9 @@ static int ask(struct work *w, struct xen_domain *ret, struct err *e)
 		.maxmem = MAX_OF(d->maxmem, d->memory),
 		.vcpus = d->vcpus,
 		.maxvcpus = MAX_OF(d->maxvcpus, d->vcpus),
-		.kernel = d->kernel_path,
+		.kernel = streq(d->kernel_path, BOOT_NONE) ? NULL : d->kernel_path,
+		.hardware = domain_ask_hardware(w->arena, d),
+		.settings = domain_settings(w->arena, d),
 		.initrd = streq(d->initrd_path, BOOT_NONE) ? NULL : d->initrd_path,
 		.cmdline = d->cmdline,
 		.shutdown_timeout = (int64_t)d->shutdown_timeout,
@@ -80,6 +88,8 @@ static int ask(struct work *w, struct xen_domain *ret, struct err *e)
 	for (size_t i = 0; i < d->nics.n; i++)
 		list_add(w->arena, &ret->nics,
 			 asked_nic(w, d->nics.entries[i].name, d->nics.entries[i].value));
+	if (!ret->kernel)
+		return 0;
 	r = cache_kernel(w->arena, d->kernel_path, &ret->image, e);
 	if (r < 0)
 		err_at(e, "kernel");
@@ -317,6 +327,11 @@ static int update(struct work *w, struct err *e)
 			r = xen_set_memory(x->domid, want->memory, wait_s, &watcher, e);
 		else if (streq(path, "vcpus"))
 			r = xen_set_vcpus(x->domid, want->vcpus, wait_s, &watcher, e);
+		else if (streq(path, "cpus"))
+			r = xen_set_cpus(x->domid, want->cpus, e);
+		else if (startswith(path, "scheduler."))
+			r = xen_set_scheduler(x->domid, want->scheduler.weight, want->scheduler.cap,
+					      e);
 		else if ((name = entry_of(w->arena, path, "nics")))
 			r = change_nic(w, x, name, e);
 		else if ((name = entry_of(w->arena, path, "disks")))

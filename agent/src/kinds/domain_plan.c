@@ -127,6 +127,20 @@ static void add_uses(struct reading_in *in, struct actual *x, const char *kind, 
 	((const char **)x->uses)[x->n_uses++] = arena_printf(in->a, "%s/%s", kind, name);
 }
 
+/* One that came while the guest ran has none, whatever the manifest says; that is the next start's. */
+static void fill_model(const struct reading_in *in, const char *name, const struct xen_nic *from,
+		       struct domain_nic *n)
+{
+	const struct domain_nic *want = in->wanted ? map_get(&in->wanted->nics, name) : NULL;
+	int model = domain_nic_model(in->x, from->mac);
+
+	if (model >= 0)
+		n->model = model;
+	else if (want)
+		n->model = want->model;
+	field_mark(domain_nic_fields, n, "model");
+}
+
 static void fill_devices(struct reading_in *in, struct actual *actual)
 {
 	struct domain *d = in->d;
@@ -174,6 +188,7 @@ static void fill_devices(struct reading_in *in, struct actual *actual)
 		if (n->vif)
 			field_mark(domain_nic_fields, n, "vif");
 		field_mark(domain_nic_fields, n, "devid");
+		fill_model(in, nic_name(in, from), from, n);
 		map_add(in->a, &d->nics, nic_name(in, from), n);
 		add_uses(in, actual, "bridge", from->bridge);
 	}
@@ -217,8 +232,9 @@ static void fill(struct reading_in *in, struct actual *actual)
 		field_mark(&domain_table, d, "shutdown_timeout");
 	}
 
+	domain_read_hardware(in->a, x, in->wanted, d);
 	if (x->boot_known) {
-		d->kernel_path = x->kernel;
+		d->kernel_path = x->kernel ? x->kernel : BOOT_NONE;
 		d->initrd_path = x->initrd ? x->initrd : BOOT_NONE;
 		d->cmdline = x->cmdline ? x->cmdline : "";
 	} else if (in->wanted) {
@@ -386,9 +402,10 @@ static void hold_incapable(struct planning *p, const struct domain *d, struct st
 	if (x->virt_caps.n == 0 || list_has(&x->virt_caps, needs))
 		return;
 	step_hold(s, HOLD_CONFLICT,
-		  d->type == XEN_PV ? "this host's Xen can't run pv guests"
-				    : "this host's processor can't run pvh guests (no hardware "
-				      "virtualisation): say type: pv");
+		  d->type == XEN_PV
+			  ? "this host's Xen can't run pv guests"
+			  : "this host's processor can't run pvh and hvm guests (no hardware "
+			    "virtualisation): say type: pv");
 }
 
 static void rest(struct planning *p, const struct resource *want, const char *why)

@@ -6,7 +6,7 @@
 
 #include "kinds/domain.h"
 
-#define BOOT_NONE "none" /* an initrd_path */
+#define BOOT_NONE "none" /* an initrd_path, a kernel_path */
 
 extern const struct table domain_disk_table;
 extern const struct table *const domain_disk_fields, *const domain_nic_fields;
@@ -25,6 +25,17 @@ field_parse_fn parse_nbd, parse_iscsi;
 
 /* The file that the template lacks, said at `span`. */
 void domain_unknown_file(struct lowering *l, struct span span, const char *what, const char *file);
+/* domain_hardware.c. What goes with which type, and what follows. */
+void domain_lower_hardware(struct lowering *l);
+/* What its firmware is loaded from in the kernel's place; NULL: nothing. */
+const char *domain_firmware_path(const struct domain *d);
+/* The mark that tells what it was made as, and what it tells: with `want` for what isn't known. */
+const char *domain_settings(struct arena *a, const struct domain *d);
+void domain_read_hardware(struct arena *a, const struct xen_domain *x, const struct domain *want,
+			  struct domain *d);
+/* The card that the NIC with that MAC was made with (NIC_…); -1: not known. */
+int domain_nic_model(const struct xen_domain *x, const char *mac);
+struct xen_hardware *domain_ask_hardware(struct arena *a, const struct domain *d);
 /* Disks, and the one that cloud-init reads: volumes are implied, targets filled. */
 void domain_lower_disks(struct lowering *l);
 /* What disks have in common that are one, as far as the manifest tells; NULL: not known. */

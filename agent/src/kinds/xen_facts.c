@@ -12,6 +12,7 @@ TABLE(xen_disk_table, xen_disk, "disk", "A disk of a domain.",
       ROW(xen_disk, target, FIELD_STRING, .doc = "Device or file in dom0, or URI."),
       ROW(xen_disk, id, FIELD_STRING, .doc = "The thing itself, whatever it is called."),
       ROW(xen_disk, read_only, FIELD_BOOL, .doc = "Whether the guest may only read it."),
+      ROW(xen_disk, cdrom, FIELD_BOOL, .doc = "Whether it is a drive's disc."),
       ROW(xen_disk, connected, FIELD_BOOL, .doc = "Whether both ends are connected."),
       ROW(xen_disk, unplugged, FIELD_BOOL, .doc = "Whether its adding was cut short."));
 
@@ -38,6 +39,10 @@ TABLE(xen_domain_table, xen_domain, "domain", "A domain as Xen has it.",
       ROW(xen_domain, vcpus, FIELD_INT, .doc = "Virtual CPUs that it was told to use."),
       ROW(xen_domain, vcpus_now, FIELD_INT, .doc = "Virtual CPUs that it uses."),
       ROW(xen_domain, maxvcpus, FIELD_INT, .doc = "Virtual CPUs that it may use while it runs."),
+      ROW(xen_domain, cpus, FIELD_STRING, .doc = "Processors that its vcpus may run on."),
+      ROW(xen_domain, weight, FIELD_INT, .doc = "Its weight for the scheduler; unset: not known."),
+      ROW(xen_domain, cap, FIELD_INT, .doc = "Percent of a processor that it may use; 0: no limit."),
+      ROW(xen_domain, settings, FIELD_STRING, .doc = "Mark: what its machine was made as."),
       ROW(xen_domain, kernel, FIELD_STRING, .doc = "Kernel that it was started with."),
       ROW(xen_domain, initrd, FIELD_STRING, .doc = "Initial RAM disk."),
       ROW(xen_domain, cmdline, FIELD_STRING, .doc = "Kernel command line."),
@@ -86,6 +91,10 @@ static int xen_facts_read(struct arena *a, void *ret_record, struct err *e)
 			unset(&xen_domain_table, &d->rec, "reason");
 		if (d->started == 0)
 			unset(&xen_domain_table, &d->rec, "started");
+		if (d->weight == 0) {
+			unset(&xen_domain_table, &d->rec, "weight");
+			unset(&xen_domain_table, &d->rec, "cap");
+		}
 		if (d->shutdown_timeout == 0)
 			unset(&xen_domain_table, &d->rec, "shutdown_timeout");
 	}

@@ -17,6 +17,15 @@ const char *const xen_state_words[] = {"running", "paused", "shutdown", "dying",
 const char *const xen_reason_words[] = {"poweroff", "reboot",     "suspend", "crash",
 					"watchdog", "soft-reset", NULL};
 
+const char *const xen_baseline_words[] = {"host", "x86-64-v1", "x86-64-v2", "x86-64-v3", NULL};
+
+bool xen_cpu_feature_ok(const char *name)
+{
+	static const char *const known[] = {"avx", "avx2", "aesni", "x2apic", NULL};
+
+	return word_find(known, name) >= 0;
+}
+
 static struct arena *arena;
 static struct xen_facts host;
 static int64_t next_domid;
@@ -45,6 +54,7 @@ static struct xen_nic *copy_nic(struct arena *a, const struct xen_nic *from)
 	to->mac = arena_strdup(a, from->mac);
 	to->bridge = arena_strdup(a, from->bridge);
 	to->vif = arena_strdup(a, from->vif);
+	to->model = NULL;
 	to->label = NULL;
 	return to;
 }
@@ -61,6 +71,9 @@ static struct xen_domain *copy_domain(struct arena *a, const struct xen_domain *
 	to->image = NULL;
 	to->initrd = arena_strdup(a, from->initrd);
 	to->cmdline = arena_strdup(a, from->cmdline);
+	to->cpus = arena_strdup(a, from->cpus);
+	to->settings = arena_strdup(a, from->settings);
+	to->hardware = NULL;
 	to->why = arena_strdup(a, from->why);
 	to->paused_for = arena_strdup(a, from->paused_for);
 	to->mark_uuid = arena_strdup(a, from->mark_uuid);
@@ -206,6 +219,9 @@ int xen_create(const struct xen_domain *asked, const struct xen_watcher *w, int6
 	d->state = XEN_PAUSED;
 	d->memory_now = d->memory;
 	d->vcpus_now = d->vcpus;
+	d->cpus = asked->hardware->cpus ? arena_strdup(arena, asked->hardware->cpus) : "all";
+	d->weight = asked->hardware->weight;
+	d->cap = asked->hardware->cap;
 	d->boot_known = true;
 	plug(d);
 	host.memory_free -= d->maxmem;
@@ -297,6 +313,28 @@ int xen_set_vcpus(int64_t domid, int64_t vcpus, unsigned wait_s, const struct xe
 	if (r < 0)
 		return r;
 	d->vcpus = d->vcpus_now = vcpus;
+	return 0;
+}
+
+int xen_set_cpus(int64_t domid, const char *cpus, struct err *e)
+{
+	struct xen_domain *d;
+	int r = begin(__func__, domid, &d, e);
+
+	if (r == 0)
+		d->cpus = arena_strdup(arena, cpus);
+	return r;
+}
+
+int xen_set_scheduler(int64_t domid, int64_t weight, int64_t cap, struct err *e)
+{
+	struct xen_domain *d;
+	int r = begin(__func__, domid, &d, e);
+
+	if (r < 0)
+		return r;
+	d->weight = weight;
+	d->cap = cap;
 	return 0;
 }
 

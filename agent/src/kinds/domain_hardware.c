@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A domain's machine in the manifest: its tables, what goes with which type, and the way to Xen and back.
+ */
+#include "kinds/domain_hardware.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/ident.h"
+#include "base/json.h"
+#include "base/num.h"
+#include "base/str.h"
+#include "kinds/domain_priv.h"
+#include "kinds/kinds.h"
+#include "model/record_json.h"
+
+#define CPUS_MAX      4096
+#define DISPLAY_MAX   99 /* ports 5900 to 5999 */
+#define PASSWORD_MAX  8  /* RFC 6143, 7.2.2: more isn't looked at */
+#define PRESET_WEIGHT 512
+#define DAY           86400
+#define GRUB_DIR      "/usr/lib/grub-xen/"
+
+const char *const firmware_words[] = {"direct",  "pvgrub", "pvgrub32", "pvgrub64",
+				      "seabios", "ovmf",   NULL};
+const char *const vga_words[] = {"none", "std", "cirrus", NULL};
+const char *const serial_words[] = {"none", "pty", NULL};
+const char *const preset_words[] = {"none", "timing-sensitive", NULL};
+static const char *const tsc_words[] = {"default", "native", "always_emulate", "native_paravirt",
+					NULL};
+static const char *const timer_words[] = {"default",
+					  "delay_for_missed_ticks",
+					  "no_delay_for_missed_ticks",
+					  "no_missed_ticks_pending",
+					  "one_missed_tick_pending",
+					  NULL};
+static const char *const base_words[] = {"utc", "localtime", NULL};
+static const char *const boot_words[] = {"disk", "cdrom", "network", NULL};
+static const char *const usb_words[] = {"tablet", "mouse", "keyboard", NULL};
+
+/* --- words --- */
+
+static int parse_word_of(const char *const *words, const char *text, const char **ret,
+			 struct err *e)
+{
+	_cleanup_str_ struct str s = {0};
+
+	if (word_find(words, text) >= 0) {
+		*ret = text;
+		return 0;
+	}
+	for (size_t i = 0; words[i]; i++)
+		str_addf(&s, "%s%s", i ? ", " : "", words[i]);
+	return err_set(e, -EINVAL, "one of %s", str_get(&s));
+}
+
+int parse_boot_from(struct decode *c, const struct field *f, const char *text, const char **ret,
+		    struct err *e)
+{
+	return parse_word_of(boot_words, text, ret, e);
+}
+
+int parse_usb(struct decode *c, const struct field *f, const char *text, const char **ret,
+	      struct err *e)
+{
+	return parse_word_of(usb_words, text, ret, e);
+}
+
+/* "4", "2-3" or, to be left out, "^2" */
+static int add_range(const char *part, bool *set, struct err *e)
+{
+	bool out = *part == '^';
+	_cleanup_(freep) char *first = xstrdup(part + out);
+	char *dash = strchr(first, '-');
+	int64_t a, b;
+
+	if (dash)
+		*dash = '\0';
+	if (num_parse_int(first, 0, CPUS_MAX - 1, &a) < 0 ||
+	    (dash ? num_parse_int(dash + 1, 0, CPUS_MAX - 1, &b) : (b = a, 0)) < 0 || b < a)
+		return err_set(e, -EINVAL, "a list of numbers and ranges, such as 0,2-3");
+	for (; a <= b; a++)
+		set[a] = !out;
+	return 0;
+}
+
+/* Into the one way of writing it, in which Xen's answer is written too. */
+static int parse_ranges(struct arena *arena, const char *text, const char **ret, struct err *e)
+{
+	_cleanup_(freep) char *copy = xstrdup(text);
+	_cleanup_(freep) bool *set = xcalloc(CPUS_MAX, sizeof(*set));
+	char *rest = copy, *part;
+	int r = 0;
+
+	while (r == 0 && (part = strsep(&rest, ",")))
+		r = add_range(part, set, e);
+	if (r < 0)
+		return r;
+	*ret = num_ranges(arena, set, CPUS_MAX);
+	return **ret ? 0 : err_set(e, -EINVAL, "a list of processors: nothing is left of it");
+}
+
+int parse_cpus(struct decode *c, const struct field *f, const char *text, const char **ret,
+	       struct err *e)
+{
+	if (streq(text, "all")) {
+		*ret = text;
+		return 0;
+	}
+	return parse_ranges(c->arena, text, ret, e);
+}
+
+int parse_nodes(struct decode *c, const struct field *f, const char *text, const char **ret,
+		struct err *e)
+{
+	return parse_ranges(c->arena, text, ret, e);
+}
+
+static int parse_password(struct decode *c, const struct field *f, const char *text,
+			  const char **ret, struct err *e)
+{
+	size_t n = strcspn(text, "\r\n");
+
+	if (n == 0 || text[n + strspn(text + n, "\r\n")])
+		return err_set(e, -EINVAL, "a password: it is one line");
+	if (n > PASSWORD_MAX)
+		return err_set(e, -EINVAL,
+			       "a VNC password: the protocol looks at no more than %d characters",
+			       PASSWORD_MAX);
+	*ret = arena_strndup(c->arena, text, n);
+	return 0;
+}
+
+static int parse_keymap(struct decode *c, const struct field *f, const char *text, const char **ret,
+			struct err *e)
+{
+	for (const char *s = text; *s; s++)
+		if (!((*s >= 'a' && *s <= 'z') || *s == '-'))
+			return err_set(e, -EINVAL, "a keymap of QEMU's: de, en-us, fr");
+	*ret = text;
+	return 0;
+}
+
+/* A name of libxl's or libx86's: letters, digits, '-', '_', '.'. */
+static int parse_feature(struct decode *c, const struct field *f, const char *text,
+			 const char **ret, struct err *e)
+{
+	if (!xen_cpu_feature_ok(text))
+		return err_set(e, -EINVAL,
+			       "a processor feature that libxl knows: avx, avx2, aesni, x2apic");
+	*ret = text;
+	return 0;
+}
+
+/* --- tables --- */
+
+TABLE(domain_vnc_table, domain_vnc, "vnc", "A screen that a VNC viewer shows.",
+      {.name = "enabled", .type = FIELD_BOOL, .offset = FIELD_AT(domain_vnc, enabled),
+       .flags = FIELD_SHORT, .def = "true", .impact = IMPACT_GUEST_RESTART,
+       .doc = "whether there is one: `vnc: true` is enough"},
+      {.name = "address", .type = FIELD_STRING, .offset = FIELD_AT(domain_vnc, address),
+       .parse = parse_ip, .def = "127.0.0.1", .impact = IMPACT_GUEST_RESTART,
+       .doc = "where it listens; VNC encrypts nothing: on another address than 127.0.0.1 give a password and mind "
+	      "who can reach it"},
+      {.name = "display", .type = FIELD_INT, .offset = FIELD_AT(domain_vnc, display), .min = 0,
+       .max = DISPLAY_MAX, .impact = IMPACT_GUEST_RESTART,
+       .doc = "its number: port 5900 and so many; one that is free when not given ('manor vnc' tells)"},
+      {.name = "password", .type = FIELD_STRING, .offset = FIELD_AT(domain_vnc, password),
+       .parse = parse_password, .flags = FIELD_CONFIG | FIELD_SECRET | FIELD_FROM_FILE,
+       .doc = "at most 8 characters, better as {file: PATH}; never printed; none when not given"},
+      {.name = "password_mark", .type = FIELD_STRING, .offset = FIELD_AT(domain_vnc, password_mark),
+       .flags = FIELD_DERIVED, .impact = IMPACT_GUEST_RESTART,
+       .doc = "tells whether the password is another"},
+      {.name = "keymap", .type = FIELD_STRING, .offset = FIELD_AT(domain_vnc, keymap),
+       .parse = parse_keymap, .impact = IMPACT_GUEST_RESTART,
+       .doc = "of the viewer's keyboard: de, fr; QEMU's own when not given"});
+
+TABLE(domain_clock_table, domain_clock, "clock", "What the guest gets its time from.",
+      {.name = "tsc", .type = FIELD_ENUM, .offset = FIELD_AT(domain_clock, tsc),
+       .words = tsc_words, .def = "default", .impact = IMPACT_GUEST_RESTART,
+       .doc = "the time stamp counter, as in xl.cfg: native reads the processor's own, always_emulate traps "
+	      "each reading"},
+      {.name = "timer", .type = FIELD_ENUM, .offset = FIELD_AT(domain_clock, timer),
+       .words = timer_words, .def = "default", .impact = IMPACT_GUEST_RESTART,
+       .doc = "of hvm: what becomes of ticks that came while the guest didn't run, as timer_mode in xl.cfg"},
+      {.name = "hpet", .type = FIELD_BOOL, .offset = FIELD_AT(domain_clock, hpet), .def = "true",
+       .impact = IMPACT_GUEST_RESTART, .doc = "of hvm: whether the machine has an HPET"},
+      {.name = "base", .type = FIELD_ENUM, .offset = FIELD_AT(domain_clock, base),
+       .words = base_words, .def = "utc", .impact = IMPACT_GUEST_RESTART,
+       .doc = "what its real-time clock shows; Windows expects localtime"},
+      {.name = "offset", .type = FIELD_INT, .offset = FIELD_AT(domain_clock, offset),
+       .min = -366 * DAY, .max = 366 * DAY, .def = "0", .impact = IMPACT_GUEST_RESTART,
+       .doc = "seconds that it is ahead of that"});
+
+TABLE(domain_cpu_table, domain_cpu, "cpu", "What the guest sees of the processor.",
+      {.name = "baseline", .type = FIELD_ENUM, .offset = FIELD_AT(domain_cpu, baseline),
+       .words = xen_baseline_words, .def = "host", .impact = IMPACT_GUEST_RESTART,
+       .doc = "host: all that Xen can show; x86-64-v1, -v2, -v3: no more than that level has (x86-64 psABI), so "
+	      "that a guest can move between unequal hosts"},
+      {.name = "hide", .type = FIELD_LIST, .offset = FIELD_AT(domain_cpu, hide),
+       .parse = parse_feature, .flags = FIELD_UNORDERED, .def = "[]",
+       .impact = IMPACT_GUEST_RESTART, .doc = "features that it doesn't see beside those"},
+      {.name = "show", .type = FIELD_LIST, .offset = FIELD_AT(domain_cpu, show),
+       .parse = parse_feature, .flags = FIELD_UNORDERED, .def = "[]",
+       .impact = IMPACT_GUEST_RESTART,
+       .doc = "features that it sees all the same, where the processor has them"});
+
+TABLE(domain_scheduler_table, domain_scheduler, "scheduler", "Its share of the processors.",
+      {.name = "weight", .type = FIELD_INT, .offset = FIELD_AT(domain_scheduler, weight), .min = 1,
+       .max = 65535, .def = "256", .impact = IMPACT_LIVE,
+       .doc = "against that of others when there isn't enough for all"},
+      {.name = "cap", .type = FIELD_INT, .offset = FIELD_AT(domain_scheduler, cap), .min = 0,
+       .max = 100 * CPUS_MAX, .def = "0", .impact = IMPACT_LIVE,
+       .doc = "at most so many percent of one processor, even if others are idle; 0: no limit"});
+
+/* --- what goes with what --- */
+
+static void wrong(struct lowering *l, const char *field, const char *help, const char *fmt, ...)
+	_printf_(4, 5);
+
+static void wrong(struct lowering *l, const char *field, const char *help, const char *fmt, ...)
+{
+	struct diag *g;
+	va_list ap;
+	char text[320];
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	g = diag_error(l->m->diags, "bad-combination", field_span(l->d, field), "%s (%s)", text,
+		       resource_title(l->m->arena, l->r));
+	if (help)
+		diag_help(l->m->diags, g, "%s", help);
+}
+
+/* What stands there: where its template can't be read, whether it is given isn't known. */
+static bool given(const struct lowering *l, const char *field)
+{
+	return l->d->rec.node && node_get(l->d->rec.node, field);
+}
+
+static const char *type_word(const struct lowering *l)
+{
+	return xen_type_words[l->d->type];
+}
+
+/* What only a whole machine has. */
+static void check_hvm_only(struct lowering *l)
+{
+	static const char *const fields[] = {"boot", "vga", "serial", "usb", "rng"};
+
+	for (size_t i = 0; l->d->type != XEN_HVM && i < ARRAY_SIZE(fields); i++)
+		if (given(l, fields[i]))
+			wrong(l, fields[i], "leave it out, or say type: hvm",
+			      "'%s' is a machine's that is emulated, and %s guests have none",
+			      fields[i], type_word(l));
+	if (l->d->type != XEN_HVM && l->d->clock.timer)
+		wrong(l, "clock.timer", "leave it out, or say type: hvm",
+		      "%s guests have no emulated timer", type_word(l));
+	if (l->d->type != XEN_HVM && !l->d->clock.hpet)
+		wrong(l, "clock.hpet", "leave it out, or say type: hvm",
+		      "%s guests have no HPET anyway", type_word(l));
+}
+
+static void check_firmware(struct lowering *l)
+{
+	struct domain *d = l->d;
+	bool hvm = d->type == XEN_HVM, kernel = given(l, "kernel");
+	bool set = field_is_set(&domain_table, d, "firmware");
+
+	if (!set)
+		d->firmware = hvm ? FW_SEABIOS : FW_DIRECT;
+	if (hvm && d->firmware != FW_SEABIOS && d->firmware != FW_OVMF)
+		wrong(l, "firmware", "seabios, or ovmf for UEFI",
+		      "hvm guests start by a PC's firmware, not by %s",
+		      firmware_words[d->firmware]);
+	else if (!hvm && (d->firmware == FW_SEABIOS || d->firmware == FW_OVMF))
+		wrong(l, "firmware",
+		      "pvgrub64 boots the kernel in the guest's own disk; with 'kernel' leave it out",
+		      "%s guests have no PC's firmware", type_word(l));
+	else if (!hvm && d->firmware != FW_DIRECT && kernel)
+		wrong(l, "kernel", "leave one of them out",
+		      "'firmware: %s' boots the guest's own kernel, and 'kernel' another",
+		      firmware_words[d->firmware]);
+	else if (d->type == XEN_PVH && d->firmware == FW_PVGRUB64)
+		wrong(l, "firmware", "pvgrub",
+		      "there is one pvgrub for pvh guests, which starts 64-bit kernels too");
+	if (given(l, "cmdline") && !kernel && (hvm || d->firmware != FW_DIRECT))
+		wrong(l, "cmdline", "say it in the guest's own boot loader",
+		      "'cmdline' is for a kernel that is given, by 'kernel'");
+	field_mark(&domain_table, d, "firmware");
+}
+
+const char *domain_firmware_path(const struct domain *d)
+{
+	if (d->type == XEN_PVH)
+		return d->firmware == FW_DIRECT ? NULL : GRUB_DIR "grub-i386-xen_pvh.bin";
+	switch (d->firmware) {
+	case FW_PVGRUB:
+	case FW_PVGRUB64:
+		return GRUB_DIR "grub-x86_64-xen.bin";
+	case FW_PVGRUB32:
+		return GRUB_DIR "grub-i386-xen.bin";
+	default:
+		return NULL;
+	}
+}
+
+static bool has_disk(const struct domain *d, bool cdrom)
+{
+	for (size_t i = 0; i < d->disks.n; i++)
+		if (!((struct domain_disk *)d->disks.entries[i].value)->cdrom == !cdrom)
+			return true;
+	return false;
+}
+
+/* A machine's firmware needs something to start from. */
+static void check_boots(struct lowering *l)
+{
+	const struct domain *d = l->d;
+
+	if (d->type != XEN_HVM || field_given(&domain_table, d, "kernel") || d->boot.n == 0 ||
+	    field_strange(&domain_table, d))
+		return;
+	for (size_t i = 0; i < d->boot.n; i++) {
+		const char *from = d->boot.items[i];
+
+		if (streq(from, "network") ? d->nics.n > 0 : has_disk(d, streq(from, "cdrom")))
+			return;
+	}
+	wrong(l, given(l, "boot") ? "boot" : "type",
+	      "give it a disk or a cdrom, or 'boot: [network]' and a nic",
+	      "it has nothing to boot from");
+}
+
+/* The emulated controllers have whole disks; what the guest's own drivers attach may be anything. */
+static void check_disks(struct lowering *l)
+{
+	for (size_t i = 0; l->d->type == XEN_HVM && i < l->d->disks.n; i++) {
+		const struct entry *e = &l->d->disks.entries[i];
+		const struct domain_disk *k = e->value;
+		size_t n = k->vdev ? strlen(k->vdev) : 0;
+
+		if (n && k->vdev[n - 1] >= '0' && k->vdev[n - 1] <= '9')
+			wrong(l, arena_printf(l->m->arena, "disks.%s.vdev", e->name),
+			      "name a whole one, xvda or hda; what is in it has to be a whole disk too, with partitions",
+			      "hvm guests have whole disks, and '%s' is a partition", k->vdev);
+	}
+}
+
+static void prepare_vnc(struct lowering *l)
+{
+	struct domain_vnc *v = &l->d->vnc;
+	char digest[SHA256_TEXT];
+	const char *text;
+
+	if (!v->password) {
+		v->password_mark = "none";
+	} else {
+		text = arena_printf(l->m->arena, "%s %s", l->r->uuid, v->password);
+		sha256_of(text, strlen(text), digest);
+		v->password_mark = arena_strndup(l->m->arena, digest, 16);
+	}
+	field_mark(&domain_vnc_table, v, "password_mark");
+}
+
+/* What the preset says where the domain itself says nothing. */
+static void prepare_preset(struct lowering *l)
+{
+	struct domain *d = l->d;
+
+	if (d->preset != PRESET_TIMING)
+		return;
+	if (!field_given(&domain_clock_table, &d->clock, "tsc"))
+		d->clock.tsc = word_find(tsc_words, "native");
+	if (!field_given(&domain_scheduler_table, &d->scheduler, "weight"))
+		d->scheduler.weight = PRESET_WEIGHT;
+	if (!given(l, "cpus") && !given(l, "nodes"))
+		wrong(l, "preset", "cpus: \"2-3\", the processors that are to be its own",
+		      "'timing-sensitive' needs 'cpus': without processors of its own no clock is steady");
+}
+
+void domain_lower_hardware(struct lowering *l)
+{
+	struct domain *d = l->d;
+
+	check_hvm_only(l);
+	check_firmware(l);
+	check_boots(l);
+	check_disks(l);
+	prepare_vnc(l);
+	prepare_preset(l);
+	if (!d->cpus && !d->nodes) {
+		d->cpus = "all";
+		field_mark(&domain_table, d, "cpus");
+	}
+	if (!d->nodes) {
+		d->nodes = "all";
+		field_mark(&domain_table, d, "nodes");
+	}
+}
+
+/* --- to Xen and back --- */
+
+/* What can't be changed while it runs, and isn't read of Xen. */
+static const char *const settings[] = {"firmware", "boot", "vga",   "serial", "usb",
+				       "rng",      "vnc",  "clock", "cpu",    "nodes"};
+
+const char *domain_settings(struct arena *a, const struct domain *d)
+{
+	_cleanup_json_ json_object *all = record_to_json(&domain_table, d, true);
+	_cleanup_json_ json_object *o = json_object_new_object();
+	json_object *nics = json_object_new_object();
+
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+		json_object *value = json_object_object_get(all, settings[i]);
+
+		if (value)
+			json_object_object_add(o, settings[i], json_object_get(value));
+	}
+	/* The guest can read its marks. */
+	json_object_object_del(json_member(o, "vnc", json_type_object), "password");
+	for (size_t i = 0; d->type == XEN_HVM && i < d->nics.n; i++) {
+		const struct domain_nic *n = d->nics.entries[i].value;
+
+		json_put_text(nics, n->mac, nic_model_words[n->model]);
+	}
+	json_object_object_add(o, "models", nics);
+	return arena_strdup(a, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+}
+
+/* Unknown is not different. */
+static void assume(struct domain *d, const struct domain *want)
+{
+	d->firmware = want->firmware;
+	d->boot = want->boot;
+	d->vga = want->vga;
+	d->serial = want->serial;
+	d->usb = want->usb;
+	d->rng = want->rng;
+	d->vnc = want->vnc;
+	d->clock = want->clock;
+	d->cpu = want->cpu;
+	d->nodes = want->nodes;
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
+		if (field_is_set(&domain_table, want, settings[i]))
+			field_mark(&domain_table, d, settings[i]);
+}
+
+void domain_read_hardware(struct arena *a, const struct xen_domain *x, const struct domain *want,
+			  struct domain *d)
+{
+	_cleanup_json_ json_object *o =
+		x->settings ? json_parse(x->settings, strlen(x->settings), NULL) : NULL;
+
+	if (o && record_from_json(a, &domain_table, o, d, NULL) == 0) {
+		/* As below, were it another version's. */
+	} else if (want) {
+		assume(d, want);
+	}
+	d->cpus = x->cpus ? x->cpus : want ? want->cpus : NULL;
+	if (d->cpus)
+		field_mark(&domain_table, d, "cpus");
+	if (x->weight) {
+		d->scheduler.weight = x->weight;
+		d->scheduler.cap = x->cap;
+		field_mark(&domain_scheduler_table, &d->scheduler, "weight");
+		field_mark(&domain_scheduler_table, &d->scheduler, "cap");
+	} else if (want) {
+		d->scheduler = want->scheduler;
+	}
+	field_mark(&domain_table, d, "scheduler");
+}
+
+int domain_nic_model(const struct xen_domain *x, const char *mac)
+{
+	_cleanup_json_ json_object *o =
+		x->settings ? json_parse(x->settings, strlen(x->settings), NULL) : NULL;
+	json_object *models = o ? json_member(o, "models", json_type_object) : NULL;
+	const char *model = mac && models ? json_text(models, mac) : NULL;
+
+	return model ? word_find(nic_model_words, model) : -1;
+}
+
+struct xen_hardware *domain_ask_hardware(struct arena *a, const struct domain *d)
+{
+	struct xen_hardware *h = arena_alloc(a, sizeof(*h));
+	_cleanup_str_ struct str boot = {0};
+
+	for (size_t i = 0; i < d->boot.n; i++) {
+		const char *from = d->boot.items[i];
+
+		str_add(&boot, streq(from, "disk") ? "c" : streq(from, "cdrom") ? "d" : "n");
+	}
+	*h = (struct xen_hardware){
+		.ovmf = d->firmware == FW_OVMF,
+		.boot = arena_strdup(a, str_get(&boot)),
+		.vga = vga_words[d->vga],
+		.serial = d->serial == SERIAL_PTY,
+		.rng = d->rng,
+		.usb = d->usb,
+		.vnc = d->vnc.enabled,
+		.vnc_address = d->vnc.address,
+		.vnc_display =
+			field_is_set(&domain_vnc_table, &d->vnc, "display") ? d->vnc.display : -1,
+		.vnc_password = d->vnc.password,
+		.keymap = d->vnc.keymap,
+		.tsc = tsc_words[d->clock.tsc],
+		.timer = d->clock.timer ? timer_words[d->clock.timer] : NULL,
+		.hpet = d->clock.hpet,
+		.localtime = d->clock.base == 1,
+		.rtc_offset = d->clock.offset,
+		.baseline = d->cpu.baseline,
+		.hide = d->cpu.hide,
+		.show = d->cpu.show,
+		.cpus = streq(d->cpus, "all") ? NULL : d->cpus,
+		.nodes = streq(d->nodes, "all") ? NULL : d->nodes,
+		.weight = d->scheduler.weight,
+		.cap = d->scheduler.cap,
+	};
+	return h;
+}
