@@ -35,6 +35,7 @@ int verb_rebuild(int argc, char **argv);
 int verb_undelete(int argc, char **argv);
 int verb_trash(int argc, char **argv);
 int verb_image(int argc, char **argv);
+int verb_render(int argc, char **argv);
 int verb_schema(int argc, char **argv);
 int verb_version(int argc, char **argv);
 int verb_agent(int argc, char **argv);

@@ -24,6 +24,7 @@ const struct verb verbs[] = {
 	{"image", verb_image, false},
 	{"undelete", verb_undelete, false},
 	{"trash", verb_trash, false},
+	{"render", verb_render, false},
 	{"schema", verb_schema, false},
 	{"agent", verb_agent, false},
 	{"version", verb_version, false},

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A domain in xl's words (xl.cfg(5)): for who wants to compare, or to leave.
+ */
+#include "base/str.h"
+#include "kinds/domain_priv.h"
+#include "kinds/kinds.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+/* In quotes; xl's syntax knows no quote within a string but by the other sort. */
+static const char *quoted(struct arena *a, const char *s)
+{
+	return strchr(s, '"') ? arena_printf(a, "'%s'", s) : arena_printf(a, "\"%s\"", s);
+}
+
+static void text(struct arena *a, struct str *out, const char *key, const char *value)
+{
+	if (value && *value)
+		str_addf(out, "%s = %s\n", key, quoted(a, value));
+}
+
+static void number(struct str *out, const char *key, int64_t value)
+{
+	str_addf(out, "%s = %lld\n", key, (long long)value);
+}
+
+static const char *disk(struct arena *a, const struct domain *d, const struct domain_disk *k)
+{
+	bool drive = d->type == XEN_HVM && k->cdrom;
+
+	return arena_printf(a, "format=raw, vdev=%s, access=%s, %starget=%s", k->vdev,
+			    k->read_only ? "ro" : "rw", drive ? "devtype=cdrom, " : "", k->target);
+}
+
+/* What xl can't say, or only together with other programs. */
+static const char *disk_note(const struct domain_disk *k)
+{
+	if (k->nbd)
+		return "connect it first: nbd-client, and name the device";
+	if (k->iscsi)
+		return "log in to it first: iscsiadm, and name the device";
+	return k->target ? NULL : "which device it is stands in the plan, not in the manifest";
+}
+
+static void disks(struct arena *a, const struct domain *d, struct str *out)
+{
+	str_add(out, "disk = [\n");
+	for (size_t i = 0; i < d->disks.n; i++) {
+		const struct domain_disk *k = d->disks.entries[i].value;
+		const char *note = disk_note(k);
+
+		if (note)
+			str_addf(out, "    # %s: %s\n", d->disks.entries[i].name, note);
+		if (k->target)
+			str_addf(out, "    %s%s,\n", note ? "# " : "", quoted(a, disk(a, d, k)));
+	}
+	str_add(out, "]\n");
+}
+
+static void nics(struct arena *a, const struct domain *d, struct str *out)
+{
+	str_add(out, "vif = [\n");
+	for (size_t i = 0; i < d->nics.n; i++) {
+		const struct domain_nic *n = d->nics.entries[i].value;
+
+		const char *emulated = n->model == NIC_NONE ? ", type=vif" : ", model=";
+
+		str_addf(out, "    \"mac=%s, bridge=%s%s%s\",\n", n->mac, n->bridge,
+			 d->type == XEN_HVM ? emulated : "",
+			 n->model == NIC_NONE ? "" : nic_model_words[n->model]);
+	}
+	str_add(out, "]\n");
+}
+
+static void boots(struct arena *a, const struct domain *d, struct str *out)
+{
+	const struct xen_hardware *h = domain_ask_hardware(a, d);
+
+	if (d->kernel_path && !streq(d->kernel_path, BOOT_NONE))
+		text(a, out, "kernel", d->kernel_path);
+	if (d->initrd_path && !streq(d->initrd_path, BOOT_NONE))
+		text(a, out, "ramdisk", d->initrd_path);
+	text(a, out, "cmdline", d->cmdline);
+	if (d->type != XEN_HVM)
+		return;
+	text(a, out, "bios", firmware_words[d->firmware]);
+	text(a, out, "boot", h->boot);
+	text(a, out, "vga", streq(vga_words[d->vga], "std") ? "stdvga" : vga_words[d->vga]);
+	if (h->serial)
+		text(a, out, "serial", "pty");
+	if (h->usb.n) {
+		number(out, "usb", 1);
+		str_add(out, "usbdevice = [");
+		for (size_t i = 0; i < h->usb.n; i++)
+			str_addf(out, "%s\"%s\"", i ? ", " : "", (const char *)h->usb.items[i]);
+		str_add(out, "]\n");
+	}
+	if (h->rng)
+		str_add(out, "device_model_args_hvm = [\"-object\", "
+			     "\"rng-random,id=manor-rng,filename=/dev/urandom\", \"-device\", "
+			     "\"virtio-rng-pci,rng=manor-rng\"]\n");
+	if (!h->hpet)
+		number(out, "hpet", 0);
+	text(a, out, "timer_mode", h->timer);
+}
+
+/* An IPv6 address has its brackets there. */
+static const char *listen_on(struct arena *a, const struct domain_vnc *v)
+{
+	return strchr(v->address, ':') ? arena_printf(a, "[%s]", v->address) : v->address;
+}
+
+static void screen(struct arena *a, const struct domain *d, struct str *out)
+{
+	const struct domain_vnc *v = &d->vnc;
+	bool chosen = field_is_set(&domain_vnc_table, v, "display");
+
+	if (v->password)
+		str_add(out, "# its VNC password is not shown: vncpasswd\n");
+	if (d->type == XEN_HVM) {
+		number(out, "vnc", v->enabled);
+		if (!v->enabled)
+			return;
+		text(a, out, "vnclisten", listen_on(a, v));
+		number(out, "vncunused", !chosen);
+		if (chosen)
+			number(out, "vncdisplay", v->display);
+		text(a, out, "keymap", v->keymap);
+	} else if (v->enabled) {
+		str_addf(out, "vfb = [\"type=vnc, vnclisten=%s, vncunused=%d", listen_on(a, v),
+			 !chosen);
+		if (chosen)
+			str_addf(out, ", vncdisplay=%lld", (long long)v->display);
+		if (v->keymap)
+			str_addf(out, ", keymap=%s", v->keymap);
+		str_add(out, "\"]\n");
+	}
+}
+
+static void processors(struct arena *a, const struct domain *d, struct str *out)
+{
+	const struct xen_hardware *h = domain_ask_hardware(a, d);
+	_cleanup_str_ struct str cpuid = {0};
+
+	if (h->nodes)
+		text(a, out, "cpus", arena_printf(a, "nodes:%s", h->nodes));
+	if (h->cpus)
+		text(a, out, "cpus", h->cpus);
+	if (h->weight != 256)
+		number(out, "cpu_weight", h->weight);
+	if (h->cap)
+		number(out, "cap", h->cap);
+	if (h->baseline)
+		str_addf(
+			out,
+			"# cpu.baseline %s has no word of xl's: it hides what lies beyond, each by cpuid\n",
+			xen_baseline_words[h->baseline]);
+	for (size_t i = 0; i < h->hide.n; i++)
+		str_addf(&cpuid, ",%s=0", (const char *)h->hide.items[i]);
+	if (cpuid.n)
+		text(a, out, "cpuid", arena_printf(a, "host%s", str_get(&cpuid)));
+	if (!streq(h->tsc, "default"))
+		text(a, out, "tsc_mode", h->tsc);
+	if (h->localtime)
+		number(out, "localtime", 1);
+	if (h->rtc_offset)
+		number(out, "rtc_timeoffset", h->rtc_offset);
+}
+
+const char *domain_render(struct arena *a, const struct resource *r)
+{
+	static const char *const ends[] = {"destroy", "restart"};
+	const struct domain *d = r->record;
+	uint64_t most = MAX_OF(d->maxmem, d->memory);
+	_cleanup_str_ struct str out = {0};
+
+	str_add(&out, "# xl.cfg(5). Manor makes its domains by itself: this is for comparing.\n");
+	text(a, &out, "name", r->name);
+	text(a, &out, "uuid", r->uuid);
+	text(a, &out, "type", xen_type_words[d->type]);
+	number(&out, "memory", (int64_t)(d->memory / MIB));
+	if (most > d->memory)
+		number(&out, "maxmem", (int64_t)(most / MIB));
+	number(&out, "vcpus", d->vcpus);
+	if (d->maxvcpus > d->vcpus)
+		number(&out, "maxvcpus", d->maxvcpus);
+	boots(a, d, &out);
+	screen(a, d, &out);
+	processors(a, d, &out);
+	disks(a, d, &out);
+	nics(a, d, &out);
+	text(a, &out, "on_poweroff", ends[d->on_poweroff]);
+	text(a, &out, "on_reboot", ends[d->on_reboot]);
+	text(a, &out, "on_crash", ends[d->on_crash]);
+	return arena_strdup(a, str_get(&out));
+}
