@@ -308,9 +308,7 @@ static void read_domain(struct xen_ctx *x, struct arena *a, const libxl_dominfo 
 		d->why = "it is being destroyed";
 		return;
 	}
-	d->memory = (uint64_t)xen_get_int(x, (int64_t)i->current_memkb,
-					  "/local/domain/%u/memory/target", i->domid) *
-		    KIB;
+	d->memory = (uint64_t)xen_target_kb(x, i) * KIB;
 	d->maxmem = (uint64_t)xen_get_int(x, (int64_t)i->max_memkb,
 					  "/local/domain/%u/memory/static-max", i->domid) *
 		    KIB;

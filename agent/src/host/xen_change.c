@@ -73,7 +73,7 @@ static int set_memory(int64_t domid, uint64_t bytes, unsigned wait_s, const stru
 	if (r < 0)
 		return r;
 	start = (int64_t)info.current_memkb;
-	old = xen_get_int(&x, start, "/local/domain/%d/memory/target", (int)domid);
+	old = xen_target_kb(&x, &info);
 	most = xen_get_int(&x, (int64_t)info.max_memkb, "/local/domain/%d/memory/static-max",
 			   (int)domid);
 	if (kb > most)

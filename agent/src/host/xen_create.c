@@ -183,7 +183,8 @@ static int configure(struct xen_ctx *x, const struct xen_domain *d, libxl_domain
 	libxl_defbool_set(&c->b_info.claim_mode, true);
 	c->b_info.kernel = dup_or_null(d->image ? d->image : d->kernel);
 	c->b_info.ramdisk = dup_or_null(d->initrd);
-	c->b_info.cmdline = dup_or_null(d->cmdline);
+	/* Of a kernel; libxl takes an empty one for one that is meant. */
+	c->b_info.cmdline = d->kernel && d->cmdline && *d->cmdline ? xstrdup(d->cmdline) : NULL;
 	if (libxl_cpu_bitmap_alloc(x->xl, &c->b_info.avail_vcpus, c->b_info.max_vcpus))
 		return err_set(e, -ENOMEM, "out of memory");
 	for (int i = 0; i < d->vcpus; i++)
@@ -422,8 +423,6 @@ int xen_create(const struct xen_domain *d, const struct xen_watcher *w, int64_t 
 
 	if (r < 0)
 		return r;
-	if (d->type == XEN_HVM)
-		return err_set(e, -EOPNOTSUPP, "hvm domains are not in this version");
 	r = check(d, e);
 	if (r == 0)
 		r = clear(&x, d, e);

@@ -171,3 +171,13 @@ void xen_tell(const struct xen_watcher *w, const char *fmt, ...)
 	va_end(ap);
 	w->progress(w->data, text);
 }
+
+int64_t xen_target_kb(struct xen_ctx *x, const libxl_dominfo *info)
+{
+	int64_t target = xen_get_int(x, -1, "/local/domain/%u/memory/target", info->domid);
+
+	if (target < 0)
+		return (int64_t)info->current_memkb;
+	return target + MAX_OF(xen_get_int(x, 0, "/local/domain/%u/memory/videoram", info->domid),
+			       INT64_C(0));
+}

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Machines (hvm): born of a CD-ROM, started from their own disk, seen through VNC, and what all guests have of
+processors and their time."""
+import os
+import re
+import time
+
+import rfb
+from lab import CONSOLES, TOP, changed, expect, guest, nothing_much, standard, test, wait_for
+
+ISO = os.path.join(TOP, "images/installer/out/installer.iso")
+FOLDER = "/srv/machines"
+PICTURE = os.path.join(TOP, os.environ.get("BUILD", "build"), "lab/machine.png")
+
+
+def machine(boot):
+    m = nothing_much()
+    m["domains"] = {"born": {
+        "type": "hvm", "boot": [boot], "memory": "128MiB", "vnc": {"display": 7},
+        "disks": {"root": {"vdev": "hda", "file": f"{FOLDER}/born.img", "size": "20GiB"},
+                  "cd": {"vdev": "hdc", "cdrom": f"{FOLDER}/installer.iso"}},
+        "nics": {"lan": {"bridge": "xenbr0", "model": "rtl8139"}}}}
+    return m
+
+
+def occupied(host):
+    return int(host.sh(f"stat -c %b {FOLDER}/born.img")) * 512
+
+
+def shown(host, attempts=10):
+    """Its screen, once something is on it; the picture is kept for people to look at."""
+    for _ in range(attempts):
+        width, height, rows = rfb.screen(host, 5907)
+        lit = sum(1 for row in rows for value in row if value)
+        if lit > 500:
+            break
+        time.sleep(2)
+    with open(PICTURE, "wb") as f:
+        f.write(rfb.png(width, height, rows))
+    return width, height, lit
+
+
+@test
+def a_machine_is_born_of_a_cdrom(host):
+    host.sh(f"mkdir -p {FOLDER}")
+    pushed = host.lab("push", ISO, f"{FOLDER}/installer.iso")
+    expect(pushed.code == 0, "the CD didn't get there", pushed)
+    host.apply(machine("cdrom"), "--allow", "guest-restart")
+    host.bury()
+    width, height, lit = shown(host)
+    expect(width >= 640 and height >= 400 and lit > 500, "its screen is dark", width, height, lit)
+    wait_for("it has installed itself and is off", lambda: "born" not in host.domains(), 300, 2)
+    wait_for("it is said that it stays off", lambda: "from inside" in host.manor("status").out, 60, 2)
+    expect(1 << 20 < occupied(host) < 64 << 20, "its disk isn't sparse", occupied(host))
+
+
+@test
+def one_word_and_it_starts_from_its_own_disk(host):
+    host.apply(machine("disk"))
+    up = host.guest_up("born", 240)
+    expect(up["name"] == "born", "it is another", up)
+    expect(host.in_guest("born", "cat /sys/hypervisor/guest_type") == "HVM", "it is no machine")
+    expect(host.in_guest("born", "cat /sys/block/xvda/size") == str(20 << 21), "its disk has another size")
+    host.settled()
+    text = host.manor("render", "born", "-f", "/etc/manor/lab.yaml").out
+    expect('boot = "c"' in text and "devtype=cdrom" in text, "xl's words are others", text)
+
+
+@test
+def its_screen_is_seen_by_a_viewer(host):
+    expect(rfb.security(host, 5907) == [1], "it asks for what nobody set", rfb.security(host, 5907))
+    width, height, lit = shown(host)
+    expect(lit > 500, "its screen is dark", width, height)
+
+
+@test
+def it_outlives_the_agent_whatever_becomes_of_that(host):
+    domid = host.domid("born")
+    pid = host.sh(f"xenstore-read /local/domain/{domid}/image/device-model-pid")
+    before = float(host.in_guest("born", "cut -d' ' -f1 /proc/uptime"))
+    host.sh("systemctl start manor; systemctl kill -s KILL --kill-whom=main manor")
+    host.sh("systemctl restart manor")
+    agent = host.sh("systemctl show -p MainPID --value manor").strip()
+    host.sh(f"kill -STOP {agent}")
+    wait_for("its watchdog has ended the agent",
+             lambda: host.sh("systemctl show -p MainPID --value manor").strip() not in (agent, "0"), 150, 2)
+    expect(host.domid("born") == domid, "it was restarted")
+    expect(host.sh(f"xenstore-read /local/domain/{domid}/image/device-model-pid") == pid, "its QEMU is another")
+    expect(float(host.in_guest("born", "cut -d' ' -f1 /proc/uptime")) > before, "its clock went back")
+    # Nobody waits for a lock that QEMU has from whoever started it.
+    host.settled()
+
+
+@test
+def a_password_is_asked_for_once_there_is_one(host):
+    host.put("/etc/manor/vnc-password", "s3cret\n")
+    host.sh("chmod 600 /etc/manor/vnc-password")
+    m = changed(machine("disk"), "domains", "born", "vnc", to={"display": 7, "password": {"file": "vnc-password"}})
+    plan = host.plan(m)
+    expect("password_mark" in plan.out and "s3cret" not in plan.all, "the plan says another thing", plan)
+    host.apply(None, "--allow", "guest-restart")
+    expect(rfb.security(host, 5907) == [2], "it asks for no password", rfb.security(host, 5907))
+    status = host.manor("status", "--format", "json").out + host.sh("cat /var/lib/manor/journal.jsonl")
+    expect("s3cret" not in status, "the password is told")
+    host.guest_up("born", 240)
+
+
+@test
+def a_crash_is_followed_by_a_start(host):
+    domid = host.domid("born")
+    host.said("born", "crash", 5)
+    wait_for("it is back", lambda: host.domains().get("born", (domid,))[0] != domid, 120)
+    host.guest_up("born", 240)
+
+
+@test
+def processors_and_shares_change_while_it_runs(host):
+    m = standard()
+    m["domains"] = {"web": guest("web", 2)}
+    host.start_from(m)
+    domid = host.domid("web")
+    host.apply(changed(changed(m, "domains", "web", "cpus", to="1"), "domains", "web", "scheduler",
+                       to={"weight": 512, "cap": 50}))
+    listing = host.sh("xl vcpu-list web").splitlines()[1]
+    expect(re.search(r"\s1 / all", listing), "it isn't pinned", listing)
+    shares = host.sh("xl sched-credit2 -d web").splitlines()[-1].split()
+    expect(shares[-2:] == ["512", "50"], "its share is another", shares)
+    host.settled()
+    # By hand, it is drift, and set right.
+    host.sh("xl vcpu-pin web all all")
+    plan = host.plan(None)
+    expect("cpus: all → 1" in plan.out, "it isn't seen", plan)
+    host.apply(m)
+    expect(host.domid("web") == domid, "it was restarted")
+    expect("all / all" in host.sh("xl vcpu-list web"), "it is pinned still")
+
+
+@test
+def what_the_processor_shows_is_the_manifests(host):
+    m = standard()
+    m["domains"] = {"web": guest("web", 2, cpu={"baseline": "x86-64-v1"}, clock={"tsc": "native"})}
+    host.apply(m, "--allow", "guest-restart")
+    host.guest_up("web")
+    flags = host.in_guest("web", "grep -m1 flags /proc/cpuinfo").split()
+    expect("sse2" in flags and not {"pni", "popcnt", "cx16", "3dnow", "sse4a"} & set(flags), "it sees more", flags)
+    host.settled()
+
+
+@test
+def a_screen_without_a_machine(host):
+    m = standard()
+    m["domains"] = {"web": guest("web", 2, vnc={"display": 8})}
+    host.apply(m, "--allow", "guest-restart")
+    host.guest_up("web")
+    width, height, _ = rfb.screen(host, 5908)
+    expect(width >= 640 and height >= 400, "there is no screen", width, height)
+    host.settled()
+    host.sh(f"rm -rf {FOLDER}; rm -f {CONSOLES}/guest-born.log /etc/manor/vnc-password")
