@@ -32,6 +32,8 @@ int verb_start(int argc, char **argv);
 int verb_stop(int argc, char **argv);
 int verb_restart(int argc, char **argv);
 int verb_rebuild(int argc, char **argv);
+int verb_console(int argc, char **argv);
+int verb_vnc(int argc, char **argv);
 int verb_undelete(int argc, char **argv);
 int verb_trash(int argc, char **argv);
 int verb_image(int argc, char **argv);

@@ -21,6 +21,8 @@ const struct verb verbs[] = {
 	{"stop", verb_stop, false},
 	{"restart", verb_restart, false},
 	{"rebuild", verb_rebuild, false},
+	{"console", verb_console, false},
+	{"vnc", verb_vnc, false},
 	{"image", verb_image, false},
 	{"undelete", verb_undelete, false},
 	{"trash", verb_trash, false},

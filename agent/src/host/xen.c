@@ -278,6 +278,18 @@ static void read_vcpus(struct xen_ctx *x, struct xen_domain *d)
 	}
 }
 
+/* libxl asks QEMU for it once it is there. */
+static const char *read_vnc(struct xen_ctx *x, struct arena *a, int domid)
+{
+	_cleanup_(freep) char *port = xen_get(x, "/local/domain/%d/console/vnc-port", domid);
+	_cleanup_(freep) char *on =
+		port ? xen_get(x, "/local/domain/%d/console/vnc-listen", domid) : NULL;
+
+	if (!port || !*port || !on)
+		return NULL;
+	return arena_printf(a, strchr(on, ':') && on[0] != '[' ? "[%s]:%s" : "%s:%s", on, port);
+}
+
 static void read_domain(struct xen_ctx *x, struct arena *a, const libxl_dominfo *i,
 			struct xen_domain *d)
 {
@@ -318,6 +330,7 @@ static void read_domain(struct xen_ctx *x, struct arena *a, const libxl_dominfo 
 		read_unmarked(x, a, d);
 	else if (!d->boot_known)
 		d->why = "its marks do not say";
+	d->vnc = read_vnc(x, a, (int)d->domid);
 	xen_read_shares(x, a, d);
 	read_disks(x, a, d);
 	read_nics(x, a, d);

@@ -123,6 +123,7 @@ struct xen_domain {
 	const char *cpus;     /* that its vcpus may run on: "0,2-3", "all", "differently"; NULL: not known */
 	int64_t weight, cap;  /* of the scheduler; weight 0: not known */
 	const struct xen_hardware *hardware; /* asked for */
+	const char *vnc;      /* "127.0.0.1:5900", where its screen is; NULL: nowhere */
 	const char *settings; /* mark, opaque here: what its machine was made as, to be compared; NULL: not known */
 	const char *paused_for; /* of the mark: what Manor paused it for ("pool vg0"); NULL: nothing */
 	/* The marks; NULL: it bears none. */
@@ -190,3 +191,8 @@ int xen_nic_add(int64_t domid, const struct xen_nic *nic, struct err *e);
 int xen_nic_remove(int64_t domid, const char *mac, struct err *e);
 /* Moves the vif to another bridge; the guest keeps its link and notices nothing. */
 int xen_nic_bridge(int64_t domid, const char *mac, const char *bridge, struct err *e);
+
+/* Puts a terminal at its console in this process's place: returns only where it can't. The first is what its
+ * kernel's messages are on: of hvm the serial port. */
+enum xen_console { XEN_CONSOLE_FIRST, XEN_CONSOLE_PV, XEN_CONSOLE_SERIAL };
+int xen_console(int64_t domid, enum xen_console which, struct err *e);

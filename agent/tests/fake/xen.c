@@ -72,6 +72,7 @@ static struct xen_domain *copy_domain(struct arena *a, const struct xen_domain *
 	to->initrd = arena_strdup(a, from->initrd);
 	to->cmdline = arena_strdup(a, from->cmdline);
 	to->cpus = arena_strdup(a, from->cpus);
+	to->vnc = arena_strdup(a, from->vnc);
 	to->settings = arena_strdup(a, from->settings);
 	to->hardware = NULL;
 	to->why = arena_strdup(a, from->why);
@@ -314,6 +315,11 @@ int xen_set_vcpus(int64_t domid, int64_t vcpus, unsigned wait_s, const struct xe
 		return r;
 	d->vcpus = d->vcpus_now = vcpus;
 	return 0;
+}
+
+int xen_console(int64_t domid, enum xen_console which, struct err *e)
+{
+	return err_set(e, -EIO, "no terminal here");
 }
 
 int xen_set_cpus(int64_t domid, const char *cpus, struct err *e)

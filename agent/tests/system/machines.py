@@ -16,7 +16,7 @@ PICTURE = os.path.join(TOP, os.environ.get("BUILD", "build"), "lab/machine.png")
 def machine(boot):
     m = nothing_much()
     m["domains"] = {"born": {
-        "type": "hvm", "boot": [boot], "memory": "128MiB", "vnc": {"display": 7},
+        "type": "hvm", "boot": [boot], "memory": "192MiB", "vnc": {"display": 7},
         "disks": {"root": {"vdev": "hda", "file": f"{FOLDER}/born.img", "size": "20GiB"},
                   "cd": {"vdev": "hdc", "cdrom": f"{FOLDER}/installer.iso"}},
         "nics": {"lan": {"bridge": "xenbr0", "model": "rtl8139"}}}}
