@@ -10,13 +10,15 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/file.h"
 #include "base/str.h"
 
 #define KIB           1024u
 #define HOTPLUG       MANOR_LIB "/hotplug"
 #define ABOUT_MAX     1900 /* xenstored's default limit for a value is 2048 */
 #define FREE_WAIT_S   15   /* for the memory of domains that are being destroyed */
-#define TARGET_WAIT_S 5    /* for udev to make a volume's link */
+#define MODEL_LOG_MAX (64u << 10)
+#define TARGET_WAIT_S 5 /* for udev to make a volume's link */
 
 static char *dup_or_null(const char *s)
 {
@@ -388,6 +390,24 @@ int xen_resume(int64_t domid, struct err *e)
 	return xen_put(&x, e, "", "/local/domain/%d/manor/paused", (int)domid);
 }
 
+/* libxl says no more of QEMU than that it ended. */
+static void quote_model(const struct xen_domain *d, struct err *e)
+{
+	_cleanup_(freep) char *path = xasprintf("/var/log/xen/qemu-dm-%s.log", d->name);
+	_cleanup_(freep) char *text = NULL;
+	char *last;
+	size_t n;
+
+	if (!(d->type == XEN_HVM || d->hardware->vnc) ||
+	    file_read(path, MODEL_LOG_MAX, &text, &n, NULL) < 0)
+		return;
+	while (n && (text[n - 1] == '\n' || text[n - 1] == '\r'))
+		text[--n] = '\0';
+	last = strrchr(text, '\n');
+	if (n)
+		err_help(e, "what QEMU said last (%s): %.200s", path, last ? last + 1 : text);
+}
+
 static int start(struct xen_ctx *x, const struct xen_domain *d, libxl_domain_config *c,
 		 const struct xen_watcher *w, int64_t *ret_domid, struct err *e)
 {
@@ -401,6 +421,7 @@ static int start(struct xen_ctx *x, const struct xen_domain *d, libxl_domain_con
 		r = xen_fail(x, e, -EIO, rc, "Xen did not make it");
 		if (rc == ERROR_NOMEM)
 			err_at(e, "memory");
+		quote_model(d, e);
 		return r;
 	}
 	xen_tell(w, "starting");

@@ -88,7 +88,8 @@ static int ask(struct work *w, struct xen_domain *ret, struct err *e)
 	for (size_t i = 0; i < d->nics.n; i++)
 		list_add(w->arena, &ret->nics,
 			 asked_nic(w, d->nics.entries[i].name, d->nics.entries[i].value));
-	if (!ret->kernel)
+	/* QEMU, which starts it for a machine, wants it packed. */
+	if (!ret->kernel || d->type == XEN_HVM)
 		return 0;
 	r = cache_kernel(w->arena, d->kernel_path, &ret->image, e);
 	if (r < 0)
