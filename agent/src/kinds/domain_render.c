@@ -22,7 +22,9 @@ static void text(struct arena *a, struct str *out, const char *key, const char *
 
 static void number(struct str *out, const char *key, int64_t value)
 {
-	str_addf(out, "%s = %lld\n", key, (long long)value);
+	const char *mark = value < 0 ? "\"" : ""; /* xl's syntax has no numbers with a sign */
+
+	str_addf(out, "%s = %s%lld%s\n", key, mark, (long long)value, mark);
 }
 
 static const char *disk(struct arena *a, const struct domain *d, const struct domain_disk *k)
