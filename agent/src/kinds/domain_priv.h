@@ -8,7 +8,7 @@
 
 #define BOOT_NONE "none" /* an initrd_path, a kernel_path */
 
-extern const struct table domain_disk_table;
+extern const struct table domain_disk_table, domain_device_table;
 extern const struct table *const domain_disk_fields, *const domain_nic_fields;
 
 /* What prepare() works on. */

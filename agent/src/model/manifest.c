@@ -46,8 +46,8 @@ TABLE(host_table, host, "host", "The host itself.",
       {.name = "dom0", .type = FIELD_SUB, .offset = FIELD_AT(host, dom0), .sub = &dom0_table,
        .doc = "what dom0 gets"});
 
-static int parse_namespace(struct decode *c, const struct field *f, const char *text,
-			   const char **ret, struct err *e)
+int parse_namespace(struct decode *c, const struct field *f, const char *text, const char **ret,
+		    struct err *e)
 {
 	size_t n = strlen(text);
 

@@ -96,6 +96,8 @@ void manifest_freep(struct manifest **m);
 /* One resource more: for what loads a manifest from elsewhere than YAML. */
 void manifest_add(struct manifest *m, struct resource *r);
 
+field_parse_fn parse_namespace; /* a DNS name, lower case */
+
 /* For the kinds' hooks. */
 struct resource *manifest_find(const struct manifest *m, const char *kind, const char *name);
 /* A resource that follows from `owner` (a clone of a template's file); -EEXIST with a diagnostic when

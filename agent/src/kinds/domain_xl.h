@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * One configuration of xm's or xl's becomes a domain: shared by kinds/domain_xl*.c and kinds/xl_import.c alone.
+ * What a field takes is asked of the domain's own tables.
+ */
+#pragma once
+
+#include "conf/emit.h"
+#include "host/xl_cfg.h"
+#include "kinds/domain_priv.h"
+
+/* What all domains of one manifest share. */
+struct xl_shared {
+	struct arena *arena;
+	struct diags *diags;
+	struct emit *bridges;  /* the manifest's */
+	struct list bridge_of; /* of strings: their names in the configurations, in the same order as … */
+	struct list bridge_is; /* … their names in the manifest */
+	struct xl_mac {
+		const char *mac, *domain;
+		struct span span;
+	} *macs;
+	size_t n_macs;
+	bool volumes; /* some disks are LVM volumes made by hand */
+};
+
+struct domain_xl {
+	struct xl_shared *all;
+	struct arena *arena;
+	struct xl_cfg cfg;
+	const char *name; /* the manifest's */
+	int type;         /* enum xen_type */
+	struct emit *out; /* the domain */
+};
+
+/* --- domain_xl.c: reading settings --- */
+
+/* The setting, which counts as taken from here on; NULL: there is none. */
+struct xl_setting *domain_xl_take(struct domain_xl *x, const char *name);
+/* Its text; NULL where there is none, or "", or a list, which a comment tells then. */
+const char *domain_xl_text(struct domain_xl *x, const char *name, const struct xl_setting **ret);
+/* Whether there is a number; one that is none becomes a comment. */
+bool domain_xl_number(struct domain_xl *x, const char *name, int64_t *ret,
+		      const struct xl_setting **ret_setting);
+/* Whether it is there and on; `def` where it isn't there. */
+bool domain_xl_flag(struct domain_xl *x, const char *name, bool def);
+/* "key=value" within an item of a list: behind the comma at *text, blanks taken away; NULL: no more. *ret_value
+ * is NULL where there is no '='. */
+const char *domain_xl_part(struct arena *a, const char **text, const char **ret_value);
+
+/* --- what becomes of them --- */
+
+/* A comment at the domain's end: the setting, where it stood, and why it became nothing. */
+void domain_xl_drop(struct domain_xl *x, const struct xl_setting *s, const char *fmt, ...)
+	_printf_(3, 4);
+/* Sets a field of that mapping, by its table. False where the field doesn't take it: a comment tells. `line`:
+ * where it stood. */
+bool domain_xl_put(struct domain_xl *x, struct emit *m, const struct table *t, const char *field,
+		   const char *value, unsigned line);
+bool domain_xl_put_number(struct domain_xl *x, struct emit *m, const struct table *t,
+			  const char *field, int64_t value, unsigned line);
+/* A name that Manor takes, as near to that text as can be, at most `max` bytes. */
+const char *domain_xl_name(struct arena *a, const char *text, size_t max);
+
+/* --- its parts --- */
+void domain_xl_boot(struct domain_xl *x);    /* domain_xl_boot.c: type was set before */
+void domain_xl_machine(struct domain_xl *x); /* domain_xl_machine.c: screen, ports, clock, processors */
+void domain_xl_disks(struct domain_xl *x);   /* domain_xl_disk.c */
+void domain_xl_nics(struct domain_xl *x);    /* domain_xl_nic.c */
+/* PCI devices, as comments for now. */
+void domain_xl_pci(struct domain_xl *x);
+
+/* The whole of it. */
+void domain_xl(struct domain_xl *x);
