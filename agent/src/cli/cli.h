@@ -38,6 +38,7 @@ int verb_undelete(int argc, char **argv);
 int verb_trash(int argc, char **argv);
 int verb_image(int argc, char **argv);
 int verb_render(int argc, char **argv);
+int verb_import(int argc, char **argv);
 int verb_schema(int argc, char **argv);
 int verb_version(int argc, char **argv);
 int verb_agent(int argc, char **argv);
@@ -71,6 +72,7 @@ struct options {
 	const char *type;    /* --type FORMAT, of an image */
 	const char *sha256;  /* --sha256 DIGEST: 64 hex digits, as given */
 	bool boot;           /* --boot */
+	const char *namespace; /* --namespace NAME, as given */
 };
 
 /* Reads argv by `accepts`, a list of long option names ("file", "format", "yes" …), NULL-terminated.

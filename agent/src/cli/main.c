@@ -27,6 +27,7 @@ const struct verb verbs[] = {
 	{"undelete", verb_undelete, false},
 	{"trash", verb_trash, false},
 	{"render", verb_render, false},
+	{"import", verb_import, false},
 	{"schema", verb_schema, false},
 	{"agent", verb_agent, false},
 	{"version", verb_version, false},

@@ -27,6 +27,7 @@ enum {
 	OPT_TYPE,
 	OPT_SHA256,
 	OPT_BOOT,
+	OPT_NAMESPACE,
 };
 
 static const struct option all[] = {
@@ -51,6 +52,7 @@ static const struct option all[] = {
 	{"type", required_argument, NULL, OPT_TYPE},
 	{"sha256", required_argument, NULL, OPT_SHA256},
 	{"boot", no_argument, NULL, OPT_BOOT},
+	{"namespace", required_argument, NULL, OPT_NAMESPACE},
 	{"help", no_argument, NULL, 'h'},
 };
 
@@ -147,6 +149,9 @@ static int take(const char *verb, int c, struct options *o)
 		return 0;
 	case OPT_BOOT:
 		o->boot = true;
+		return 0;
+	case OPT_NAMESPACE:
+		o->namespace = optarg;
 		return 0;
 	default:
 		return bad(verb, "unknown option", "");
