@@ -5,6 +5,7 @@
  */
 #include "host/xen_ctx.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -13,21 +14,50 @@
 
 const char *const xen_baseline_words[] = {"host", "x86-64-v1", "x86-64-v2", "x86-64-v3", NULL};
 
-/* What each level adds to the one before (System V psABI, AMD64 supplement, 3.1.1), in libxl's names
- * (libxl_cpuid.c), and what no level has, though processors differ in it. Features that only a kernel sees (smep, nx) and
- * those that Xen makes are left alone. */
-static const char *const level_2[] = {"sse3",   "ssse3",     "sse4.1",   "sse4.2",
-				      "popcnt", "cmpxchg16", "lahfsahf", NULL};
-static const char *const level_3[] = {"avx", "avx2", "bmi1",  "bmi2",    "f16c",
-				      "fma", "abm",  "movbe", "osxsave", NULL};
-static const char *const beyond[] = {
-	"aesni", "pclmulqdq", "rdrand", "rdseed", "adx", "sha", "avx512f", "avx512dq", "avx512cd",
-	"avx512bw", "avx512vl", "avx512er", "avx512pf", "avx512-ifma", "avx512-vbmi", "avx512-vbmi2",
-	"avx512-vnni", "avx512-bitalg", "avx512-vpopcntdq", "avx512-4vnniw", "avx512-4fmaps",
-	"avx512-vp2intersect", "avx512-bf16", "avx512-fp16", "avx-vnni", "fma4", "xop", "tbm", "lwp", "sse4a",
-	"3dnow", "3dnowext", "3dnowprefetch", "mmxext", "vaes", "vpclmulqdq", "gfni", "clwb", "clflushopt",
-	"invpcid", "erms", "fsrm", "fsgsbase", "rdpid", "movdiri", "movdir64b", "serialize", "cldemote",
-	"clzero", "wbnoinvd", "umip", "pku", "hle", "rtm", "xsaveopt", "xsavec", "xgetbv1", "xsaves", NULL};
+/* A feature that processors differ in, and the leaf of CPUID that tells it: libxl refuses to change one that this
+ * processor lacks. `level` is that of the x86-64 psABI which it belongs to (System V, AMD64 supplement, 3.1.1); 9:
+ * none. The names are libxl's (libxl_cpuid.c). Features that only a kernel sees (smep, nx) and those that Xen makes are
+ * left alone. */
+static const struct {
+	const char *name;
+	unsigned leaf, subleaf;
+	int level;
+} features[] = {
+	{"sse3", 1, 0, 2}, {"ssse3", 1, 0, 2}, {"sse4.1", 1, 0, 2}, {"sse4.2", 1, 0, 2},
+	{"popcnt", 1, 0, 2}, {"cmpxchg16", 1, 0, 2}, {"lahfsahf", 0x80000001, 0, 2},
+	{"avx", 1, 0, 3}, {"f16c", 1, 0, 3}, {"fma", 1, 0, 3}, {"movbe", 1, 0, 3}, {"osxsave", 1, 0, 3},
+	{"abm", 0x80000001, 0, 3}, {"avx2", 7, 0, 3}, {"bmi1", 7, 0, 3}, {"bmi2", 7, 0, 3},
+	{"aesni", 1, 0, 9}, {"pclmulqdq", 1, 0, 9}, {"rdrand", 1, 0, 9}, {"fma4", 0x80000001, 0, 9},
+	{"xop", 0x80000001, 0, 9}, {"tbm", 0x80000001, 0, 9}, {"lwp", 0x80000001, 0, 9},
+	{"sse4a", 0x80000001, 0, 9}, {"3dnow", 0x80000001, 0, 9}, {"3dnowext", 0x80000001, 0, 9},
+	{"3dnowprefetch", 0x80000001, 0, 9}, {"mmxext", 0x80000001, 0, 9}, {"rdseed", 7, 0, 9},
+	{"adx", 7, 0, 9}, {"sha", 7, 0, 9}, {"avx512f", 7, 0, 9}, {"avx512dq", 7, 0, 9},
+	{"avx512cd", 7, 0, 9}, {"avx512bw", 7, 0, 9}, {"avx512vl", 7, 0, 9}, {"avx512er", 7, 0, 9},
+	{"avx512pf", 7, 0, 9}, {"avx512-ifma", 7, 0, 9}, {"avx512-vbmi", 7, 0, 9},
+	{"avx512-vbmi2", 7, 0, 9}, {"avx512-vnni", 7, 0, 9}, {"avx512-bitalg", 7, 0, 9},
+	{"avx512-vpopcntdq", 7, 0, 9}, {"avx512-4vnniw", 7, 0, 9}, {"avx512-4fmaps", 7, 0, 9},
+	{"avx512-vp2intersect", 7, 0, 9}, {"avx512-fp16", 7, 0, 9}, {"avx512-bf16", 7, 1, 9},
+	{"avx-vnni", 7, 1, 9}, {"vaes", 7, 0, 9}, {"vpclmulqdq", 7, 0, 9}, {"gfni", 7, 0, 9},
+	{"clwb", 7, 0, 9}, {"clflushopt", 7, 0, 9}, {"invpcid", 7, 0, 9}, {"erms", 7, 0, 9},
+	{"fsrm", 7, 0, 9}, {"fsgsbase", 7, 0, 9}, {"rdpid", 7, 0, 9}, {"movdiri", 7, 0, 9},
+	{"movdir64b", 7, 0, 9}, {"serialize", 7, 0, 9}, {"cldemote", 7, 0, 9}, {"umip", 7, 0, 9},
+	{"pku", 7, 0, 9}, {"hle", 7, 0, 9}, {"rtm", 7, 0, 9}, {"xsaveopt", 0xd, 1, 9},
+	{"xsavec", 0xd, 1, 9}, {"xgetbv1", 0xd, 1, 9}, {"xsaves", 0xd, 1, 9},
+	{"clzero", 0x80000008, 0, 9}, {"wbnoinvd", 0x80000008, 0, 9},
+};
+
+static bool has_leaf(unsigned leaf, unsigned subleaf)
+{
+	unsigned a = 0, b, c, d;
+
+	if (__get_cpuid_max(leaf & 0x80000000, NULL) < leaf)
+		return false;
+	if (leaf == 7 && subleaf) {
+		__cpuid_count(7, 0, a, b, c, d);
+		return subleaf <= a;
+	}
+	return true;
+}
 
 static int feature(libxl_cpuid_policy_list *list, const char *name, bool there)
 {
@@ -55,30 +85,27 @@ static bool is_shown(const struct xen_hardware *h, const char *name)
 	return list_has(&h->show, name);
 }
 
-static int hide_all(libxl_cpuid_policy_list *list, const struct xen_hardware *h,
-		    const char *const *names, struct err *e)
+/* What this processor can't have anyway needs no hiding. */
+static int hide(libxl_cpuid_policy_list *list, const char *name, struct err *e)
 {
-	for (size_t i = 0; names[i]; i++)
-		if (!is_shown(h, names[i]) && feature(list, names[i], false))
-			return err_set(e, -EINVAL, "libxl knows no processor feature '%s'",
-				       names[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(features); i++)
+		if (streq(features[i].name, name) &&
+		    !has_leaf(features[i].leaf, features[i].subleaf))
+			return 0;
+	if (feature(list, name, false))
+		return err_set(e, -EINVAL, "libxl knows no processor feature '%s'", name);
 	return 0;
 }
 
 static int configure_cpuid(const struct xen_hardware *h, libxl_domain_build_info *b, struct err *e)
 {
-	int r = 0;
+	int level = h->baseline == XEN_BASELINE_HOST ? 9 : h->baseline, r = 0;
 
-	if (h->baseline >= XEN_BASELINE_V1)
-		r = hide_all(&b->cpuid, h, beyond, e);
-	if (r == 0 && h->baseline >= XEN_BASELINE_V1 && h->baseline < XEN_BASELINE_V3)
-		r = hide_all(&b->cpuid, h, level_3, e);
-	if (r == 0 && h->baseline == XEN_BASELINE_V1)
-		r = hide_all(&b->cpuid, h, level_2, e);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(features); i++)
+		if (features[i].level > level && !is_shown(h, features[i].name))
+			r = hide(&b->cpuid, features[i].name, e);
 	for (size_t i = 0; r == 0 && i < h->hide.n; i++)
-		if (feature(&b->cpuid, h->hide.items[i], false))
-			r = err_set(e, -EINVAL, "libxl knows no processor feature '%s'",
-				    (const char *)h->hide.items[i]);
+		r = hide(&b->cpuid, h->hide.items[i], e);
 	if (r < 0)
 		err_at(e, "cpu");
 	return r;

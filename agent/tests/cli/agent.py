@@ -471,7 +471,7 @@ def a_client_includes_its_own_files():
         kept = json.loads(IN_FORCE.read_text())["files"]
         expect(kept == {"/etc/manor/mine/parts/net.yaml": part("two", "three")}, "not all is kept", kept)
         subprocess.run(["rm", "-r", "/etc/manor/mine"], check=True)
-        manor("plan", code=2)
+        manor("plan", "-f", "/etc/manor/mine/a.yaml", code=2)
 
 
 @story

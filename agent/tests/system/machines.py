@@ -100,7 +100,7 @@ def a_crash_is_followed_by_a_start_with_the_password_of_now(host):
     m["domains"]["whole"]["vnc"] = {"display": 7, "password": {"file": "vnc-password"}}
     plan = host.plan(m)
     expect("password_mark" in plan.out and "s3cret" not in plan.all, "the plan says another thing", plan)
-    host.apply(None)
+    host.apply(None, code=3)
     domid = host.domid("whole")
     host.said("whole", "crash", 5)
     wait_for("it is back", lambda: host.domains().get("whole", (domid,))[0] != domid, 120)
