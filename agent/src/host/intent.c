@@ -18,7 +18,7 @@
 #define INTENT_MAX_BYTES   4096
 #define INTENT_MAX_FILES   10000
 
-const char *const intent_stop_words[] = {"no", "by-hand", "inside", "crashed", NULL};
+const char *const intent_stop_words[] = {"no", "by-hand", "inside", "crashed", "watchdog", NULL};
 
 /* Unit tests keep theirs elsewhere. */
 static const char *intent_dir(void)

@@ -18,8 +18,9 @@ enum intent_stop {
 	INTENT_BY_HAND, /* `manor stop`: until `manor start` or a host boot */
 	INTENT_INSIDE,  /* it powered itself off: until then, or a change of its manifest */
 	INTENT_CRASHED, /* likewise, it crashed and on_crash keeps it off */
+	INTENT_WATCHDOG, /* likewise, its watchdog ran out and on_watchdog keeps it off */
 };
-extern const char *const intent_stop_words[]; /* "no", "by-hand", "inside", NULL */
+extern const char *const intent_stop_words[]; /* "no", "by-hand", "inside", …, NULL */
 
 struct intent_domain {
 	struct record rec;
@@ -27,7 +28,7 @@ struct intent_domain {
 	const char *boot_id;
 	int stopped;           /* enum intent_stop */
 	int64_t since;         /* of the stop; seconds since the epoch */
-	const char *digest;    /* INTENT_INSIDE, INTENT_CRASHED: of what the manifest said then */
+	const char *digest;    /* INTENT_INSIDE, _CRASHED, _WATCHDOG: of what the manifest said then */
 	uint64_t timeout;      /* for the guest to shut down, where asked for; 0: the manifest's */
 	bool at_once;          /* it isn't asked to shut down at all */
 	int64_t restart_domid; /* restart asked for while the domain had this id; 0: not */

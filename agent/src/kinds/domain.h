@@ -12,7 +12,7 @@
 #include "kinds/storage.h"
 #include "model/kind.h"
 
-enum domain_end { END_DESTROY, END_RESTART }; /* on_poweroff, on_reboot, on_crash */
+enum domain_end { END_DESTROY, END_RESTART }; /* on_poweroff, on_reboot, on_crash, on_watchdog */
 
 enum { NIC_NONE, NIC_E1000 }; /* of nic_model_words */
 extern const char *const nic_model_words[];
@@ -70,7 +70,7 @@ struct domain {
 	struct cloud_init cloud_init;
 	struct map nics;  /* name → struct domain_nic */
 	struct list depends_on; /* names of domains */
-	int on_poweroff, on_reboot, on_crash; /* enum domain_end */
+	int on_poweroff, on_reboot, on_crash, on_watchdog; /* enum domain_end */
 	uint64_t shutdown_timeout; /* seconds */
 	const char *pauses_for; /* in a step that pauses it: what for */
 	/* What the host says: */

@@ -181,7 +181,7 @@ static int restart(struct work *w, struct err *e)
 	if (r < 0)
 		return r;
 	if (x->state == XEN_SHUTDOWN && (x->reason == XEN_CRASH || x->reason == XEN_WATCHDOG) &&
-	    d->on_crash == END_RESTART) {
+	    domain_end_of(d, x->reason) == END_RESTART) {
 		const struct intent_domain *i =
 			domain_intent(w->facts, w->step->name, w->step->uuid);
 
@@ -224,8 +224,9 @@ static int settle(struct work *w, struct err *e)
 	if (!w->now->half_made && (!i || i->stopped == INTENT_RUN)) {
 		domain_digest(w->step->want_record, digest);
 		r = intent_stop(&me,
-				x->reason == XEN_CRASH || x->reason == XEN_WATCHDOG ? INTENT_CRASHED
-										    : INTENT_INSIDE,
+				x->reason == XEN_CRASH      ? INTENT_CRASHED
+				: x->reason == XEN_WATCHDOG ? INTENT_WATCHDOG
+							    : INTENT_INSIDE,
 				digest, INTENT_TIMEOUT_LEFT, e);
 	}
 	if (r == 0)

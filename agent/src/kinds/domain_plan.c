@@ -14,8 +14,6 @@
 #define CREATE_TIMEOUT_S 300
 #define UPDATE_TIMEOUT_S 180
 #define SHUTDOWN_DEFAULT 60 /* seconds, where no mark says */
-#define BACKOFF_MAX_S    300
-#define CALM_S           600 /* a domain that ran so long begins its back-off anew */
 #define MIB              (UINT64_C(1) << 20)
 #define MEMORY_WHY       160
 
@@ -50,20 +48,6 @@ void domain_digest(const struct domain *d, char ret[SHA256_TEXT])
 	json_object_put(o);
 }
 
-int64_t domain_crashes(const struct facts *f, const struct intent_domain *i,
-		       const struct xen_domain *x)
-{
-	int64_t age = f->time - x->started;
-
-	/* Without a start that makes sense (the clock was set since) the count begins anew. */
-	if (!i || x->started == 0 || age < 0 || age >= CALM_S)
-		return 0;
-	/* Noted already, by whoever was cut off before the restart. */
-	if (i->crashes > 0 && i->crashed > x->started)
-		return MIN_OF(i->crashes - 1, 62);
-	return MIN_OF(i->crashes, 62);
-}
-
 const char *domain_rest(struct arena *a, const struct facts *f, const struct resource *domain)
 {
 	const struct intent_domain *i = domain_intent(f, domain->name, domain->uuid);
@@ -79,6 +63,9 @@ const char *domain_rest(struct arena *a, const struct facts *f, const struct res
 	num_age(age, (uint64_t)MAX_OF(f->time - i->since, 0));
 	if (i->stopped == INTENT_CRASHED)
 		return arena_printf(a, "crashed %s ago, and on_crash keeps it off", age);
+	if (i->stopped == INTENT_WATCHDOG)
+		return arena_printf(a, "its watchdog ran out %s ago, and on_watchdog keeps it off",
+				    age);
 	return arena_printf(a, "stopped %s %s ago",
 			    i->stopped == INTENT_BY_HAND ? "by hand" : "from inside", age);
 }
@@ -354,9 +341,8 @@ void domain_actual(struct arena *a, const struct facts *f, const struct manifest
 	}
 }
 
-/* The engine's step becomes another, or there is one where it found none. */
-static struct step *make_step(struct planning *p, struct step *step, enum action action,
-			      const struct resource *want, enum impact impact, const char *why)
+struct step *domain_step(struct planning *p, struct step *step, enum action action,
+			 const struct resource *want, enum impact impact, const char *why)
 {
 	if (!step)
 		step = plan_add(p->plan, action, &kind_domain, want->name, want->uuid);
@@ -379,7 +365,7 @@ static struct step *earlier(struct planning *p, const struct resource *want,
 	return NULL;
 }
 
-static void set_timeout(struct step *s, const struct domain *d)
+void domain_set_timeout(struct step *s, const struct domain *d)
 {
 	unsigned shutdown =
 		d && d->shutdown_timeout ? (unsigned)d->shutdown_timeout : SHUTDOWN_DEFAULT;
@@ -466,8 +452,7 @@ static void hold_unfitting(struct planning *p, const struct resource *want, stru
 	s->hold_span = field_span(want->record, "memory");
 }
 
-/* What can't be is better said before anything is stopped or made. */
-static void hold_impossible(struct planning *p, const struct resource *want, struct step *s)
+void domain_hold_impossible(struct planning *p, const struct resource *want, struct step *s)
 {
 	domain_hold_diskless(p, want, s);
 	hold_incapable(p, want->record, s);
@@ -486,8 +471,8 @@ static void decide_absent(struct planning *p, const struct resource *want, struc
 	}
 	if (i && i->stopped != INTENT_RUN)
 		step->why = "its manifest changed since it stopped by itself";
-	set_timeout(step, want->record);
-	hold_impossible(p, want, step);
+	domain_set_timeout(step, want->record);
+	domain_hold_impossible(p, want, step);
 }
 
 static void decide_half_made(struct planning *p, const struct resource *want, struct step *step)
@@ -495,85 +480,12 @@ static void decide_half_made(struct planning *p, const struct resource *want, st
 	const char *why = domain_rest(p->arena, p->facts, want);
 
 	if (why) {
-		make_step(p, step, ACTION_SETTLE, want, IMPACT_NONE,
-			  arena_printf(p->arena, "half-made, and %s: to be cleared away", why));
+		domain_step(p, step, ACTION_SETTLE, want, IMPACT_NONE,
+			    arena_printf(p->arena, "half-made, and %s: to be cleared away", why));
 		return;
 	}
-	set_timeout(step, want->record);
-	hold_impossible(p, want, step);
-}
-
-static void back_off(struct planning *p, const struct resource *want, const struct xen_domain *x,
-		     struct step *s)
-{
-	const struct intent_domain *i = domain_intent(p->facts, want->name, want->uuid);
-	int64_t before = domain_crashes(p->facts, i, x);
-	int64_t delay = before >= 9 ? BACKOFF_MAX_S : MIN_OF(INT64_C(1) << before, BACKOFF_MAX_S);
-	char text[NUM_TEXT];
-
-	if (before > 0)
-		s->why = arena_printf(p->arena, "crashed, %lld times in a row",
-				      (long long)before + 1);
-	if (x->started == 0 || x->started > p->facts->time || x->started + delay <= p->facts->time)
-		return;
-	s->not_before = x->started + delay;
-	step_hold(s, HOLD_WAIT,
-		  arena_printf(p->arena, "%s: not before %s have passed since its last start",
-			       s->why, num_age(text, (uint64_t)delay)));
-}
-
-/* It ended by itself, and its husk is still there. */
-static void decide_ended(struct planning *p, const struct resource *want,
-			 const struct xen_domain *x, struct step *step)
-{
-	const struct intent_domain *i = domain_intent(p->facts, want->name, want->uuid);
-	const struct domain *d = want->record;
-	enum domain_end end = END_RESTART;
-	const char *why = "rebooted from inside";
-	struct step *s;
-
-	if (i && i->stopped == INTENT_BY_HAND) {
-		make_step(p, step, ACTION_SETTLE, want, IMPACT_NONE, "stopped by hand");
-		return;
-	}
-	if (i && i->restart_domid && i->restart_domid == x->domid) {
-		s = make_step(p, step, ACTION_RESTART, want, IMPACT_NONE,
-			      "its restart was cut short");
-		set_timeout(s, d);
-		hold_impossible(p, want, s);
-		return;
-	}
-	switch ((enum xen_reason)x->reason) {
-	case XEN_SUSPEND:
-		if (step)
-			step_drop(step);
-		plan_note(p->plan, NOTE_WARNING, arena_printf(p->arena, "domain/%s", want->name),
-			  "suspended by hand: left as it is");
-		return;
-	case XEN_REBOOT:
-	case XEN_SOFT_RESET:
-		end = d->on_reboot;
-		break;
-	case XEN_CRASH:
-	case XEN_WATCHDOG:
-		end = d->on_crash;
-		why = x->reason == XEN_CRASH ? "crashed" : "its watchdog ran out";
-		break;
-	case XEN_POWEROFF:
-		end = d->on_poweroff;
-		why = "powered itself off";
-		break;
-	}
-	if (end == END_DESTROY) {
-		make_step(p, step, ACTION_SETTLE, want, IMPACT_NONE,
-			  arena_printf(p->arena, "%s: it stays off", why));
-		return;
-	}
-	s = make_step(p, step, ACTION_RESTART, want, IMPACT_NONE, why);
-	set_timeout(s, d);
-	if (x->reason == XEN_CRASH || x->reason == XEN_WATCHDOG)
-		back_off(p, want, x, s);
-	hold_impossible(p, want, s);
+	domain_set_timeout(step, want->record);
+	domain_hold_impossible(p, want, step);
 }
 
 /* A restart brings what an update would have: one step is enough where both may be done. */
@@ -601,29 +513,29 @@ static void decide_running(struct planning *p, const struct resource *want,
 	struct step *s;
 
 	if (i && i->stopped == INTENT_BY_HAND) {
-		s = make_step(p, step, ACTION_STOP, want, IMPACT_LIVE,
-			      i->at_once ? "stop asked for by hand, at once"
-					 : "stop asked for by hand");
-		set_timeout(s, want->record);
+		s = domain_step(p, step, ACTION_STOP, want, IMPACT_LIVE,
+				i->at_once ? "stop asked for by hand, at once"
+					   : "stop asked for by hand");
+		domain_set_timeout(s, want->record);
 		if (i->timeout)
 			s->timeout_s = (unsigned)i->timeout + UPDATE_TIMEOUT_S;
 		return;
 	}
 	if (i && i->restart_domid && i->restart_domid == x->domid) {
-		s = make_step(p, step, ACTION_RESTART, want, IMPACT_LIVE,
-			      i->at_once ? "restart asked for by hand, at once"
-					 : "restart asked for by hand");
-		set_timeout(s, want->record);
+		s = domain_step(p, step, ACTION_RESTART, want, IMPACT_LIVE,
+				i->at_once ? "restart asked for by hand, at once"
+					   : "restart asked for by hand");
+		domain_set_timeout(s, want->record);
 		if (i->timeout)
 			s->timeout_s += (unsigned)i->timeout;
 		return;
 	}
 	if (step) {
-		set_timeout(step, want->record);
+		domain_set_timeout(step, want->record);
 		if (step->action == ACTION_UPDATE)
 			domain_hold_diskless(p, want, step);
 		if (step->action == ACTION_RESTART) {
-			hold_impossible(p, want, step);
+			domain_hold_impossible(p, want, step);
 			if (first && first->action == ACTION_UPDATE)
 				absorb(p, first, step);
 		}
@@ -632,8 +544,9 @@ static void decide_running(struct planning *p, const struct resource *want,
 		return;
 	/* Marked ready, yet never unpaused: whoever made it was cut off between the two. */
 	if (!first && x->state == XEN_PAUSED && !x->ran) {
-		s = make_step(p, NULL, ACTION_START, want, IMPACT_LIVE, "made, but never started");
-		set_timeout(s, want->record);
+		s = domain_step(p, NULL, ACTION_START, want, IMPACT_LIVE,
+				"made, but never started");
+		domain_set_timeout(s, want->record);
 	}
 }
 
@@ -680,7 +593,7 @@ static bool decide_rebuild(struct planning *p, const struct resource *want,
 		s = plan_add(p->plan, ACTION_STOP, &kind_domain, want->name, want->uuid);
 		s->impact = IMPACT_LIVE;
 		s->why = "to be rebuilt, asked for by hand";
-		set_timeout(s, want->record);
+		domain_set_timeout(s, want->record);
 		stop = p->plan->n - 1;
 		for (size_t k = 0; k < n; k++)
 			step_after(p->plan, &p->plan->steps[volumes[k]], stop, true);
@@ -688,7 +601,7 @@ static bool decide_rebuild(struct planning *p, const struct resource *want,
 	s = plan_add(p->plan, ACTION_CREATE, &kind_domain, want->name, want->uuid);
 	s->impact = IMPACT_LIVE;
 	s->why = "rebuilt";
-	set_timeout(s, want->record);
+	domain_set_timeout(s, want->record);
 	for (size_t k = 0; k < n; k++)
 		step_after(p->plan, s, volumes[k], true);
 	if (stop != SIZE_MAX)
@@ -704,7 +617,7 @@ void domain_decide(struct planning *p, const struct resource *want, const struct
 
 	if (!want) {
 		if (have)
-			set_timeout(step, have->record);
+			domain_set_timeout(step, have->record);
 		if (have && step)
 			domain_say_files(p, have, step);
 		return;
@@ -726,7 +639,7 @@ void domain_decide(struct planning *p, const struct resource *want, const struct
 		return;
 	}
 	if (x->state == XEN_SHUTDOWN)
-		decide_ended(p, want, x, step);
+		domain_decide_ended(p, want, x, step);
 	else
 		decide_running(p, want, x, step);
 }

@@ -80,6 +80,17 @@ const struct intent_domain *domain_intent(const struct facts *f, const char *nam
 					  const char *uuid);
 /* Of all that the manifest says of it. */
 void domain_digest(const struct domain *d, char ret[SHA256_TEXT]);
+/* domain_plan.c. The engine's step becomes another, or there is one where it found none. */
+struct step *domain_step(struct planning *p, struct step *step, enum action action,
+			 const struct resource *want, enum impact impact, const char *why);
+void domain_set_timeout(struct step *s, const struct domain *d);
+/* What can't be is better said before anything is stopped or made. */
+void domain_hold_impossible(struct planning *p, const struct resource *want, struct step *s);
+/* domain_ended.c. What follows when it ends by itself. */
+enum domain_end domain_end_of(const struct domain *d, int reason);
+/* It did, and its husk is still there. */
+void domain_decide_ended(struct planning *p, const struct resource *want,
+			 const struct xen_domain *x, struct step *step);
 /* Crashes in a row before the one that it is down with now; 0 when the last start was long ago. */
 int64_t domain_crashes(const struct facts *f, const struct intent_domain *i,
 		       const struct xen_domain *x);

@@ -195,5 +195,6 @@ const char *domain_render(struct arena *a, const struct resource *r)
 	text(a, &out, "on_poweroff", ends[d->on_poweroff]);
 	text(a, &out, "on_reboot", ends[d->on_reboot]);
 	text(a, &out, "on_crash", ends[d->on_crash]);
+	text(a, &out, "on_watchdog", ends[d->on_watchdog]);
 	return arena_strdup(a, str_get(&out));
 }
