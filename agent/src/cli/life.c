@@ -85,6 +85,14 @@ int life_xen(const struct life *l, const struct xen_domain **ret, struct err *e)
 	return 0;
 }
 
+int life_may_run(const struct life *l, struct err *e)
+{
+	if (((const struct domain *)l->domain->record)->state != STATE_STOPPED)
+		return 0;
+	err_help(e, "say 'state: running' there, or nothing, and apply it");
+	return err_set(e, -EPERM, "its manifest says 'state: stopped'");
+}
+
 int life_run(int argc, char **argv, const char *const *accepts,
 	     int (*intend)(const struct life *l, struct err *e))
 {
@@ -96,6 +104,8 @@ int life_run(int argc, char **argv, const char *const *accepts,
 		return code;
 	if (intend(&l, &e) < 0) {
 		fprintf(stderr, "manor %s: %s\n", argv[0], e.message ? e.message : "failed");
+		if (e.help)
+			fprintf(stderr, "  help: %s\n", e.help);
 		code = EXIT_FAILED;
 	} else {
 		_cleanup_(freep) char *only = xasprintf("domain/%s", l.domain->name);

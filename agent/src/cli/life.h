@@ -22,6 +22,8 @@ struct life {
 int life_run(int argc, char **argv, const char *const *accepts,
 	     int (*intend)(const struct life *l, struct err *e));
 
+/* -EPERM where its manifest keeps it off: no word said once is to outweigh what is written. */
+int life_may_run(const struct life *l, struct err *e);
 /* The domain as Xen has it: 0 with *ret, NULL where there is none; negative where Xen can't be read. */
 struct xen_domain;
 int life_xen(const struct life *l, const struct xen_domain **ret, struct err *e);

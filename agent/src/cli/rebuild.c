@@ -62,6 +62,8 @@ static int intend(const struct life *l, struct err *e)
 			       facts_unknown(l->facts, "lvm"));
 	if (!is_behind(l)) /* or was cut off after the clones were made: that is gone on with */
 		return 0;
+	if (life_may_run(l, e) < 0) /* it would start at the end */
+		return -EPERM;
 	if (!confirmed(l))
 		return err_set(e, -ECANCELED, "nothing was changed");
 	return intent_rebuild(&l->who, e);

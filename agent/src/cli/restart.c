@@ -9,8 +9,10 @@
 static int intend(const struct life *l, struct err *e)
 {
 	const struct xen_domain *d;
-	int r = life_xen(l, &d, e);
+	int r = life_may_run(l, e);
 
+	if (r == 0)
+		r = life_xen(l, &d, e);
 	if (r == 0)
 		r = intent_start(&l->who, e);
 	if (r == 0 && d)

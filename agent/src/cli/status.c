@@ -173,7 +173,8 @@ static void print_domains(struct status *s)
 		rest = domain_rest(s->arena, s->facts, r);
 		{
 			const char *cells[] = {
-				r->name, rest ? "stopped" : "absent", xen_type_words[d->type],
+				r->name,
+				rest || d->state == STATE_STOPPED ? "stopped" : "absent", xen_type_words[d->type],
 				size(s, d->memory), arena_printf(s->arena, "%lld",
 								 (long long)d->vcpus),
 				NULL, NULL,

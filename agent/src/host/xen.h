@@ -101,7 +101,7 @@ struct xen_domain {
 	const char *uuid;
 	const char *name;     /* NULL: has none yet, or is dying */
 	int type;             /* enum xen_type */
-	int state;            /* enum xen_state */
+	int state;            /* enum xen_state; asked for: XEN_PAUSED, it is made and not let go */
 	int reason;           /* enum xen_reason; meaningful in XEN_SHUTDOWN */
 	bool ran;             /* has used the processor: it was unpaused once */
 	uint64_t memory;      /* target: what it was told to have */
@@ -125,7 +125,7 @@ struct xen_domain {
 	const struct xen_hardware *hardware; /* asked for */
 	const char *vnc;      /* "127.0.0.1:5900", where its screen is; NULL: nowhere */
 	const char *settings; /* mark, opaque here: what its machine was made as, to be compared; NULL: not known */
-	const char *paused_for; /* of the mark: what Manor paused it for ("pool vg0"); NULL: nothing */
+	const char *paused_for; /* of the mark: what Manor paused it for ("pool vg0", "manifest"); NULL: nothing */
 	/* The marks; NULL: it bears none. */
 	const char *mark_uuid, *mark_name, *mark_state;
 };
@@ -155,7 +155,7 @@ struct xen_watcher {
 /* Makes and starts the domain that `d` describes: name, uuid, type, kernel, initrd, cmdline, memory,
  * maxmem, vcpus, maxvcpus, disks (vdev, target, read_only), nics (mac, bridge). Half-made remains of
  * the same UUID are destroyed first; a whole one of that UUID is -EEXIST. On failure nothing is left
- * of it. *ret_domid is the new domain's. */
+ * of it. *ret_domid is the new domain's. With `state` XEN_PAUSED it doesn't run yet, and `paused_for` says why. */
 int xen_create(const struct xen_domain *d, const struct xen_watcher *w, int64_t *ret_domid,
 	       struct err *e);
 /* Asks the guest to shut down and waits; one that does not within `timeout_s` is left running and

@@ -147,7 +147,7 @@ static int marks(const struct xen_domain *d, char ***ret, struct err *e)
 	if (d->settings && strlen(d->settings) > ABOUT_MAX)
 		return err_set(e, -ENAMETOOLONG, "its settings together have more than %d bytes",
 			       ABOUT_MAX);
-	list = xcalloc(9, sizeof(*list));
+	list = xcalloc(11, sizeof(*list));
 	list[n++] = xstrdup("manor/uuid");
 	list[n++] = xstrdup(d->uuid);
 	list[n++] = xstrdup("manor/state");
@@ -157,6 +157,10 @@ static int marks(const struct xen_domain *d, char ***ret, struct err *e)
 	if (d->settings) {
 		list[n++] = xstrdup("manor/settings");
 		list[n++] = xstrdup(d->settings);
+	}
+	if (d->paused_for) {
+		list[n++] = xstrdup("manor/paused");
+		list[n++] = xstrdup(d->paused_for);
 	}
 	*ret = list;
 	return 0;
@@ -428,7 +432,7 @@ static int start(struct xen_ctx *x, const struct xen_domain *d, libxl_domain_con
 	r = xen_put(x, e, "ready", "/local/domain/%u/manor/state", domid);
 	if (r < 0)
 		return r;
-	rc = libxl_domain_unpause(x->xl, domid, NULL);
+	rc = d->state == XEN_PAUSED ? 0 : libxl_domain_unpause(x->xl, domid, NULL);
 	if (rc)
 		return xen_fail(x, e, -EIO, rc, "unpause");
 	*ret_domid = domid;

@@ -19,6 +19,7 @@
 /* QEMU's names. */
 const char *const nic_model_words[] = {"none", "e1000", "rtl8139", "ne2k_pci", "virtio-net", NULL};
 static const char *const end_words[] = {"destroy", "restart", NULL};
+static const char *const state_words[] = {"running", "stopped", "paused", NULL};
 
 /* A file of the template, or a path. */
 static int parse_boot(struct decode *c, const struct field *f, const char *text, const char **ret,
@@ -94,6 +95,10 @@ TABLE(domain_table, domain, "domain", "A guest.",
       {.name = "template", .type = FIELD_STRING, .offset = FIELD_AT(domain, template),
        .parse = parse_name, .flags = FIELD_CONFIG, .ref = "template",
        .doc = "golden files and defaults; what the domain says itself goes over them"},
+      {.name = "state", .type = FIELD_ENUM, .offset = FIELD_AT(domain, state),
+       .words = state_words, .def = "running", .flags = FIELD_CONFIG, .impact = IMPACT_LIVE,
+       .doc = "what it is to do: running; stopped, which shuts it down in order and keeps its disks; or paused, with "
+	      "all that it has in memory"},
       {.name = "type", .type = FIELD_ENUM, .offset = FIELD_AT(domain, type),
        .words = xen_type_words, .def = "pvh", .impact = IMPACT_GUEST_RESTART,
        .doc = "pv; pvh, or hvm for a whole emulated machine (both need hardware virtualisation)"},
@@ -199,7 +204,7 @@ TABLE(domain_table, domain, "domain", "A guest.",
        .doc = "how long the guest may take to shut down before it is destroyed"},
       {.name = "pauses_for", .type = FIELD_STRING, .offset = FIELD_AT(domain, pauses_for),
        .flags = FIELD_STATUS, .doc = "what a step pauses it for"},
-      {.name = "state", .type = FIELD_STRING, .offset = FIELD_AT(domain, state),
+      {.name = "state_now", .type = FIELD_STRING, .offset = FIELD_AT(domain, state_now),
        .flags = FIELD_STATUS, .doc = "what it does"},
       {.name = "domid", .type = FIELD_INT, .offset = FIELD_AT(domain, domid),
        .flags = FIELD_STATUS, .doc = "Xen's number of it"},

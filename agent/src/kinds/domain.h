@@ -12,6 +12,7 @@
 #include "kinds/storage.h"
 #include "model/kind.h"
 
+enum domain_state { STATE_RUNNING, STATE_STOPPED, STATE_PAUSED };
 enum domain_end { END_DESTROY, END_RESTART }; /* on_poweroff, on_reboot, on_crash, on_watchdog */
 
 enum { NIC_NONE, NIC_E1000 }; /* of nic_model_words */
@@ -49,6 +50,7 @@ struct domain_nic {
 struct domain {
 	struct record rec;
 	const char *template;
+	int state; /* enum domain_state: what it is to do */
 	int type; /* enum xen_type */
 	const char *kernel, *initrd; /* as the manifest says: a file of the template, or a path */
 	const char *kernel_path, *initrd_path; /* derived */
@@ -72,9 +74,9 @@ struct domain {
 	struct list depends_on; /* names of domains */
 	int on_poweroff, on_reboot, on_crash, on_watchdog; /* enum domain_end */
 	uint64_t shutdown_timeout; /* seconds */
-	const char *pauses_for; /* in a step that pauses it: what for */
+	const char *pauses_for; /* in a step that pauses it: what for, as PAUSED_… or FOR_POOL */
 	/* What the host says: */
-	const char *state; /* enum xen_state's words; "reboot", "crash" … when it is shut down */
+	const char *state_now; /* enum xen_state's words; "reboot", "crash" … when it is shut down */
 	int64_t domid;
 	uint64_t memory_now;
 	int64_t vcpus_now;

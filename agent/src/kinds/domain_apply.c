@@ -80,6 +80,10 @@ static int ask(struct work *w, struct xen_domain *ret, struct err *e)
 		.cmdline = d->cmdline,
 		.shutdown_timeout = (int64_t)d->shutdown_timeout,
 	};
+	if (d->state == STATE_PAUSED) {
+		ret->state = XEN_PAUSED;
+		ret->paused_for = PAUSED_BY_MANIFEST;
+	}
 	if (!d->kernel_path)
 		return err_set(e, -EINVAL, "it has no kernel");
 	for (size_t i = 0; i < d->disks.n; i++)
@@ -114,7 +118,9 @@ static int create(struct work *w, const struct xen_domain *asked, struct err *e)
 	r = xen_create(asked, &watcher, &domid, e);
 	if (r < 0)
 		return r;
-	w->result = arena_printf(w->arena, "started as domain %lld", (long long)domid);
+	w->result = arena_printf(w->arena, "%s as domain %lld",
+				 asked->state == XEN_PAUSED ? "made, and paused," : "started",
+				 (long long)domid);
 	return 0;
 }
 
@@ -221,7 +227,8 @@ static int settle(struct work *w, struct err *e)
 		return err_set(e, -ESTALE,
 			       "it runs again since the plan was made; run apply again");
 	/* First the note, then the end: a husk tells the next plan the same once more. */
-	if (!w->now->half_made && (!i || i->stopped == INTENT_RUN)) {
+	if (!w->now->half_made && (!i || i->stopped == INTENT_RUN) &&
+	    ((const struct domain *)w->step->want_record)->state != STATE_STOPPED) {
 		domain_digest(w->step->want_record, digest);
 		r = intent_stop(&me,
 				x->reason == XEN_CRASH      ? INTENT_CRASHED

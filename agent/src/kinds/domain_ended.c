@@ -85,6 +85,11 @@ void domain_decide_ended(struct planning *p, const struct resource *want,
 		domain_step(p, step, ACTION_SETTLE, want, IMPACT_NONE, "stopped by hand");
 		return;
 	}
+	if (domain_kept_off(want)) {
+		domain_step(p, step, ACTION_SETTLE, want, IMPACT_NONE,
+			    arena_printf(p->arena, "%s: it stays off, as its manifest says", why));
+		return;
+	}
 	if (i && i->restart_domid && i->restart_domid == x->domid) {
 		s = domain_step(p, step, ACTION_RESTART, want, IMPACT_NONE,
 				"its restart was cut short");

@@ -10,9 +10,6 @@
 
 #define TIMEOUT_S 60
 
-/* "pool vg0" → "vg0" */
-#define FOR_POOL "pool "
-
 /* The first storage that it writes to and whose pool says so; *ret_why: how full that is. */
 static const char *full_pool(struct planning *p, const struct xen_domain *x, bool paused,
 			     const char **ret_why)
@@ -39,16 +36,41 @@ static const char *full_pool(struct planning *p, const struct xen_domain *x, boo
 	return NULL;
 }
 
-struct step *domain_pause(struct planning *p, const struct resource *want,
-			  const struct xen_domain *x)
+struct step *domain_pause_for(struct planning *p, const struct resource *want, const char *what,
+			      const char *why)
 {
-	bool paused = x->paused_for != NULL;
-	const char *why = NULL, *vg;
-	struct domain *d;
-	struct step *s;
+	struct step *s = plan_add(p->plan, ACTION_PAUSE, &kind_domain, want->name, want->uuid);
+	struct domain *d = arena_alloc(p->arena, sizeof(*d));
 
+	*d = *(const struct domain *)want->record;
+	d->pauses_for = what;
+	field_mark(&domain_table, d, "pauses_for");
+	s->want_record = d;
+	s->why = why;
+	s->impact = IMPACT_LIVE;
+	s->timeout_s = TIMEOUT_S;
+	return s;
+}
+
+struct step *domain_go_on(struct planning *p, const struct resource *want, const char *why)
+{
+	struct step *s = plan_add(p->plan, ACTION_RESUME, &kind_domain, want->name, want->uuid);
+
+	s->why = why;
+	s->impact = IMPACT_LIVE;
+	s->timeout_s = TIMEOUT_S;
+	return s;
+}
+
+struct step *domain_pause_for_pool(struct planning *p, const struct resource *want,
+				   const struct xen_domain *x, const char *over)
+{
+	bool paused = startswith(x->paused_for, FOR_POOL);
+	const char *why = NULL, *vg;
+
+	/* Unread is neither full nor empty. */
 	if (!lvm_facts(p->facts))
-		return NULL; /* unread is neither full nor empty */
+		return over ? domain_go_on(p, want, over) : NULL;
 	vg = full_pool(p, x, paused, &why);
 	if (vg && paused && x->state == XEN_PAUSED) {
 		plan_note(p->plan, NOTE_WARNING, arena_printf(p->arena, "domain/%s", want->name),
@@ -56,21 +78,11 @@ struct step *domain_pause(struct planning *p, const struct resource *want,
 				       "paused: %s; it goes on by itself when there is room", why));
 		return NULL;
 	}
-	if (vg && x->state == XEN_RUNNING) {
-		s = plan_add(p->plan, ACTION_PAUSE, &kind_domain, want->name, want->uuid);
-		s->why = arena_printf(p->arena, "%s: paused before it writes what is lost", why);
-		d = arena_alloc(p->arena, sizeof(*d));
-		*d = *(const struct domain *)want->record;
-		d->pauses_for = arena_printf(p->arena, FOR_POOL "%s", vg);
-		field_mark(&domain_table, d, "pauses_for");
-		s->want_record = d;
-	} else if (!vg && paused) {
-		s = plan_add(p->plan, ACTION_RESUME, &kind_domain, want->name, want->uuid);
-		s->why = arena_printf(p->arena, "%s has room again", x->paused_for);
-	} else {
-		return NULL;
-	}
-	s->impact = IMPACT_LIVE;
-	s->timeout_s = TIMEOUT_S;
-	return s;
+	if (vg && (x->state == XEN_RUNNING || over))
+		return domain_pause_for(
+			p, want, arena_printf(p->arena, FOR_POOL "%s", vg),
+			arena_printf(p->arena, "%s: paused before it writes what is lost", why));
+	if (!vg && paused)
+		over = arena_printf(p->arena, "%s has room again", x->paused_for);
+	return over ? domain_go_on(p, want, over) : NULL;
 }

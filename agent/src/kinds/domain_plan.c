@@ -195,7 +195,7 @@ static const char *state_word(const struct actual *actual, const struct xen_doma
 static void fill(struct reading_in *in, struct actual *actual)
 {
 	static const char *const always[] = {"type",  "memory",     "maxmem",
-					     "vcpus", "maxvcpus",   "state",
+					     "vcpus", "maxvcpus",   "state_now",
 					     "domid", "memory_now", "vcpus_now"};
 	const struct xen_domain *x = in->x;
 	struct domain *d = in->d;
@@ -205,7 +205,7 @@ static void fill(struct reading_in *in, struct actual *actual)
 	d->maxmem = x->maxmem;
 	d->vcpus = x->vcpus;
 	d->maxvcpus = x->maxvcpus;
-	d->state = state_word(actual, x);
+	d->state_now = state_word(actual, x);
 	d->domid = x->domid;
 	d->memory_now = x->memory_now;
 	d->vcpus_now = x->vcpus_now;
@@ -247,10 +247,8 @@ static const char *note(struct arena *a, const struct actual *actual, const stru
 
 	if (actual->half_made)
 		return "half-made";
-	if (x->state == XEN_PAUSED && x->paused_for)
-		return arena_printf(a, "paused: %s was full", x->paused_for);
-	if (x->state == XEN_PAUSED && x->ran)
-		return "paused by hand";
+	if (x->state == XEN_PAUSED)
+		return domain_pause_note(a, x);
 	if (x->state == XEN_SHUTDOWN && x->reason == XEN_SUSPEND)
 		return "suspended by hand";
 	if (x->state != XEN_RUNNING || !x->ran)
@@ -321,7 +319,7 @@ static void add_one(struct arena *a, const struct facts *f, const struct manifes
 		.d = actual->record,
 	};
 	fill(&in, actual);
-	actual->state = in.d->state;
+	actual->state = in.d->state_now;
 	actual->note = mine ? note(a, actual, x) : NULL;
 }
 
@@ -464,6 +462,10 @@ static void decide_absent(struct planning *p, const struct resource *want, struc
 	const struct intent_domain *i = domain_intent(p->facts, want->name, want->uuid);
 	const char *why = domain_rest(p->arena, p->facts, want);
 
+	if (domain_kept_off(want)) {
+		step_drop(step);
+		return;
+	}
 	if (why) {
 		step_drop(step);
 		rest(p, want, why);
@@ -477,7 +479,8 @@ static void decide_absent(struct planning *p, const struct resource *want, struc
 
 static void decide_half_made(struct planning *p, const struct resource *want, struct step *step)
 {
-	const char *why = domain_rest(p->arena, p->facts, want);
+	const char *why = domain_kept_off(want) ? "its manifest keeps it off"
+						: domain_rest(p->arena, p->facts, want);
 
 	if (why) {
 		domain_step(p, step, ACTION_SETTLE, want, IMPACT_NONE,
@@ -521,6 +524,13 @@ static void decide_running(struct planning *p, const struct resource *want,
 			s->timeout_s = (unsigned)i->timeout + UPDATE_TIMEOUT_S;
 		return;
 	}
+	if (domain_kept_off(want)) {
+		s = domain_step(
+			p, step, ACTION_STOP, want, IMPACT_LIVE,
+			arena_printf(p->arena, "state: %s → stopped", xen_state_words[x->state]));
+		domain_set_timeout(s, want->record);
+		return;
+	}
 	if (i && i->restart_domid && i->restart_domid == x->domid) {
 		s = domain_step(p, step, ACTION_RESTART, want, IMPACT_LIVE,
 				i->at_once ? "restart asked for by hand, at once"
@@ -543,7 +553,7 @@ static void decide_running(struct planning *p, const struct resource *want,
 	if (domain_pause(p, want, x))
 		return;
 	/* Marked ready, yet never unpaused: whoever made it was cut off between the two. */
-	if (!first && x->state == XEN_PAUSED && !x->ran) {
+	if (!first && x->state == XEN_PAUSED && !x->ran && !x->paused_for) {
 		s = domain_step(p, NULL, ACTION_START, want, IMPACT_LIVE,
 				"made, but never started");
 		domain_set_timeout(s, want->record);
@@ -598,6 +608,8 @@ static bool decide_rebuild(struct planning *p, const struct resource *want,
 		for (size_t k = 0; k < n; k++)
 			step_after(p->plan, &p->plan->steps[volumes[k]], stop, true);
 	}
+	if (domain_kept_off(want))
+		return true;
 	s = plan_add(p->plan, ACTION_CREATE, &kind_domain, want->name, want->uuid);
 	s->impact = IMPACT_LIVE;
 	s->why = "rebuilt";

@@ -237,8 +237,8 @@ int xen_create(const struct xen_domain *asked, const struct xen_watcher *w, int6
 	d->mark_state = "ready";
 	if (fake_fails("xen_create, before it runs"))
 		return err_set(e, -EIO, "killed before it runs");
-	d->state = XEN_RUNNING;
-	d->ran = true;
+	d->state = asked->state == XEN_PAUSED ? XEN_PAUSED : XEN_RUNNING;
+	d->ran = d->state == XEN_RUNNING;
 	d->started = time(NULL);
 	*ret_domid = d->domid;
 	return 0;
@@ -290,6 +290,7 @@ int xen_resume(int64_t domid, struct err *e)
 		return r;
 	d->paused_for = NULL;
 	d->state = XEN_RUNNING;
+	d->ran = true;
 	return 0;
 }
 
