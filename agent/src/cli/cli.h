@@ -31,6 +31,8 @@ int verb_facts(int argc, char **argv);
 int verb_start(int argc, char **argv);
 int verb_stop(int argc, char **argv);
 int verb_restart(int argc, char **argv);
+int verb_pause(int argc, char **argv);
+int verb_unpause(int argc, char **argv);
 int verb_rebuild(int argc, char **argv);
 int verb_console(int argc, char **argv);
 int verb_vnc(int argc, char **argv);

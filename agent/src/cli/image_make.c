@@ -123,11 +123,11 @@ static int runs(const struct making *m, const struct xen_domain *d, struct err *
 	if (lv->pool && !m->domain)
 		err_help(
 			e,
-			"stop it with `manor stop %s`, or pause it with `xl pause %s`; or say --live for "
+			"stop it with `manor stop %s`, or pause it with `manor pause %s`; or say --live for "
 			"a copy as a power cut would leave it",
 			called(d), called(d));
 	else if (m->domain)
-		err_help(e, "stop it with `manor stop %s`, or pause it with `xl pause %s`",
+		err_help(e, "stop it with `manor stop %s`, or pause it with `manor pause %s`",
 			 called(d), called(d));
 	else
 		err_help(e,

@@ -21,35 +21,43 @@ static void done(struct life *l)
 	l->manifest = NULL;
 }
 
-/* Returns 0, or with *ret_code set to what the process exits with: -1, having said why. */
-static int begin(struct life *l, int argc, char **argv, const char *const *accepts, int *ret_code)
+static bool find(struct life *l, const char *verb, const char *name)
 {
-	const char *name;
-	int rest, r;
+	if (startswith(name, "domain/"))
+		name += strlen("domain/");
+	l->domain = manifest_find(l->manifest, "domain", name);
+	if (!l->domain)
+		fprintf(stderr, "manor %s: %s declares no domain '%s'; `manor status` lists them\n",
+			verb, l->manifest->source.name, name);
+	return l->domain != NULL;
+}
+
+/* Returns 0 with the first operand's place, or with *ret_code set to what the process exits with: -1, having
+ * said why. */
+static int begin(struct life *l, int argc, char **argv, const char *const *accepts, int *ret_first,
+		 int *ret_code)
+{
+	int r;
 
 	*l = (struct life){0};
-	r = options_read(argc, argv, accepts, &l->o, &rest);
+	r = options_read(argc, argv, accepts, &l->o, ret_first);
 	*ret_code = r < 0 ? EXIT_FINE : r;
 	if (r)
 		return -1;
 	*ret_code = EXIT_BAD;
-	if (argc - rest != 1) {
-		fprintf(stderr, "manor %s: name one domain; see `manor help %s`\n", argv[0],
-			argv[0]);
+	if (*ret_first >= argc) {
+		fprintf(stderr, "manor %s: name a domain; see `manor help %s`\n", argv[0], argv[0]);
 		return -1;
 	}
-	name = argv[rest];
-	if (startswith(name, "domain/"))
-		name += strlen("domain/");
 	l->manifest = session_manifest(&l->o);
 	if (!l->manifest)
 		return -1;
-	l->domain = manifest_find(l->manifest, "domain", name);
-	if (!l->domain) {
-		fprintf(stderr, "manor %s: %s declares no domain '%s'; `manor status` lists them\n",
-			argv[0], l->manifest->source.name, name);
-		done(l);
-		return -1;
+	/* All or none: a name that is wrong is better said before anything is done. */
+	for (int i = *ret_first; i < argc; i++) {
+		if (!find(l, argv[0], argv[i])) {
+			done(l);
+			return -1;
+		}
 	}
 	l->facts = facts_now(l->manifest);
 	if (!l->facts || !l->facts->boot_id) {
@@ -58,12 +66,6 @@ static int begin(struct life *l, int argc, char **argv, const char *const *accep
 		done(l);
 		return -1;
 	}
-	l->who = (struct intent_who){
-		.name = l->domain->name,
-		.uuid = l->domain->uuid,
-		.boot_id = l->facts->boot_id,
-		.now = time(NULL),
-	};
 	*ret_code = EXIT_FINE;
 	return 0;
 }
@@ -93,24 +95,45 @@ int life_may_run(const struct life *l, struct err *e)
 	return err_set(e, -EPERM, "its manifest says 'state: stopped'");
 }
 
+static int run_one(struct life *l, const char *verb, const char *name,
+		   int (*intend)(const struct life *l, struct err *e))
+{
+	_cleanup_err_ struct err e = {0};
+	_cleanup_(freep) char *only = NULL;
+
+	if (!find(l, verb, name))
+		return EXIT_BAD;
+	l->who = (struct intent_who){
+		.name = l->domain->name,
+		.uuid = l->domain->uuid,
+		.boot_id = l->facts->boot_id,
+		.now = time(NULL),
+	};
+	if (intend(l, &e) < 0) {
+		fprintf(stderr, "manor %s: domain/%s: %s\n", verb, l->domain->name,
+			e.message ? e.message : "failed");
+		if (e.help)
+			fprintf(stderr, "  help: %s\n", e.help);
+		return EXIT_FAILED;
+	}
+	only = xasprintf("domain/%s", l->domain->name);
+	return cli_converge(only, &l->o);
+}
+
 int life_run(int argc, char **argv, const char *const *accepts,
 	     int (*intend)(const struct life *l, struct err *e))
 {
-	_cleanup_err_ struct err e = {0};
 	struct life l;
-	int code;
+	int first, code;
 
-	if (begin(&l, argc, argv, accepts, &code) < 0)
+	if (begin(&l, argc, argv, accepts, &first, &code) < 0)
 		return code;
-	if (intend(&l, &e) < 0) {
-		fprintf(stderr, "manor %s: %s\n", argv[0], e.message ? e.message : "failed");
-		if (e.help)
-			fprintf(stderr, "  help: %s\n", e.help);
-		code = EXIT_FAILED;
-	} else {
-		_cleanup_(freep) char *only = xasprintf("domain/%s", l.domain->name);
+	for (int i = first; i < argc && code != EXIT_INTERRUPTED; i++) {
+		int r = run_one(&l, argv[0], argv[i], intend);
 
-		code = cli_converge(only, &l.o);
+		/* The first that went wrong is what is told. */
+		if (code == EXIT_FINE || r == EXIT_INTERRUPTED)
+			code = r;
 	}
 	done(&l);
 	return code;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What start, stop and restart share: find the domain, write the intent, converge just that domain.
+ * What the verbs of a domain's life share: find the domains, write the intents, converge just those.
  */
 #pragma once
 
@@ -16,9 +16,9 @@ struct life {
 	struct intent_who who;
 };
 
-/* Reads the verb's arguments (options of `accepts`; one domain, "web" or "domain/web") and what there
- * is, has `intend` write what is asked for, and converges the domain. Returns the exit code, having said
- * why it isn't 0. */
+/* Reads the verb's arguments (options of `accepts`; domains, "web" or "domain/web") and what there
+ * is; for each in turn has `intend` write what is asked for, and converges the domain. Returns the exit code,
+ * having said why it isn't 0. */
 int life_run(int argc, char **argv, const char *const *accepts,
 	     int (*intend)(const struct life *l, struct err *e));
 

@@ -20,6 +20,8 @@ const struct verb verbs[] = {
 	{"start", verb_start, false},
 	{"stop", verb_stop, false},
 	{"restart", verb_restart, false},
+	{"pause", verb_pause, false},
+	{"unpause", verb_unpause, false},
 	{"rebuild", verb_rebuild, false},
 	{"console", verb_console, false},
 	{"vnc", verb_vnc, false},

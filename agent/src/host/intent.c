@@ -63,6 +63,8 @@ static bool load(struct arena *a, const char *path, struct intent_domain *ret)
 	ret->timeout = (uint64_t)get_count(o, "timeout");
 	ret->at_once = json_object_get_boolean(json_object_object_get(o, "at_once"));
 	ret->restart_domid = get_count(o, "restart_domid");
+	ret->paused_domid = get_count(o, "paused_domid");
+	ret->unpaused_domid = get_count(o, "unpaused_domid");
 	ret->rebuild = json_flag(o, "rebuild");
 	ret->crashes = get_count(o, "crashes");
 	ret->crashed = get_count(o, "crashed");
@@ -112,13 +114,14 @@ static int save(const char *path, const struct intent_domain *i, struct err *e)
 	_cleanup_json_ json_object *o = NULL;
 	const char *text;
 
-	if (i->stopped == INTENT_RUN && i->restart_domid == 0 && i->crashes == 0 && !i->rebuild)
+	if (i->stopped == INTENT_RUN && i->restart_domid == 0 && i->crashes == 0 && !i->rebuild &&
+	    i->paused_domid == 0 && i->unpaused_domid == 0)
 		return file_remove(path, e);
 	o = json_object_new_object();
 	json_put_text(o, "uuid", i->uuid);
 	json_put_text(o, "boot_id", i->boot_id);
 	json_put_text(o, "stopped", intent_stop_words[i->stopped]);
-	if (i->stopped != INTENT_RUN)
+	if (i->stopped != INTENT_RUN || i->paused_domid)
 		json_object_object_add(o, "since", json_object_new_int64(i->since));
 	json_put_text(o, "digest", i->digest);
 	if (i->timeout)
@@ -127,6 +130,11 @@ static int save(const char *path, const struct intent_domain *i, struct err *e)
 		json_object_object_add(o, "at_once", json_object_new_boolean(true));
 	if (i->restart_domid)
 		json_object_object_add(o, "restart_domid", json_object_new_int64(i->restart_domid));
+	if (i->paused_domid)
+		json_object_object_add(o, "paused_domid", json_object_new_int64(i->paused_domid));
+	if (i->unpaused_domid)
+		json_object_object_add(o, "unpaused_domid",
+				       json_object_new_int64(i->unpaused_domid));
 	if (i->rebuild)
 		json_object_object_add(o, "rebuild", json_object_new_boolean(true));
 	if (i->crashes) {
@@ -191,7 +199,7 @@ static void set_stop(struct intent_domain *i, const struct intent_who *who, cons
 	i->stopped = s->how;
 	i->digest = s->digest;
 	set_timeout(i, s->timeout_s);
-	i->restart_domid = 0;
+	i->restart_domid = i->paused_domid = i->unpaused_domid = 0;
 	i->crashes = i->crashed = 0;
 }
 
@@ -231,6 +239,34 @@ int intent_restart(const struct intent_who *who, int64_t domid, int64_t timeout_
 	struct restart s = {domid, timeout_s};
 
 	return change(who, set_restart, &s, e);
+}
+
+static void set_pause(struct intent_domain *i, const struct intent_who *who, const void *data)
+{
+	int64_t domid = *(const int64_t *)data;
+
+	if (i->paused_domid != domid)
+		i->since = who->now;
+	i->paused_domid = domid;
+	i->unpaused_domid = 0;
+	i->stopped = INTENT_RUN;
+	i->digest = NULL;
+}
+
+int intent_pause(const struct intent_who *who, int64_t domid, struct err *e)
+{
+	return change(who, set_pause, &domid, e);
+}
+
+static void set_unpause(struct intent_domain *i, const struct intent_who *who, const void *data)
+{
+	i->paused_domid = 0;
+	i->unpaused_domid = *(const int64_t *)data;
+}
+
+int intent_unpause(const struct intent_who *who, int64_t domid, struct err *e)
+{
+	return change(who, set_unpause, &domid, e);
 }
 
 static void set_rebuild(struct intent_domain *i, const struct intent_who *who, const void *data)

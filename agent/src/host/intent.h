@@ -27,11 +27,13 @@ struct intent_domain {
 	const char *uuid;
 	const char *boot_id;
 	int stopped;           /* enum intent_stop */
-	int64_t since;         /* of the stop; seconds since the epoch */
+	int64_t since;         /* of the stop or the pause; seconds since the epoch */
 	const char *digest;    /* INTENT_INSIDE, _CRASHED, _WATCHDOG: of what the manifest said then */
 	uint64_t timeout;      /* for the guest to shut down, where asked for; 0: the manifest's */
 	bool at_once;          /* it isn't asked to shut down at all */
 	int64_t restart_domid; /* restart asked for while the domain had this id; 0: not */
+	int64_t paused_domid;  /* `manor pause` while the domain had this id; 0: not */
+	int64_t unpaused_domid; /* `manor unpause`, until it is done */
 	bool rebuild;          /* `manor rebuild`: its clones that are behind are to be made anew */
 	int64_t crashes;       /* in a row */
 	int64_t crashed;       /* when the last was seen */
@@ -55,6 +57,10 @@ int intent_stop(const struct intent_who *who, enum intent_stop how, const char *
 		int64_t timeout_s, struct err *e);
 int intent_start(const struct intent_who *who, struct err *e); /* clears stop and crashes */
 int intent_restart(const struct intent_who *who, int64_t domid, int64_t timeout_s, struct err *e);
+/* While the domain has this id. The second ends the first and lets that domain go on, whoever paused it (0: that
+ * was done). */
+int intent_pause(const struct intent_who *who, int64_t domid, struct err *e);
+int intent_unpause(const struct intent_who *who, int64_t domid, struct err *e);
 /* Until it is started from new clones. */
 int intent_rebuild(const struct intent_who *who, struct err *e);
 /* The `crashes`-th in a row. */

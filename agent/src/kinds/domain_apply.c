@@ -361,6 +361,24 @@ static int pause_(struct work *w, struct err *e)
 	return xen_pause(x->domid, d->pauses_for ? d->pauses_for : "pool", e);
 }
 
+static int go_on(struct work *w, struct err *e)
+{
+	const struct intent_domain *i = domain_intent(w->facts, w->step->name, w->step->uuid);
+	const struct xen_domain *x = w->now ? w->now->data : NULL;
+	struct intent_who me = who(w);
+	int r;
+
+	if (!x)
+		return 0;
+	if (i && i->paused_domid == x->domid)
+		return err_set(e, -ESTALE, "it was paused by hand since the plan was made");
+	r = xen_resume(x->domid, e);
+	/* Else the next pause of a person's would be undone as well. */
+	if (r == 0 && i && i->unpaused_domid)
+		r = intent_unpause(&me, 0, e);
+	return r;
+}
+
 int domain_apply(struct work *w, struct err *e)
 {
 	const struct intent_domain *i = domain_intent(w->facts, w->step->name, w->step->uuid);
@@ -392,7 +410,7 @@ int domain_apply(struct work *w, struct err *e)
 	case ACTION_PAUSE:
 		return pause_(w, e);
 	case ACTION_RESUME:
-		return w->now ? xen_resume(((const struct xen_domain *)w->now->data)->domid, e) : 0;
+		return go_on(w, e);
 	case ACTION_REBUILD: /* its volumes are, not it */
 		break;
 	}

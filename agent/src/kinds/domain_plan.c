@@ -241,14 +241,15 @@ static void fill(struct reading_in *in, struct actual *actual)
 	fill_devices(in, actual);
 }
 
-static const char *note(struct arena *a, const struct actual *actual, const struct xen_domain *x)
+static const char *note(struct arena *a, const struct facts *f, const struct actual *actual,
+			const struct xen_domain *x)
 {
 	char now[NUM_TEXT], target[NUM_TEXT];
 
 	if (actual->half_made)
 		return "half-made";
 	if (x->state == XEN_PAUSED)
-		return domain_pause_note(a, x);
+		return domain_pause_note(a, f, x);
 	if (x->state == XEN_SHUTDOWN && x->reason == XEN_SUSPEND)
 		return "suspended by hand";
 	if (x->state != XEN_RUNNING || !x->ran)
@@ -320,7 +321,7 @@ static void add_one(struct arena *a, const struct facts *f, const struct manifes
 	};
 	fill(&in, actual);
 	actual->state = in.d->state_now;
-	actual->note = mine ? note(a, actual, x) : NULL;
+	actual->note = mine ? note(a, f, actual, x) : NULL;
 }
 
 void domain_actual(struct arena *a, const struct facts *f, const struct manifest *m,

@@ -64,9 +64,11 @@ void domain_paths(struct arena *a, const void *record, struct list *ret);
 const struct domain *domain_devices(struct arena *a, const struct facts *f, const struct domain *d);
 /* Holds a step that would use a disk which isn't there, or which dom0 uses. */
 void domain_hold_diskless(struct planning *p, const struct resource *want, struct step *s);
-/* What Manor has paused it for (struct xen_domain's paused_for): the pool that follows; what its manifest says. */
+/* What Manor has paused it for (struct xen_domain's paused_for): the pool that follows; what its manifest, what
+ * `manor pause` says. */
 #define FOR_POOL           "pool "
 #define PAUSED_BY_MANIFEST "manifest"
+#define PAUSED_BY_HAND     "hand"
 
 /* domain_full.c. A guest that writes to a pool that is about to be full is paused until there is room: the step
  * for that, or NULL; what is there for people to read of one that is. `over`: what it was paused for instead is
@@ -81,7 +83,7 @@ bool domain_kept_off(const struct resource *want);
 /* The step that pauses one that runs, or lets one that is paused go on; NULL: it is as it should be. */
 struct step *domain_pause(struct planning *p, const struct resource *want, const struct xen_domain *x);
 /* What is to be said of one that is paused, in a few words, or NULL. */
-const char *domain_pause_note(struct arena *a, const struct xen_domain *x);
+const char *domain_pause_note(struct arena *a, const struct facts *f, const struct xen_domain *x);
 /* The step that removes it says which files stay. */
 void domain_say_files(struct planning *p, const struct actual *have, struct step *step);
 void domain_actual(struct arena *a, const struct facts *f, const struct manifest *m,

@@ -18,6 +18,10 @@ TABLE(intent_domain_table, intent_domain, "intent", "What was asked for of one d
       ROW(intent_domain, at_once, FIELD_BOOL, .doc = "It isn't asked to shut down at all."),
       ROW(intent_domain, restart_domid, FIELD_INT,
 	  .doc = "The domain id that a restart was asked of; 0: none."),
+      ROW(intent_domain, paused_domid, FIELD_INT,
+	  .doc = "The domain id that it was paused with by hand; 0: it wasn't."),
+      ROW(intent_domain, unpaused_domid, FIELD_INT,
+	  .doc = "The domain id that it is to go on with; 0: nobody asked."),
       ROW(intent_domain, rebuild, FIELD_BOOL, .doc = "Its clones that are behind are made anew."),
       ROW(intent_domain, crashes, FIELD_INT, .doc = "Crashes in a row."),
       ROW(intent_domain, crashed, FIELD_INT, .doc = "The last one, seconds since 1970."));

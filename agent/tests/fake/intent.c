@@ -87,7 +87,7 @@ int intent_stop(const struct intent_who *who, enum intent_stop how, const char *
 	i->digest = arena_strdup(arena, digest);
 	i->timeout = timeout_s > 0 ? (uint64_t)timeout_s : 0;
 	i->at_once = timeout_s == 0;
-	i->restart_domid = i->crashes = i->crashed = 0;
+	i->restart_domid = i->paused_domid = i->unpaused_domid = i->crashes = i->crashed = 0;
 	return 0;
 }
 
@@ -108,6 +108,29 @@ int intent_restart(const struct intent_who *who, int64_t domid, int64_t timeout_
 	i->restart_domid = domid;
 	i->timeout = timeout_s > 0 ? (uint64_t)timeout_s : 0;
 	i->at_once = timeout_s == 0;
+	return 0;
+}
+
+int intent_pause(const struct intent_who *who, int64_t domid, struct err *e)
+{
+	struct intent_domain *i;
+
+	FAKE_FAIL(e);
+	i = of(who);
+	i->paused_domid = domid;
+	i->unpaused_domid = 0;
+	i->since = who->now;
+	return 0;
+}
+
+int intent_unpause(const struct intent_who *who, int64_t domid, struct err *e)
+{
+	struct intent_domain *i;
+
+	FAKE_FAIL(e);
+	i = of(who);
+	i->paused_domid = 0;
+	i->unpaused_domid = domid;
 	return 0;
 }
 

@@ -90,6 +90,32 @@ static void a_restart_overrules_a_stop(void **state)
 	assert_int_equal(intent_forget("web", NULL), 0);
 }
 
+static void a_pause_is_of_one_start(void **state)
+{
+	struct intent_who later = web;
+
+	later.now = 2000;
+	assert_int_equal(intent_crash(&web, 2, NULL), 0);
+	assert_int_equal(intent_pause(&web, 7, NULL), 0);
+	assert_int_equal(intent_pause(&later, 7, NULL), 0);
+	assert_int_equal(read_back("web")->paused_domid, 7);
+	assert_int_equal(read_back("web")->since, 1000);
+	assert_int_equal(read_back("web")->crashes, 2);
+	assert_int_equal(intent_pause(&later, 8, NULL), 0);
+	assert_int_equal(read_back("web")->since, 2000);
+	assert_int_equal(intent_unpause(&web, 8, NULL), 0);
+	assert_int_equal(read_back("web")->paused_domid, 0);
+	assert_int_equal(read_back("web")->unpaused_domid, 8);
+	/* Done: nothing of it is left. */
+	assert_int_equal(intent_unpause(&web, 0, NULL), 0);
+	assert_int_equal(read_back("web")->unpaused_domid, 0);
+	assert_int_equal(intent_pause(&web, 9, NULL), 0);
+	assert_int_equal(intent_stop(&web, INTENT_BY_HAND, NULL, INTENT_TIMEOUT_LEFT, NULL), 0);
+	assert_int_equal(read_back("web")->paused_domid, 0);
+	assert_int_equal(intent_start(&web, NULL), 0);
+	assert_null(read_back("web"));
+}
+
 static void what_is_of_another_boot_or_domain_is_dropped(void **state)
 {
 	struct intent_who other = web;
@@ -159,6 +185,7 @@ int main(void)
 		cmocka_unit_test(asking_twice_keeps_the_first_time),
 		cmocka_unit_test(a_crash_counts_and_a_stop_ends_the_count),
 		cmocka_unit_test(a_restart_overrules_a_stop),
+		cmocka_unit_test(a_pause_is_of_one_start),
 		cmocka_unit_test(what_is_of_another_boot_or_domain_is_dropped),
 		cmocka_unit_test(a_damaged_file_is_no_intent),
 		cmocka_unit_test(a_name_stays_within_its_folder),
