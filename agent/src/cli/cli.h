@@ -33,6 +33,8 @@ int verb_stop(int argc, char **argv);
 int verb_restart(int argc, char **argv);
 int verb_pause(int argc, char **argv);
 int verb_unpause(int argc, char **argv);
+int verb_save(int argc, char **argv);
+int verb_restore(int argc, char **argv);
 int verb_rebuild(int argc, char **argv);
 int verb_console(int argc, char **argv);
 int verb_vnc(int argc, char **argv);
@@ -75,6 +77,7 @@ struct options {
 	const char *sha256;  /* --sha256 DIGEST: 64 hex digits, as given */
 	bool boot;           /* --boot */
 	const char *namespace; /* --namespace NAME, as given */
+	bool discard_saved;  /* --discard-saved */
 };
 
 /* Reads argv by `accepts`, a list of long option names ("file", "format", "yes" …), NULL-terminated.

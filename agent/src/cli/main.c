@@ -22,6 +22,8 @@ const struct verb verbs[] = {
 	{"restart", verb_restart, false},
 	{"pause", verb_pause, false},
 	{"unpause", verb_unpause, false},
+	{"save", verb_save, false},
+	{"restore", verb_restore, false},
 	{"rebuild", verb_rebuild, false},
 	{"console", verb_console, false},
 	{"vnc", verb_vnc, false},

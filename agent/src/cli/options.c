@@ -28,6 +28,7 @@ enum {
 	OPT_SHA256,
 	OPT_BOOT,
 	OPT_NAMESPACE,
+	OPT_DISCARD_SAVED,
 };
 
 static const struct option all[] = {
@@ -53,6 +54,7 @@ static const struct option all[] = {
 	{"sha256", required_argument, NULL, OPT_SHA256},
 	{"boot", no_argument, NULL, OPT_BOOT},
 	{"namespace", required_argument, NULL, OPT_NAMESPACE},
+	{"discard-saved", no_argument, NULL, OPT_DISCARD_SAVED},
 	{"help", no_argument, NULL, 'h'},
 };
 
@@ -152,6 +154,9 @@ static int take(const char *verb, int c, struct options *o)
 		return 0;
 	case OPT_NAMESPACE:
 		o->namespace = optarg;
+		return 0;
+	case OPT_DISCARD_SAVED:
+		o->discard_saved = true;
 		return 0;
 	default:
 		return bad(verb, "unknown option", "");

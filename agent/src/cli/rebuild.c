@@ -8,6 +8,7 @@
 
 #include "cli/life.h"
 #include "kinds/disk_file.h"
+#include "kinds/domain.h"
 #include "kinds/kinds.h"
 #include "kinds/volume.h"
 
@@ -64,6 +65,11 @@ static int intend(const struct life *l, struct err *e)
 		return 0;
 	if (life_may_run(l, e) < 0) /* it would start at the end */
 		return -EPERM;
+	if (streq(domain_absent_word(l->facts, l->domain), "saved")) {
+		err_help(e, "`manor restore %s` first, or `manor start %s --discard-saved`",
+			 l->domain->name, l->domain->name);
+		return err_set(e, -EBUSY, "it is saved, and goes on with the disks that it has");
+	}
 	if (!confirmed(l))
 		return err_set(e, -ECANCELED, "nothing was changed");
 	return intent_rebuild(&l->who, e);

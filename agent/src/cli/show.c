@@ -52,9 +52,10 @@ static char *upper(const char *s)
 
 static const char *sign(const char *action)
 {
-	if (streq(action, "create") || streq(action, "start"))
+	if (streq(action, "create") || streq(action, "start") || streq(action, "restore"))
 		return "+";
-	if (streq(action, "remove") || streq(action, "stop") || streq(action, "settle"))
+	if (streq(action, "remove") || streq(action, "stop") || streq(action, "settle") ||
+	    streq(action, "save"))
 		return "-";
 	return "~";
 }

@@ -1,9 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * manor start: a domain that was stopped, by hand or from inside, runs again.
+ * manor start: a domain that was stopped, by hand or from inside, runs again; one that was saved goes on, or with
+ * --discard-saved starts anew.
  */
+#include <errno.h>
+#include <stdio.h>
+
 #include "cli/life.h"
 #include "kinds/domain.h"
+
+/* A person is asked; a script says --yes. */
+static bool confirmed(const struct life *l)
+{
+	char line[16];
+
+	if (l->o.yes)
+		return true;
+	fprintf(stderr, "domain/%s starts anew: WHAT IT HAD IN MEMORY WHEN IT WAS SAVED IS LOST\n",
+		l->domain->name);
+	if (!isatty(STDIN_FILENO)) {
+		fprintf(stderr, "manor start: say --yes to have it done\n");
+		return false;
+	}
+	fprintf(stderr, "Discard it? [y/N] ");
+	return fgets(line, sizeof(line), stdin) && (line[0] == 'y' || line[0] == 'Y');
+}
 
 static int intend(const struct life *l, struct err *e)
 {
@@ -12,6 +33,10 @@ static int intend(const struct life *l, struct err *e)
 
 	if (r == 0)
 		r = life_xen(l, &d, e);
+	if (r == 0 && !d && l->o.discard_saved &&
+	    streq(domain_absent_word(l->facts, l->domain), "saved"))
+		return confirmed(l) ? intent_discard(&l->who, e)
+				    : err_set(e, -ECANCELED, "nothing was changed");
 	if (r == 0)
 		r = intent_start(&l->who, e);
 	/* The husk of one that ended by itself would be settled, and stay off. */
@@ -22,7 +47,8 @@ static int intend(const struct life *l, struct err *e)
 
 int verb_start(int argc, char **argv)
 {
-	static const char *const accepts[] = {"file", "format", "operands", NULL};
+	static const char *const accepts[] = {"file", "format",   "discard-saved",
+					      "yes",  "operands", NULL};
 
 	return life_run(argc, argv, accepts, intend);
 }

@@ -16,6 +16,7 @@
 #include "cli/session.h"
 #include "cli/table.h"
 #include "engine/planner.h"
+#include "host/save.h"
 #include "kinds/domain.h"
 #include "kinds/kinds.h"
 #include "kinds/net_facts.h"
@@ -173,8 +174,7 @@ static void print_domains(struct status *s)
 		rest = domain_rest(s->arena, s->facts, r);
 		{
 			const char *cells[] = {
-				r->name,
-				rest || d->state == STATE_STOPPED ? "stopped" : "absent", xen_type_words[d->type],
+				r->name, domain_absent_word(s->facts, r), xen_type_words[d->type],
 				size(s, d->memory), arena_printf(s->arena, "%lld",
 								 (long long)d->vcpus),
 				NULL, NULL,
@@ -377,6 +377,21 @@ static const char *failure(const struct status *s, const struct step *p)
 	return NULL;
 }
 
+/* Of domains that the manifest has no more: nobody restores them, and their disks are theirs still. */
+static void print_saved_strays(struct status *s)
+{
+	const struct intent_facts *all = intent_facts(s->facts);
+
+	for (size_t i = 0; all && i < all->saved.n; i++) {
+		const char *name = all->saved.entries[i].name;
+
+		if (((struct saved_domain *)all->saved.entries[i].value)->whole &&
+		    !manifest_find(s->manifest, "domain", name))
+			printf("domain/%s: saved, and not in the manifest: add it, or remove %s\n",
+			       name, save_path(s->arena, name));
+	}
+}
+
 static void print_rest(struct status *s)
 {
 	bool told = false;
@@ -399,6 +414,7 @@ static void print_rest(struct status *s)
 		if (!s->facts->readings[i].known)
 			printf("NOT KNOWN %s: %s\n", s->facts->readings[i].reader->name,
 			       s->facts->readings[i].why);
+	print_saved_strays(s);
 	for (size_t i = 0; s->plan && i < s->plan->n_notes; i++)
 		if (s->plan->notes[i].type == NOTE_WARNING || s->plan->notes[i].type == NOTE_KEPT)
 			printf("%s: %s\n", s->plan->notes[i].subject, s->plan->notes[i].text);

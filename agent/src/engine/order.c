@@ -29,7 +29,7 @@ static int by_number(const void *a, const void *b)
 static bool needs_nothing(const struct step *s)
 {
 	return s->action == ACTION_STOP || s->action == ACTION_SETTLE ||
-	       s->action == ACTION_PAUSE || s->action == ACTION_RESUME;
+	       s->action == ACTION_PAUSE || s->action == ACTION_RESUME || s->action == ACTION_SAVE;
 }
 
 static bool is_met(const struct order *o, const struct step *s, const struct resource *other)
@@ -41,8 +41,9 @@ static bool is_met(const struct order *o, const struct step *s, const struct res
 /* Without it, whoever needs what it is about can't be judged or made. */
 static bool is_required(const struct step *s)
 {
-	return s->action == ACTION_CREATE || s->action == ACTION_START || s->hold == HOLD_NO ||
-	       s->hold == HOLD_UNKNOWN || s->hold == HOLD_CONFLICT;
+	return s->action == ACTION_CREATE || s->action == ACTION_START ||
+	       s->action == ACTION_RESTORE || s->hold == HOLD_NO || s->hold == HOLD_UNKNOWN ||
+	       s->hold == HOLD_CONFLICT;
 }
 
 /* A step waits for those of what its resource needs; those that make it, or can't be judged, stop it. */
@@ -196,6 +197,7 @@ static bool lets_go(const struct step *s, const struct claim *claim)
 
 	if (s->action == ACTION_REMOVE || s->action == ACTION_STOP || s->action == ACTION_SETTLE)
 		return true;
+	/* One that is saved goes on with what it has. */
 	if (s->action != ACTION_RESTART && s->action != ACTION_CREATE)
 		return false;
 	if (s->want_record)

@@ -173,7 +173,7 @@ static int still_so(struct performing *p, const struct actual *now, struct err *
 
 	if (s->action == ACTION_REMOVE)
 		return now ? 0 : 1;
-	if (s->action == ACTION_CREATE) {
+	if (s->action == ACTION_CREATE || s->action == ACTION_RESTORE) {
 		if (!now || now->half_made)
 			return 0;
 		remaining(p, now, &left);
@@ -223,12 +223,14 @@ static int read_back(struct performing *p, struct err *e)
 		return 0;
 	}
 	if (s->action == ACTION_STOP || s->action == ACTION_SETTLE || s->action == ACTION_PAUSE ||
-	    s->action == ACTION_RESUME)
+	    s->action == ACTION_RESUME || s->action == ACTION_SAVE)
 		return 0; /* what else differs is not its concern */
 	if (!now)
 		return err_set(e, -EIO, "reading back: it is not there");
 	if (now->half_made)
 		return err_set(e, -EIO, "reading back: it is only half made");
+	if (s->action == ACTION_RESTORE)
+		return 0; /* it is as it was */
 	remaining(p, now, &left);
 	if (left.n > 0) {
 		const struct change *c = &left.list[0];

@@ -18,7 +18,8 @@
 #define INTENT_MAX_BYTES   4096
 #define INTENT_MAX_FILES   10000
 
-const char *const intent_stop_words[] = {"no", "by-hand", "inside", "crashed", "watchdog", NULL};
+const char *const intent_stop_words[] = {"no",      "by-hand",  "inside", "saved",
+					 "crashed", "watchdog", NULL};
 
 /* Unit tests keep theirs elsewhere. */
 static const char *intent_dir(void)
@@ -65,6 +66,7 @@ static bool load(struct arena *a, const char *path, struct intent_domain *ret)
 	ret->restart_domid = get_count(o, "restart_domid");
 	ret->paused_domid = get_count(o, "paused_domid");
 	ret->unpaused_domid = get_count(o, "unpaused_domid");
+	ret->discard_saved = json_flag(o, "discard_saved");
 	ret->rebuild = json_flag(o, "rebuild");
 	ret->crashes = get_count(o, "crashes");
 	ret->crashed = get_count(o, "crashed");
@@ -115,7 +117,7 @@ static int save(const char *path, const struct intent_domain *i, struct err *e)
 	const char *text;
 
 	if (i->stopped == INTENT_RUN && i->restart_domid == 0 && i->crashes == 0 && !i->rebuild &&
-	    i->paused_domid == 0 && i->unpaused_domid == 0)
+	    i->paused_domid == 0 && i->unpaused_domid == 0 && !i->discard_saved)
 		return file_remove(path, e);
 	o = json_object_new_object();
 	json_put_text(o, "uuid", i->uuid);
@@ -135,6 +137,8 @@ static int save(const char *path, const struct intent_domain *i, struct err *e)
 	if (i->unpaused_domid)
 		json_object_object_add(o, "unpaused_domid",
 				       json_object_new_int64(i->unpaused_domid));
+	if (i->discard_saved)
+		json_object_object_add(o, "discard_saved", json_object_new_boolean(true));
 	if (i->rebuild)
 		json_object_object_add(o, "rebuild", json_object_new_boolean(true));
 	if (i->crashes) {
@@ -200,6 +204,7 @@ static void set_stop(struct intent_domain *i, const struct intent_who *who, cons
 	i->digest = s->digest;
 	set_timeout(i, s->timeout_s);
 	i->restart_domid = i->paused_domid = i->unpaused_domid = 0;
+	i->discard_saved = false;
 	i->crashes = i->crashed = 0;
 }
 
@@ -267,6 +272,17 @@ static void set_unpause(struct intent_domain *i, const struct intent_who *who, c
 int intent_unpause(const struct intent_who *who, int64_t domid, struct err *e)
 {
 	return change(who, set_unpause, &domid, e);
+}
+
+static void set_discard(struct intent_domain *i, const struct intent_who *who, const void *data)
+{
+	set_start(i, who, NULL);
+	i->discard_saved = true;
+}
+
+int intent_discard(const struct intent_who *who, struct err *e)
+{
+	return change(who, set_discard, NULL, e);
 }
 
 static void set_rebuild(struct intent_domain *i, const struct intent_who *who, const void *data)

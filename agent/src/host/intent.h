@@ -17,6 +17,7 @@ enum intent_stop {
 	INTENT_RUN,     /* as the manifest says */
 	INTENT_BY_HAND, /* `manor stop`: until `manor start` or a host boot */
 	INTENT_INSIDE,  /* it powered itself off: until then, or a change of its manifest */
+	INTENT_SAVED,   /* `manor save`: until `manor restore`, `manor start` or a host boot */
 	INTENT_CRASHED, /* likewise, it crashed and on_crash keeps it off */
 	INTENT_WATCHDOG, /* likewise, its watchdog ran out and on_watchdog keeps it off */
 };
@@ -34,6 +35,7 @@ struct intent_domain {
 	int64_t restart_domid; /* restart asked for while the domain had this id; 0: not */
 	int64_t paused_domid;  /* `manor pause` while the domain had this id; 0: not */
 	int64_t unpaused_domid; /* `manor unpause`, until it is done */
+	bool discard_saved;    /* it is to start anew, and what was saved of it to go */
 	bool rebuild;          /* `manor rebuild`: its clones that are behind are to be made anew */
 	int64_t crashes;       /* in a row */
 	int64_t crashed;       /* when the last was seen */
@@ -42,6 +44,7 @@ struct intent_domain {
 struct intent_facts {
 	struct record rec;
 	struct map domains; /* name → struct intent_domain */
+	struct map saved;   /* name → struct saved_domain: host/save.h's, which intent_read() leaves alone */
 };
 
 int intent_read(struct arena *a, struct intent_facts *ret, struct err *e);
@@ -61,6 +64,8 @@ int intent_restart(const struct intent_who *who, int64_t domid, int64_t timeout_
  * was done). */
 int intent_pause(const struct intent_who *who, int64_t domid, struct err *e);
 int intent_unpause(const struct intent_who *who, int64_t domid, struct err *e);
+/* Until it is started anew, without what was saved of it. */
+int intent_discard(const struct intent_who *who, struct err *e);
 /* Until it is started from new clones. */
 int intent_rebuild(const struct intent_who *who, struct err *e);
 /* The `crashes`-th in a row. */

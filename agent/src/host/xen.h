@@ -8,12 +8,12 @@
  * of KEY=VALUE (name, type, started in seconds since the epoch, shutdown_timeout in seconds, kernel,
  * initrd, cmdline: one key, for each costs a reader a round trip); `settings`; and `state`, which is "building"
  * until the moment before the domain is first unpaused, and "ready" from then on. `paused` is there while
- * Manor has paused it, and says what for.
+ * Manor has paused it, and says what for; `saving` while xen_save() is at it.
  *
  * Mutating functions return 0 or a negative errno with a message that ends in libxl's own last lines:
  * -ENOMEM (Xen has too little memory free; err_at "memory"), -ENOENT (no such domain, device, kernel
  * file: err_at), -EEXIST (a domain of that name or UUID), -ETIMEDOUT (the guest did not follow),
- * -EIO (what else libxl said). Sizes are bytes, times seconds. libxl owns SIGCHLD in the process
+ * -EPROTO (libxl could not make a guest of what was saved), -EIO (what else libxl said). Sizes are bytes, times seconds. libxl owns SIGCHLD in the process
  * that calls these: workers are exec'ed, and have nothing else to wait for.
  */
 #pragma once
@@ -125,6 +125,7 @@ struct xen_domain {
 	const struct xen_hardware *hardware; /* asked for */
 	const char *vnc;      /* "127.0.0.1:5900", where its screen is; NULL: nowhere */
 	const char *settings; /* mark, opaque here: what its machine was made as, to be compared; NULL: not known */
+	bool saving; /* of the mark: xen_save() has begun and not ended; it may be suspended (XEN_SUSPEND) */
 	const char *paused_for; /* of the mark: what Manor paused it for ("pool vg0", "manifest"); NULL: nothing */
 	/* The marks; NULL: it bears none. */
 	const char *mark_uuid, *mark_name, *mark_state;
@@ -173,6 +174,19 @@ int xen_unpause(int64_t domid, struct err *e);
  * understood); paused already is fine. Lets it go on, and takes the note away. */
 int xen_pause(int64_t domid, const char *why, struct err *e);
 int xen_resume(int64_t domid, struct err *e);
+
+/* Writes what it has in memory to `fd`, by libxl's stream, and leaves it suspended: to be destroyed. A paused one
+ * is let go on for it. On failure it goes on as it was; -ETIMEDOUT: it did not answer. */
+int xen_save(int64_t domid, int fd, const struct xen_watcher *w, struct err *e);
+/* One that is suspended goes on after all, or had never stopped: only while nothing that was saved of it can be
+ * restored. */
+int xen_unsuspend(int64_t domid, struct err *e);
+/* Makes the domain as xen_create() does, of the stream at `fd`, and leaves it paused and half-made: it has not run.
+ * xen_unpause() or xen_hold() ends it. `d` is as it was then: memory, vcpus, disks, NICs; its kernel isn't loaded. */
+int xen_restore(const struct xen_domain *d, int fd, const struct xen_watcher *w, int64_t *ret_domid,
+		struct err *e);
+/* Marks it ready, and leaves it paused. */
+int xen_hold(int64_t domid, struct err *e);
 
 /* While it runs. Memory and vcpus are told to the guest, who has to follow: one that does not move
  * at all in `wait_s` is told the old value again, -ETIMEDOUT; wait_s 0: it is only told. */

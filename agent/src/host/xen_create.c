@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Making a domain: look for remains and rivals, see that it fits, let libxl build it paused with our
- * marks in the creating call, mark it ready, unpause it.
+ * marks in the creating call, anew or of what was saved, mark it ready, unpause it.
  */
 #include "host/xen_ctx.h"
 
@@ -103,13 +103,14 @@ static int boot_check(const char *path, const char *field, struct err *e)
 	return err_errno(e, -errno, "%s", path);
 }
 
-static int check(const struct xen_domain *d, struct err *e)
+/* `boots`: it isn't in memory yet. */
+static int check(const struct xen_domain *d, bool boots, struct err *e)
 {
-	int r = boot_check(d->kernel, "kernel", e);
+	int r = boots ? boot_check(d->kernel, "kernel", e) : 0;
 
-	if (r == 0)
+	if (r == 0 && boots)
 		r = boot_check(d->image, "kernel", e);
-	if (r == 0)
+	if (r == 0 && boots)
 		r = boot_check(d->initrd, "initrd", e);
 	for (size_t i = 0; r == 0 && i < d->disks.n; i++)
 		r = xen_disk_check(d->disks.items[i], e);
@@ -298,7 +299,7 @@ int xen_ready(const struct xen_domain *d, int64_t instead_of, struct err *e)
 {
 	_cleanup_xen_ struct xen_ctx x = {0};
 	libxl_domain_config c;
-	int r = check(d, e);
+	int r = check(d, true, e);
 
 	if (r == 0)
 		r = xen_ctx_open(&x, e);
@@ -346,7 +347,7 @@ static int clear(struct xen_ctx *x, const struct xen_domain *d, struct err *e)
 	return r;
 }
 
-int xen_unpause(int64_t domid, struct err *e)
+static int finish(int64_t domid, bool runs, struct err *e)
 {
 	_cleanup_xen_ struct xen_ctx x;
 	libxl_dominfo info;
@@ -356,10 +357,20 @@ int xen_unpause(int64_t domid, struct err *e)
 		r = xen_info(&x, domid, &info, e);
 	if (r == 0)
 		r = xen_put(&x, e, "ready", "/local/domain/%d/manor/state", (int)domid);
-	if (r < 0)
+	if (r < 0 || !runs)
 		return r;
 	rc = libxl_domain_unpause(x.xl, (uint32_t)domid, NULL);
 	return rc ? xen_fail(&x, e, -EIO, rc, "unpause") : 0;
+}
+
+int xen_unpause(int64_t domid, struct err *e)
+{
+	return finish(domid, true, e);
+}
+
+int xen_hold(int64_t domid, struct err *e)
+{
+	return finish(domid, false, e);
 }
 
 int xen_pause(int64_t domid, const char *why, struct err *e)
@@ -412,6 +423,39 @@ static void quote_model(const struct xen_domain *d, struct err *e)
 		err_help(e, "what QEMU said last (%s): %.200s", path, last ? last + 1 : text);
 }
 
+/* Devices come after the memory: where those are at fault, what was saved isn't. */
+static bool devices_failed(const struct xen_log *l)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		if (strstr(l->lines[i], "unable to add") || strstr(l->lines[i], "device model"))
+			return true;
+	return false;
+}
+
+static int resurrect(struct xen_ctx *x, const struct xen_domain *d, libxl_domain_config *c, int fd,
+		     const struct xen_watcher *w, int64_t *ret_domid, struct err *e)
+{
+	uint32_t domid = INVALID_DOMID;
+	libxl_domain_restore_params params;
+	int rc, code;
+
+	xen_tell(w, "reading back what it had in memory");
+	libxl_domain_restore_params_init(&params);
+	params.stream_version = 2;
+	rc = libxl_domain_create_restore(x->xl, c, &domid, fd, -1, &params, NULL, NULL);
+	libxl_domain_restore_params_dispose(&params);
+	if (rc == 0) {
+		*ret_domid = domid;
+		return 0;
+	}
+	code = rc == ERROR_NOMEM || devices_failed(&x->log) ? -EIO : -EPROTO;
+	xen_fail(x, e, code, rc, "Xen did not restore it");
+	quote_model(d, e);
+	if (rc == ERROR_NOMEM)
+		err_at(e, "memory");
+	return code;
+}
+
 static int start(struct xen_ctx *x, const struct xen_domain *d, libxl_domain_config *c,
 		 const struct xen_watcher *w, int64_t *ret_domid, struct err *e)
 {
@@ -439,8 +483,9 @@ static int start(struct xen_ctx *x, const struct xen_domain *d, libxl_domain_con
 	return 0;
 }
 
-int xen_create(const struct xen_domain *d, const struct xen_watcher *w, int64_t *ret_domid,
-	       struct err *e)
+/* `fd`: what it had in memory; -1: it starts anew. */
+static int make(const struct xen_domain *d, int fd, const struct xen_watcher *w, int64_t *ret_domid,
+		struct err *e)
 {
 	_cleanup_xen_ struct xen_ctx x;
 	libxl_domain_config c;
@@ -448,7 +493,7 @@ int xen_create(const struct xen_domain *d, const struct xen_watcher *w, int64_t 
 
 	if (r < 0)
 		return r;
-	r = check(d, e);
+	r = check(d, fd < 0, e);
 	if (r == 0)
 		r = clear(&x, d, e);
 	if (r < 0)
@@ -458,7 +503,8 @@ int xen_create(const struct xen_domain *d, const struct xen_watcher *w, int64_t 
 	if (r == 0)
 		r = admit(&x, &c, w, e);
 	if (r == 0) {
-		r = start(&x, d, &c, w, ret_domid, e);
+		r = fd < 0 ? start(&x, d, &c, w, ret_domid, e)
+			   : resurrect(&x, d, &c, fd, w, ret_domid, e);
 		if (r < 0) {
 			/* libxl removes what it failed to make, mostly; this is for the rest, and the first
 			 * error is the one to tell. What had begun to run is for the next plan to see. */
@@ -469,4 +515,16 @@ int xen_create(const struct xen_domain *d, const struct xen_watcher *w, int64_t 
 	}
 	libxl_domain_config_dispose(&c);
 	return r;
+}
+
+int xen_create(const struct xen_domain *d, const struct xen_watcher *w, int64_t *ret_domid,
+	       struct err *e)
+{
+	return make(d, -1, w, ret_domid, e);
+}
+
+int xen_restore(const struct xen_domain *d, int fd, const struct xen_watcher *w, int64_t *ret_domid,
+		struct err *e)
+{
+	return make(d, fd, w, ret_domid, e);
 }

@@ -94,5 +94,7 @@ bool domain_rebuild(const struct facts *f, const struct manifest *m, const char 
 /* Why a domain that isn't there rightly isn't ("stopped by hand 3m ago", "stopped from inside 2h
  * ago"), or NULL. For status. Arena memory. */
 const char *domain_rest(struct arena *a, const struct facts *f, const struct resource *domain);
+/* One word for a domain that isn't there: "saved", "stopped", "absent". */
+const char *domain_absent_word(const struct facts *f, const struct resource *domain);
 /* That domain in xl's words, as a file for `xl create`. Arena memory. */
 const char *domain_render(struct arena *a, const struct resource *domain);

@@ -14,15 +14,15 @@
 #define FOLLOW_S         30 /* for a guest to follow a change of memory or vcpus */
 #define SHUTDOWN_DEFAULT 60
 
-static void progress(void *data, const char *what)
+void domain_progress(void *work, const char *what)
 {
-	struct work *w = data;
+	struct work *w = work;
 
 	if (w->progress)
 		w->progress(w, what, 0, 0);
 }
 
-static struct intent_who who(const struct work *w)
+struct intent_who domain_who(const struct work *w)
 {
 	return (struct intent_who){
 		.name = w->step->name,
@@ -59,11 +59,9 @@ static struct xen_nic *asked_nic(struct work *w, const char *name, const struct 
 	return x;
 }
 
-/* The manifest's domain in Xen's shape; its boot files are there. */
-static int ask(struct work *w, struct xen_domain *ret, struct err *e)
+void domain_ask(struct work *w, struct xen_domain *ret)
 {
 	const struct domain *d = w->step->want_record;
-	int r;
 
 	*ret = (struct xen_domain){
 		.uuid = w->step->uuid,
@@ -84,14 +82,23 @@ static int ask(struct work *w, struct xen_domain *ret, struct err *e)
 		ret->state = XEN_PAUSED;
 		ret->paused_for = PAUSED_BY_MANIFEST;
 	}
-	if (!d->kernel_path)
-		return err_set(e, -EINVAL, "it has no kernel");
 	for (size_t i = 0; i < d->disks.n; i++)
 		list_add(w->arena, &ret->disks,
 			 asked_disk(w, d->disks.entries[i].name, d->disks.entries[i].value));
 	for (size_t i = 0; i < d->nics.n; i++)
 		list_add(w->arena, &ret->nics,
 			 asked_nic(w, d->nics.entries[i].name, d->nics.entries[i].value));
+}
+
+/* The same, with its boot files there. */
+static int ask(struct work *w, struct xen_domain *ret, struct err *e)
+{
+	const struct domain *d = w->step->want_record;
+	int r;
+
+	if (!d->kernel_path)
+		return err_set(e, -EINVAL, "it has no kernel");
+	domain_ask(w, ret);
 	/* QEMU, which starts it for a machine, wants it packed. */
 	if (!ret->kernel || d->type == XEN_HVM)
 		return 0;
@@ -104,17 +111,18 @@ static int ask(struct work *w, struct xen_domain *ret, struct err *e)
 static int create(struct work *w, const struct xen_domain *asked, struct err *e)
 {
 	const struct intent_domain *i = domain_intent(w->facts, w->step->name, w->step->uuid);
-	struct intent_who me = who(w);
-	struct xen_watcher watcher = {progress, w};
+	struct intent_who me = domain_who(w);
+	struct xen_watcher watcher = {domain_progress, w};
 	int64_t domid;
 	int r;
 
 	/* A stop or restart that this fulfils or overrules; the count of crashes stays. */
-	if (i && (i->stopped != INTENT_RUN || i->restart_domid || i->rebuild)) {
+	r = domain_discard_saved(w, e);
+	if (r == 0 && i &&
+	    (i->stopped != INTENT_RUN || i->restart_domid || i->rebuild || i->discard_saved))
 		r = intent_start(&me, e);
-		if (r < 0)
-			return r;
-	}
+	if (r < 0)
+		return r;
 	r = xen_create(asked, &watcher, &domid, e);
 	if (r < 0)
 		return r;
@@ -128,7 +136,7 @@ static int create(struct work *w, const struct xen_domain *asked, struct err *e)
 static int end(struct work *w, const struct xen_domain *x, int64_t timeout_s, const char **ret_how,
 	       struct err *e)
 {
-	struct xen_watcher watcher = {progress, w};
+	struct xen_watcher watcher = {domain_progress, w};
 	_cleanup_err_ struct err why = {0};
 	int r;
 
@@ -149,7 +157,7 @@ static int end(struct work *w, const struct xen_domain *x, int64_t timeout_s, co
 		err_move(e, &why);
 		return r;
 	}
-	progress(w, *ret_how);
+	domain_progress(w, *ret_how);
 	return xen_destroy(x->domid, e);
 }
 
@@ -171,7 +179,7 @@ static int restart(struct work *w, struct err *e)
 {
 	const struct domain *d = w->step->want_record, *seen = w->step->have_record;
 	const struct xen_domain *x = w->now->data;
-	struct intent_who me = who(w);
+	struct intent_who me = domain_who(w);
 	struct xen_domain asked;
 	const char *how;
 	int r;
@@ -180,7 +188,9 @@ static int restart(struct work *w, struct err *e)
 		return err_set(e, -ESTALE,
 			       "it was started anew since the plan was made; run apply "
 			       "again");
-	r = ask(w, &asked, e);
+	r = domain_check_unsaved(w, e);
+	if (r == 0)
+		r = ask(w, &asked, e);
 	if (r < 0)
 		return r;
 	r = xen_ready(&asked, x->domid, e);
@@ -216,7 +226,7 @@ static int settle(struct work *w, struct err *e)
 {
 	const struct intent_domain *i = domain_intent(w->facts, w->step->name, w->step->uuid);
 	const struct xen_domain *x = w->now ? w->now->data : NULL;
-	struct intent_who me = who(w);
+	struct intent_who me = domain_who(w);
 	char digest[SHA256_TEXT];
 	int r = 0;
 
@@ -227,7 +237,7 @@ static int settle(struct work *w, struct err *e)
 		return err_set(e, -ESTALE,
 			       "it runs again since the plan was made; run apply again");
 	/* First the note, then the end: a husk tells the next plan the same once more. */
-	if (!w->now->half_made && (!i || i->stopped == INTENT_RUN) &&
+	if (!w->now->half_made && (!i || i->stopped == INTENT_RUN || i->stopped == INTENT_SAVED) &&
 	    ((const struct domain *)w->step->want_record)->state != STATE_STOPPED) {
 		domain_digest(w->step->want_record, digest);
 		r = intent_stop(&me,
@@ -281,15 +291,15 @@ static int change_nic(struct work *w, const struct xen_domain *x, const char *na
 	int r = 0;
 
 	if (n && have && streq(n->mac, have->mac)) {
-		progress(w, arena_printf(w->arena, "moving %s to %s", name, n->bridge));
+		domain_progress(w, arena_printf(w->arena, "moving %s to %s", name, n->bridge));
 		r = xen_nic_bridge(x->domid, n->mac, n->bridge, e);
 	} else {
 		if (have && (!n || !streq(n->mac, have->mac))) {
-			progress(w, arena_printf(w->arena, "unplugging %s", name));
+			domain_progress(w, arena_printf(w->arena, "unplugging %s", name));
 			r = xen_nic_remove(x->domid, have->mac, e);
 		}
 		if (r == 0 && n && (!have || !streq(n->mac, have->mac))) {
-			progress(w, arena_printf(w->arena, "plugging in %s", name));
+			domain_progress(w, arena_printf(w->arena, "plugging in %s", name));
 			r = xen_nic_add(x->domid, asked_nic(w, name, n), e);
 		}
 	}
@@ -307,7 +317,7 @@ static int add_disk(struct work *w, const struct xen_domain *x, const char *name
 	/* Disks that go, or change, are a restart's. */
 	if (!k || map_get(&now->disks, name))
 		return 0;
-	progress(w, arena_printf(w->arena, "adding disk %s", name));
+	domain_progress(w, arena_printf(w->arena, "adding disk %s", name));
 	r = xen_disk_add(x->domid, asked_disk(w, name, k), e);
 	if (r < 0 && e && !e->path)
 		err_at(e, "disks.%s", name);
@@ -319,7 +329,7 @@ static int update(struct work *w, struct err *e)
 	const struct domain *want = w->step->want_record;
 	const struct changes *c = &w->step->changes;
 	const struct xen_domain *x = w->now->data;
-	struct xen_watcher watcher = {progress, w};
+	struct xen_watcher watcher = {domain_progress, w};
 	/* A paused guest can't follow: it is told, and does when it goes on. */
 	unsigned wait_s = x->state == XEN_RUNNING ? FOLLOW_S : 0;
 	const char *name;
@@ -365,14 +375,14 @@ static int go_on(struct work *w, struct err *e)
 {
 	const struct intent_domain *i = domain_intent(w->facts, w->step->name, w->step->uuid);
 	const struct xen_domain *x = w->now ? w->now->data : NULL;
-	struct intent_who me = who(w);
+	struct intent_who me = domain_who(w);
 	int r;
 
 	if (!x)
 		return 0;
 	if (i && i->paused_domid == x->domid)
 		return err_set(e, -ESTALE, "it was paused by hand since the plan was made");
-	r = xen_resume(x->domid, e);
+	r = x->state == XEN_SHUTDOWN ? domain_unsave(w, e) : xen_resume(x->domid, e);
 	/* Else the next pause of a person's would be undone as well. */
 	if (r == 0 && i && i->unpaused_domid)
 		r = intent_unpause(&me, 0, e);
@@ -387,9 +397,11 @@ int domain_apply(struct work *w, struct err *e)
 	int r;
 
 	/* No plan starts what a person stopped: the stop came after this one. */
-	if (i && i->stopped == INTENT_BY_HAND &&
-	    (action == ACTION_CREATE || action == ACTION_RESTART || action == ACTION_START))
-		return err_set(e, -ESTALE, "it was stopped by hand since the plan was made");
+	if (i && (i->stopped == INTENT_BY_HAND || i->stopped == INTENT_SAVED) &&
+	    (action == ACTION_RESTART || action == ACTION_START || action == ACTION_RESTORE ||
+	     (action == ACTION_CREATE && i->stopped == INTENT_BY_HAND)))
+		return err_set(e, -ESTALE, "it was %s by hand since the plan was made",
+			       i->stopped == INTENT_SAVED ? "saved" : "stopped");
 	switch (w->step->action) {
 	case ACTION_CREATE:
 		r = ask(w, &asked, e);
@@ -411,6 +423,10 @@ int domain_apply(struct work *w, struct err *e)
 		return pause_(w, e);
 	case ACTION_RESUME:
 		return go_on(w, e);
+	case ACTION_SAVE:
+		return domain_save(w, e);
+	case ACTION_RESTORE:
+		return domain_restore(w, e);
 	case ACTION_REBUILD: /* its volumes are, not it */
 		break;
 	}

@@ -81,6 +81,8 @@ void domain_decide_ended(struct planning *p, const struct resource *want,
 	const char *why = end_words(x->reason);
 	struct step *s;
 
+	if (domain_decide_suspended(p, want, x, step))
+		return;
 	if (i && i->stopped == INTENT_BY_HAND) {
 		domain_step(p, step, ACTION_SETTLE, want, IMPACT_NONE, "stopped by hand");
 		return;

@@ -55,7 +55,11 @@ const char *domain_rest(struct arena *a, const struct facts *f, const struct res
 
 	if (!i || i->stopped == INTENT_RUN)
 		return NULL;
-	if (i->stopped != INTENT_BY_HAND) {
+	/* Where nothing is saved (it ended before it could be), there is nothing to keep. */
+	if (i->stopped == INTENT_SAVED &&
+	    !(domain_saved(f, domain->name) && domain_saved(f, domain->name)->whole))
+		return NULL;
+	if (i->stopped != INTENT_BY_HAND && i->stopped != INTENT_SAVED) {
 		domain_digest(domain->record, digest);
 		if (!streq(digest, i->digest))
 			return NULL;
@@ -66,6 +70,8 @@ const char *domain_rest(struct arena *a, const struct facts *f, const struct res
 	if (i->stopped == INTENT_WATCHDOG)
 		return arena_printf(a, "its watchdog ran out %s ago, and on_watchdog keeps it off",
 				    age);
+	if (i->stopped == INTENT_SAVED)
+		return arena_printf(a, "saved by hand %s ago", age);
 	return arena_printf(a, "stopped %s %s ago",
 			    i->stopped == INTENT_BY_HAND ? "by hand" : "from inside", age);
 }
@@ -251,7 +257,7 @@ static const char *note(struct arena *a, const struct facts *f, const struct act
 	if (x->state == XEN_PAUSED)
 		return domain_pause_note(a, f, x);
 	if (x->state == XEN_SHUTDOWN && x->reason == XEN_SUSPEND)
-		return "suspended by hand";
+		return x->saving ? "its saving was cut off" : "suspended by hand";
 	if (x->state != XEN_RUNNING || !x->ran)
 		return NULL;
 	/* Its own counting may be off by some: what matters is a guest that did not follow. */
@@ -395,8 +401,10 @@ static void hold_incapable(struct planning *p, const struct domain *d, struct st
 
 static void rest(struct planning *p, const struct resource *want, const char *why)
 {
+	const char *verb = streq(domain_absent_word(p->facts, want), "saved") ? "restore" : "start";
+
 	plan_note(p->plan, NOTE_KEPT, arena_printf(p->arena, "domain/%s", want->name),
-		  arena_printf(p->arena, "%s; `manor start %s` starts it", why, want->name));
+		  arena_printf(p->arena, "%s; `manor %s %s` %ss it", why, verb, want->name, verb));
 }
 
 /* What Xen will have for a new domain when what goes in this plan is gone and what comes before it is
@@ -417,10 +425,12 @@ static bool has_memory(struct planning *p, const struct domain *d, const struct 
 		if (o->kind != &kind_domain || o == s || o->dropped)
 			continue;
 		if (is && (o->action == ACTION_REMOVE || o->action == ACTION_STOP ||
-			   o->action == ACTION_SETTLE || o->action == ACTION_RESTART))
+			   o->action == ACTION_SETTLE || o->action == ACTION_RESTART ||
+			   o->action == ACTION_SAVE))
 			room += is->memory_now;
 		if (will && step_todo(o) &&
-		    (o->action == ACTION_CREATE || o->action == ACTION_RESTART))
+		    (o->action == ACTION_CREATE || o->action == ACTION_RESTART ||
+		     o->action == ACTION_RESTORE))
 			taken += will->memory;
 	}
 	if (have)
@@ -454,6 +464,7 @@ static void hold_unfitting(struct planning *p, const struct resource *want, stru
 void domain_hold_impossible(struct planning *p, const struct resource *want, struct step *s)
 {
 	domain_hold_diskless(p, want, s);
+	domain_hold_saved_disks(p, want, s);
 	hold_incapable(p, want->record, s);
 	hold_unfitting(p, want, s);
 }
@@ -472,7 +483,9 @@ static void decide_absent(struct planning *p, const struct resource *want, struc
 		rest(p, want, why);
 		return;
 	}
-	if (i && i->stopped != INTENT_RUN)
+	if (domain_decide_saved(p, want, false, step))
+		return;
+	if (i && i->stopped != INTENT_RUN && i->stopped != INTENT_SAVED)
 		step->why = "its manifest changed since it stopped by itself";
 	domain_set_timeout(step, want->record);
 	domain_hold_impossible(p, want, step);
@@ -488,6 +501,8 @@ static void decide_half_made(struct planning *p, const struct resource *want, st
 			    arena_printf(p->arena, "half-made, and %s: to be cleared away", why));
 		return;
 	}
+	if (domain_decide_saved(p, want, true, step))
+		return;
 	domain_set_timeout(step, want->record);
 	domain_hold_impossible(p, want, step);
 }
@@ -525,6 +540,10 @@ static void decide_running(struct planning *p, const struct resource *want,
 			s->timeout_s = (unsigned)i->timeout + UPDATE_TIMEOUT_S;
 		return;
 	}
+	if (i && i->stopped == INTENT_SAVED) {
+		domain_plan_save(p, want, x, step, "save asked for by hand");
+		return;
+	}
 	if (domain_kept_off(want)) {
 		s = domain_step(
 			p, step, ACTION_STOP, want, IMPACT_LIVE,
@@ -543,8 +562,10 @@ static void decide_running(struct planning *p, const struct resource *want,
 	}
 	if (step) {
 		domain_set_timeout(step, want->record);
-		if (step->action == ACTION_UPDATE)
+		if (step->action == ACTION_UPDATE) {
 			domain_hold_diskless(p, want, step);
+			domain_hold_saved_disks(p, want, step);
+		}
 		if (step->action == ACTION_RESTART) {
 			domain_hold_impossible(p, want, step);
 			if (first && first->action == ACTION_UPDATE)
@@ -635,6 +656,7 @@ void domain_decide(struct planning *p, const struct resource *want, const struct
 			domain_say_files(p, have, step);
 		return;
 	}
+	domain_note_failed(p, want);
 	if (decide_rebuild(p, want, have))
 		return;
 	if (!have) {

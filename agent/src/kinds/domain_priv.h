@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "host/save.h"
 #include "kinds/domain.h"
 
 #define BOOT_NONE "none" /* an initrd_path, a kernel_path */
@@ -91,6 +92,40 @@ void domain_actual(struct arena *a, const struct facts *f, const struct manifest
 void domain_decide(struct planning *p, const struct resource *want, const struct actual *have,
 		   struct step *step);
 int domain_apply(struct work *w, struct err *e);
+
+/* domain_save.c. What is kept of it, in any state; NULL: nothing. */
+const struct saved_domain *domain_saved(const struct facts *f, const char *name);
+/* What it was like; NULL: that can't be understood. */
+const struct domain *domain_was(struct arena *a, const struct saved_domain *s);
+/* Whether that is of this very one, which hasn't run on since. */
+bool domain_saved_of(const struct facts *f, const struct saved_domain *s,
+		     const struct xen_domain *x);
+struct step *domain_plan_save(struct planning *p, const struct resource *want,
+			      const struct xen_domain *x, struct step *step, const char *why);
+/* It stands suspended: true where that was Manor's saving, which was cut off. */
+bool domain_decide_suspended(struct planning *p, const struct resource *want,
+			     const struct xen_domain *x, struct step *step);
+/* It isn't there, or is half-made, and is to run: true where it is to be restored. */
+bool domain_decide_saved(struct planning *p, const struct resource *want, bool half_made,
+			 struct step *step);
+void domain_note_failed(struct planning *p, const struct resource *want);
+/* Nobody takes a disk that another goes on with when it is restored. */
+void domain_hold_saved_disks(struct planning *p, const struct resource *want, struct step *step);
+/* domain_resurrect.c. */
+int domain_save(struct work *w, struct err *e);
+/* What it has in memory is whole on disk, and it stands suspended; on failure it goes on. */
+int domain_write_out(struct work *w, bool for_host, struct err *e);
+int domain_unsave(struct work *w, struct err *e);
+int domain_restore(struct work *w, struct err *e);
+/* -EBUSY where it would start from disks that a saved one goes on with. */
+int domain_check_unsaved(struct work *w, struct err *e);
+/* The same; and what was given up goes. */
+int domain_discard_saved(struct work *w, struct err *e);
+/* domain_apply.c. */
+void domain_progress(void *work, const char *what);
+struct intent_who domain_who(const struct work *w);
+/* The manifest's domain in Xen's shape, but for what its kernel is loaded from. */
+void domain_ask(struct work *w, struct xen_domain *ret);
 
 /* The intent that is in force for that domain: of this boot and this UUID; NULL: none. */
 const struct intent_domain *domain_intent(const struct facts *f, const char *name,

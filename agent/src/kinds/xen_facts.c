@@ -55,6 +55,7 @@ TABLE(xen_domain_table, xen_domain, "domain", "A domain as Xen has it.",
       ROW(xen_domain, disks, FIELD_LIST, .sub = &xen_disk_table, .doc = "Its disks."),
       ROW(xen_domain, nics, FIELD_LIST, .sub = &xen_nic_table, .doc = "Its interfaces."),
       ROW(xen_domain, paused_for, FIELD_STRING, .doc = "Mark: what Manor has paused it for."),
+      ROW(xen_domain, saving, FIELD_BOOL, .doc = "Mark: it is being saved, or that was cut off."),
       ROW(xen_domain, mark_uuid, FIELD_STRING, .doc = "Mark: UUID of the resource."),
       ROW(xen_domain, mark_name, FIELD_STRING, .doc = "Mark: name of the resource."),
       ROW(xen_domain, mark_state, FIELD_STRING, .doc = "Mark: building or ready."));

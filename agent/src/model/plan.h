@@ -23,6 +23,8 @@ enum action {
 	ACTION_SETTLE,  /* clear away what ended by itself, and keep note of it */
 	ACTION_PAUSE,   /* it must not go on as it is (its pool is full) */
 	ACTION_RESUME,  /* what it was paused for is over */
+	ACTION_SAVE,    /* what it has in memory is kept, and it ends */
+	ACTION_RESTORE, /* absent, or half-made, and to go on where it was saved */
 };
 extern const char *const action_words[]; /* "create", "update", … */
 

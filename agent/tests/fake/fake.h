@@ -57,6 +57,10 @@ void fake_image_clear(void);
 /* image_pack.c: what every file has that a disk is packed to */
 extern const char fake_disk[];
 
+/* save.c: name → struct saved_domain; and whether that one could be restored */
+void fake_save_load(const struct map *saved);
+bool fake_saved(const char *name);
+
 /* xen.c, intent.c */
 struct xen_facts;
 void fake_xen_load(const struct xen_facts *f);

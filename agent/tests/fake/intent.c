@@ -8,7 +8,8 @@
 
 #include "tests/fake/fake.h"
 
-const char *const intent_stop_words[] = {"no", "by-hand", "inside", "crashed", "watchdog", NULL};
+const char *const intent_stop_words[] = {"no",      "by-hand",  "inside", "saved",
+					 "crashed", "watchdog", NULL};
 
 static struct arena *arena;
 static struct intent_facts host;
@@ -40,6 +41,7 @@ void fake_intent_load(const struct intent_facts *f)
 	host = (struct intent_facts){0};
 	if (f)
 		copy(arena, f, &host);
+	fake_save_load(f ? &f->saved : NULL);
 }
 
 int intent_read(struct arena *a, struct intent_facts *ret, struct err *e)
@@ -149,6 +151,14 @@ int intent_forget(const char *name, struct err *e)
 {
 	FAKE_FAIL(e);
 	drop(name);
+	return 0;
+}
+
+int intent_discard(const struct intent_who *who, struct err *e)
+{
+	FAKE_FAIL(e);
+	drop(who->name);
+	of(who)->discard_saved = true;
 	return 0;
 }
 

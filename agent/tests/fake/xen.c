@@ -195,10 +195,11 @@ int xen_ready(const struct xen_domain *d, int64_t instead_of, struct err *e)
 	return err_set(e, -ENOMEM, "does not fit");
 }
 
-int xen_create(const struct xen_domain *asked, const struct xen_watcher *w, int64_t *ret_domid,
-	       struct err *e)
+/* Paused, with its marks, half-made. */
+static int build(const struct xen_domain *asked, const char *call, struct xen_domain **ret,
+		 struct err *e)
 {
-	bool cut = fake_fails("xen_create, before its marks");
+	bool cut = fake_fails(call);
 	struct xen_domain *d;
 
 	for (size_t i = 0; i < host.domains.n; i++) {
@@ -232,6 +233,22 @@ int xen_create(const struct xen_domain *asked, const struct xen_watcher *w, int6
 	d->mark_uuid = d->uuid;
 	d->mark_name = d->name;
 	d->mark_state = "building";
+	*ret = d;
+	return 0;
+}
+
+int xen_create(const struct xen_domain *asked, const struct xen_watcher *w, int64_t *ret_domid,
+	       struct err *e)
+{
+	struct xen_domain *d;
+	int r;
+
+	/* Its disks would be written by two, one after the other. */
+	if (fake_saved(asked->name))
+		return err_set(e, -EINVAL, "A BUG: what it had in memory is saved still");
+	r = build(asked, "xen_create, before its marks", &d, e);
+	if (r < 0)
+		return r;
 	if (fake_fails("xen_create, while building"))
 		return err_set(e, -EIO, "killed while building");
 	d->mark_state = "ready";
@@ -241,6 +258,56 @@ int xen_create(const struct xen_domain *asked, const struct xen_watcher *w, int6
 	d->ran = d->state == XEN_RUNNING;
 	d->started = time(NULL);
 	*ret_domid = d->domid;
+	return 0;
+}
+
+int xen_restore(const struct xen_domain *asked, int fd, const struct xen_watcher *w,
+		int64_t *ret_domid, struct err *e)
+{
+	struct xen_domain *d;
+	int r = build(asked, "xen_restore, before its marks", &d, e);
+
+	if (r < 0)
+		return r;
+	if (fake_fails("xen_restore, what was saved is no good")) {
+		remove_one(d);
+		return err_set(e, -EPROTO, "not to be restored");
+	}
+	if (fake_fails("xen_restore, while building"))
+		return err_set(e, -EIO, "killed while building");
+	d->started = time(NULL);
+	*ret_domid = d->domid;
+	return 0;
+}
+
+int xen_save(int64_t domid, int fd, const struct xen_watcher *w, struct err *e)
+{
+	struct xen_domain *d;
+	int r = begin("xen_save, at the beginning", domid, &d, e);
+
+	if (r < 0)
+		return r;
+	d->saving = true;
+	if (fake_fails("xen_save, killed before it is suspended"))
+		return err_set(e, -EIO, "killed before it is suspended");
+	d->state = XEN_SHUTDOWN;
+	d->reason = XEN_SUSPEND;
+	if (fake_fails("xen_save, killed while it is suspended"))
+		return err_set(e, -EIO, "killed while it is suspended");
+	return 0;
+}
+
+int xen_unsuspend(int64_t domid, struct err *e)
+{
+	struct xen_domain *d;
+	int r = begin(__func__, domid, &d, e);
+
+	if (r < 0)
+		return r;
+	if (fake_saved(d->mark_name))
+		return err_set(e, -EINVAL, "A BUG: it goes on, and could be restored");
+	d->saving = false;
+	d->state = XEN_RUNNING;
 	return 0;
 }
 
@@ -256,17 +323,31 @@ int xen_shutdown(int64_t domid, unsigned timeout_s, const struct xen_watcher *w,
 	return 0;
 }
 
-int xen_unpause(int64_t domid, struct err *e)
+static int finish(const char *call, int64_t domid, bool runs, struct err *e)
 {
 	struct xen_domain *d;
-	int r = begin(__func__, domid, &d, e);
+	int r = begin(call, domid, &d, e);
 
 	if (r < 0)
 		return r;
+	if (fake_saved(d->mark_name))
+		return err_set(e, -EINVAL, "A BUG: it runs, and could be restored once more");
 	d->mark_state = "ready";
+	if (!runs)
+		return 0;
 	d->state = XEN_RUNNING;
 	d->ran = true;
 	return 0;
+}
+
+int xen_unpause(int64_t domid, struct err *e)
+{
+	return finish(__func__, domid, true, e);
+}
+
+int xen_hold(int64_t domid, struct err *e)
+{
+	return finish(__func__, domid, false, e);
 }
 
 int xen_pause(int64_t domid, const char *why, struct err *e)

@@ -22,6 +22,7 @@
 #include "engine/planner.h"
 #include "engine/run.h"
 #include "host/intent.h"
+#include "host/save.h"
 #include "kinds/kinds.h"
 #include "model/record_json.h"
 #include "tests/fake/fake.h"
@@ -250,6 +251,12 @@ static void adopt_boot(struct facts *f)
 
 		if (streq(d->boot_id, f->boot_id))
 			d->boot_id = boot;
+	}
+	for (size_t i = 0; intents && i < intents->saved.n; i++) {
+		struct saved_domain *s = intents->saved.entries[i].value;
+
+		if (streq(s->boot_id, f->boot_id))
+			s->boot_id = boot;
 	}
 	f->boot_id = boot;
 	facts_free(here);

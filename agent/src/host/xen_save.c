@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What a guest has in memory, written out. The guest takes part: asked through xenstore it quiesces its devices
+ * and suspends; only then is its memory read, so nothing of it changes any more. Not as a live migration does,
+ * which reads it while it changes: that needs log-dirty, which Xen has not for every type.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "host/xen_ctx.h"
+
+static int mark(struct xen_ctx *x, int64_t domid, const char *value, struct err *e)
+{
+	return xen_put(x, e, value, "/local/domain/%d/manor/saving", (int)domid);
+}
+
+/* Fast, as Xen calls it: the guest finds out by itself that it was not restored elsewhere. */
+static int go_on(struct xen_ctx *x, int64_t domid, struct err *e)
+{
+	int rc = libxl_domain_resume(x->xl, (uint32_t)domid, 1, NULL);
+
+	return rc ? xen_fail(x, e, -EIO, rc, "let it go on") : mark(x, domid, "0", e);
+}
+
+int xen_save(int64_t domid, int fd, const struct xen_watcher *w, struct err *e)
+{
+	_cleanup_xen_ struct xen_ctx x;
+	_cleanup_err_ struct err ignored = {0};
+	libxl_dominfo info;
+	int rc, r = xen_ctx_open(&x, e);
+
+	if (r == 0)
+		r = xen_info(&x, domid, &info, e);
+	if (r == 0 && info.shutdown)
+		r = err_set(e, -ESRCH, "it has ended by itself");
+	if (r == 0)
+		r = mark(&x, domid, "1", e);
+	if (r < 0)
+		return r;
+	if (info.paused)
+		libxl_domain_unpause(x.xl, (uint32_t)domid, NULL);
+	xen_tell(w, "writing what it has in memory: %llu MiB",
+		 (unsigned long long)info.current_memkb / 1024);
+	rc = libxl_domain_suspend(x.xl, (uint32_t)domid, fd, 0, NULL);
+	if (rc == 0)
+		return 0;
+	if (rc == ERROR_GUEST_TIMEDOUT) {
+		/* It never suspended: there is nothing to resume. */
+		err_help(e, "its kernel may lack Xen's drivers, or hang: stop it instead");
+		r = xen_fail(&x, e, -ETIMEDOUT, rc,
+			     "the guest did not suspend when it was asked to");
+		mark(&x, domid, "0", &ignored);
+	} else {
+		r = xen_fail(&x, e, -EIO, rc, "Xen did not save it");
+		go_on(&x, domid, &ignored);
+	}
+	if (info.paused)
+		libxl_domain_pause(x.xl, (uint32_t)domid, NULL);
+	return r;
+}
+
+int xen_unsuspend(int64_t domid, struct err *e)
+{
+	_cleanup_xen_ struct xen_ctx x;
+	libxl_dominfo info;
+	int r = xen_ctx_open(&x, e);
+
+	if (r == 0)
+		r = xen_info(&x, domid, &info, e);
+	if (r < 0)
+		return r;
+	return info.shutdown ? go_on(&x, domid, e) : mark(&x, domid, "0", e);
+}
