@@ -29,7 +29,15 @@ static int by_number(const void *a, const void *b)
 static bool needs_nothing(const struct step *s)
 {
 	return s->action == ACTION_STOP || s->action == ACTION_SETTLE ||
-	       s->action == ACTION_PAUSE || s->action == ACTION_RESUME || s->action == ACTION_SAVE;
+	       s->action == ACTION_PAUSE || s->action == ACTION_RESUME ||
+	       s->action == ACTION_SAVE || s->action == ACTION_AWAIT;
+}
+
+/* What goes on needn't wait until another is ready; what is started does. */
+static bool is_start(const struct step *s)
+{
+	return s->action == ACTION_CREATE || s->action == ACTION_RESTART ||
+	       s->action == ACTION_START || s->action == ACTION_RESTORE;
 }
 
 static bool is_met(const struct order *o, const struct step *s, const struct resource *other)
@@ -79,6 +87,8 @@ static void link_needs(struct order *o)
 			for (; e; e = index_next(e)) {
 				const struct step *first = e->item;
 
+				if (first->action == ACTION_AWAIT && !is_start(s))
+					continue;
 				/* Of what is there already only the order counts, and not that of an
 				 * import, which may take hours. */
 				if (!met || !first->aside)

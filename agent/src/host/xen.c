@@ -222,6 +222,8 @@ static void read_about(struct arena *a, const char *about, struct xen_domain *d)
 			d->initrd = arena_strdup(a, value);
 		else if (streq(line, "cmdline"))
 			d->cmdline = arena_strdup(a, value);
+		else if (streq(line, "console"))
+			d->console_from = MAX_OF(atoll(value), 0);
 		else if (streq(line, "started"))
 			d->started = MAX_OF(atoll(value), 0);
 		else if (streq(line, "shutdown_timeout"))
@@ -246,6 +248,7 @@ static void read_marks(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 	d->paused_for = keep_full(a, xen_get(x, "/local/domain/%d/manor/paused", (int)d->domid));
 	if (d->paused_for && !*d->paused_for)
 		d->paused_for = NULL;
+	d->ready = xen_get_int(x, 0, "/local/domain/%d/manor/ready", (int)d->domid) > 0;
 	d->saving = xen_get_int(x, 0, "/local/domain/%d/manor/saving", (int)d->domid) > 0;
 	d->settings = keep_full(a, xen_get(x, "/local/domain/%d/manor/settings", (int)d->domid));
 	about = xen_get(x, "/local/domain/%d/manor/about", (int)d->domid);

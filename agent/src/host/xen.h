@@ -6,9 +6,9 @@
  * Every domain of ours bears marks, keys below /local/domain/D/manor/ that the guest may read and not
  * write, there from the first moment because they go into the creating call: `uuid`; `about`, lines
  * of KEY=VALUE (name, type, started in seconds since the epoch, shutdown_timeout in seconds, kernel,
- * initrd, cmdline: one key, for each costs a reader a round trip); `settings`; and `state`, which is "building"
+ * initrd, cmdline, console: one key, for each costs a reader a round trip); `settings`; and `state`, which is "building"
  * until the moment before the domain is first unpaused, and "ready" from then on. `paused` is there while
- * Manor has paused it, and says what for; `saving` while xen_save() is at it.
+ * Manor has paused it, and says what for; `saving` while xen_save() is at it; `ready` is 1 once xen_await() found it so.
  *
  * Mutating functions return 0 or a negative errno with a message that ends in libxl's own last lines:
  * -ENOMEM (Xen has too little memory free; err_at "memory"), -ENOENT (no such domain, device, kernel
@@ -125,6 +125,8 @@ struct xen_domain {
 	const struct xen_hardware *hardware; /* asked for */
 	const char *vnc;      /* "127.0.0.1:5900", where its screen is; NULL: nowhere */
 	const char *settings; /* mark, opaque here: what its machine was made as, to be compared; NULL: not known */
+	bool ready;  /* of the mark: what its manifest calls ready has been seen */
+	int64_t console_from; /* of the mark: bytes that its console's log had before it was made */
 	bool saving; /* of the mark: xen_save() has begun and not ended; it may be suspended (XEN_SUSPEND) */
 	const char *paused_for; /* of the mark: what Manor paused it for ("pool vg0", "manifest"); NULL: nothing */
 	/* The marks; NULL: it bears none. */
@@ -174,6 +176,18 @@ int xen_unpause(int64_t domid, struct err *e);
  * understood); paused already is fine. Lets it go on, and takes the note away. */
 int xen_pause(int64_t domid, const char *why, struct err *e);
 int xen_resume(int64_t domid, struct err *e);
+
+/* What tells that a guest is ready: one of these. */
+struct xen_probe {
+	const char *console; /* a POSIX extended regular expression: a line of its console's log, */
+	int64_t from;        /* … behind so many bytes */
+	const char *address; /* with `port`: a connection that is accepted */
+	int64_t port;
+	const char *xenstore; /* a key below /local/domain/D that is there and isn't empty or 0 */
+};
+/* Waits until it is, and marks it so. -ETIMEDOUT with what was seen last; -ESTALE: it ended meanwhile. */
+int xen_await(int64_t domid, const char *name, const struct xen_probe *p, unsigned timeout_s,
+	      const struct xen_watcher *w, struct err *e);
 
 /* Writes what it has in memory to `fd`, by libxl's stream, and leaves it suspended: to be destroyed. A paused one
  * is let go on for it. On failure it goes on as it was; -ETIMEDOUT: it did not answer. */

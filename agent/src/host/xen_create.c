@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/file.h"
@@ -126,6 +127,15 @@ static void about(struct str *s, const char *key, const char *value)
 		str_addf(s, "%s=%s\n", key, value);
 }
 
+/* What is in its console's log already is an earlier start's. */
+static int64_t console_bytes(const char *name)
+{
+	_cleanup_(freep) char *path = xasprintf(XEN_CONSOLE_LOG, name);
+	struct stat st;
+
+	return stat(path, &st) == 0 ? (int64_t)st.st_size : 0;
+}
+
 static int marks(const struct xen_domain *d, char ***ret, struct err *e)
 {
 	_cleanup_str_ struct str text = {0};
@@ -136,6 +146,7 @@ static int marks(const struct xen_domain *d, char ***ret, struct err *e)
 	about(&text, "type", xen_type_words[d->type]);
 	str_addf(&text, "started=%lld\nshutdown_timeout=%lld\n", (long long)time(NULL),
 		 (long long)d->shutdown_timeout);
+	str_addf(&text, "console=%lld\n", (long long)console_bytes(d->name));
 	about(&text, "kernel", d->kernel);
 	about(&text, "initrd", d->initrd);
 	about(&text, "cmdline", d->cmdline);
@@ -148,7 +159,7 @@ static int marks(const struct xen_domain *d, char ***ret, struct err *e)
 	if (d->settings && strlen(d->settings) > ABOUT_MAX)
 		return err_set(e, -ENAMETOOLONG, "its settings together have more than %d bytes",
 			       ABOUT_MAX);
-	list = xcalloc(11, sizeof(*list));
+	list = xcalloc(13, sizeof(*list));
 	list[n++] = xstrdup("manor/uuid");
 	list[n++] = xstrdup(d->uuid);
 	list[n++] = xstrdup("manor/state");
@@ -162,6 +173,10 @@ static int marks(const struct xen_domain *d, char ***ret, struct err *e)
 	if (d->paused_for) {
 		list[n++] = xstrdup("manor/paused");
 		list[n++] = xstrdup(d->paused_for);
+	}
+	if (d->ready) {
+		list[n++] = xstrdup("manor/ready");
+		list[n++] = xstrdup("1");
 	}
 	*ret = list;
 	return 0;

@@ -68,6 +68,9 @@ int xen_hardware_config(struct xen_ctx *x, const struct xen_domain *d, libxl_dom
 			struct err *e);
 /* Its cpus, weight and cap, as far as Xen tells. */
 void xen_read_shares(struct xen_ctx *x, struct arena *a, struct xen_domain *d);
+/* The log of its console that xenconsoled keeps. */
+#define XEN_CONSOLE_LOG "/var/log/xen/console/guest-%s.log"
+
 /* Whether a disk's target, a NIC's bridge are there at all: -ENOENT with err_at. */
 int xen_disk_check(const struct xen_disk *disk, struct err *e);
 int xen_nic_check(const struct xen_nic *nic, struct err *e);

@@ -184,7 +184,11 @@ TABLE(domain_table, domain, "domain", "A guest.",
        .sub = &domain_nic_table, .impact = IMPACT_LIVE, .doc = "its interfaces by name"},
       {.name = "depends_on", .type = FIELD_LIST, .offset = FIELD_AT(domain, depends_on),
        .parse = parse_name, .ref = "domain", .flags = FIELD_CONFIG | FIELD_UNORDERED,
-       .doc = "domains that are started first, and whose failure stops this one's start"},
+       .doc = "domains that are started first, and are ready first where they say when that is; their failure "
+	      "stops this one's start"},
+      {.name = "ready", .type = FIELD_SUB, .offset = FIELD_AT(domain, ready),
+       .sub = &domain_ready_table, .flags = FIELD_CONFIG,
+       .doc = "what tells that it does its work; when not given, that it was started"},
       {.name = "on_poweroff", .type = FIELD_ENUM, .offset = FIELD_AT(domain, on_poweroff),
        .words = end_words, .def = "destroy", .flags = FIELD_CONFIG,
        .doc = "what follows when the guest powers itself off: destroy (it stays off until `manor "
@@ -208,6 +212,8 @@ TABLE(domain_table, domain, "domain", "A guest.",
        .flags = FIELD_STATUS, .doc = "what it does"},
       {.name = "domid", .type = FIELD_INT, .offset = FIELD_AT(domain, domid),
        .flags = FIELD_STATUS, .doc = "Xen's number of it"},
+      {.name = "ready_now", .type = FIELD_BOOL, .offset = FIELD_AT(domain, ready_now),
+       .flags = FIELD_STATUS, .doc = "whether it was found ready since its start"},
       {.name = "memory_now", .type = FIELD_SIZE, .offset = FIELD_AT(domain, memory_now),
        .flags = FIELD_STATUS, .doc = "memory that it has"},
       {.name = "vcpus_now", .type = FIELD_INT, .offset = FIELD_AT(domain, vcpus_now),
@@ -358,6 +364,7 @@ static void prepare(struct manifest *m, struct resource *r)
 	domain_lower_hardware(&l);
 	prepare_boot(&l);
 	domain_lower_disks(&l);
+	domain_lower_ready(&l);
 	prepare_bounds(&l);
 	for (size_t i = 0; i < l.d->nics.n; i++) {
 		struct domain_nic *n = l.d->nics.entries[i].value;

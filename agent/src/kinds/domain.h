@@ -37,6 +37,16 @@ struct domain_disk {
 	const char *id; /* as in host/paths.h: the thing itself, whatever it is called */
 };
 
+/* What tells that it is ready: one of console, address with tcp, xenstore. */
+struct domain_ready {
+	struct record rec;
+	const char *console; /* a POSIX extended regular expression */
+	const char *address;
+	int64_t tcp;
+	const char *xenstore; /* a key below its own path */
+	uint64_t timeout;     /* seconds */
+};
+
 struct domain_nic {
 	struct record rec;
 	const char *bridge;
@@ -72,12 +82,14 @@ struct domain {
 	struct cloud_init cloud_init;
 	struct map nics;  /* name → struct domain_nic */
 	struct list depends_on; /* names of domains */
+	struct domain_ready ready;
 	int on_poweroff, on_reboot, on_crash, on_watchdog; /* enum domain_end */
 	uint64_t shutdown_timeout; /* seconds */
 	const char *pauses_for; /* in a step that pauses it: what for, as PAUSED_… or FOR_POOL */
 	/* What the host says: */
 	const char *state_now; /* enum xen_state's words; "reboot", "crash" … when it is shut down */
 	int64_t domid;
+	bool ready_now;
 	uint64_t memory_now;
 	int64_t vcpus_now;
 	int64_t started;

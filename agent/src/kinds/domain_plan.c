@@ -200,9 +200,9 @@ static const char *state_word(const struct actual *actual, const struct xen_doma
 
 static void fill(struct reading_in *in, struct actual *actual)
 {
-	static const char *const always[] = {"type",  "memory",     "maxmem",
-					     "vcpus", "maxvcpus",   "state_now",
-					     "domid", "memory_now", "vcpus_now"};
+	static const char *const always[] = {"type",      "memory",    "maxmem", "vcpus",
+					     "maxvcpus",  "state_now", "domid",  "memory_now",
+					     "vcpus_now", "ready_now"};
 	const struct xen_domain *x = in->x;
 	struct domain *d = in->d;
 
@@ -213,6 +213,7 @@ static void fill(struct reading_in *in, struct actual *actual)
 	d->maxvcpus = x->maxvcpus;
 	d->state_now = state_word(actual, x);
 	d->domid = x->domid;
+	d->ready_now = x->ready;
 	d->memory_now = x->memory_now;
 	d->vcpus_now = x->vcpus_now;
 	d->started = x->started;
@@ -643,7 +644,7 @@ static bool decide_rebuild(struct planning *p, const struct resource *want,
 	return true;
 }
 
-void domain_decide(struct planning *p, const struct resource *want, const struct actual *have,
+static void decide(struct planning *p, const struct resource *want, const struct actual *have,
 		   struct step *step)
 {
 	const struct xen_domain *x = have ? have->data : NULL;
@@ -677,4 +678,12 @@ void domain_decide(struct planning *p, const struct resource *want, const struct
 		domain_decide_ended(p, want, x, step);
 	else
 		decide_running(p, want, x, step);
+}
+
+void domain_decide(struct planning *p, const struct resource *want, const struct actual *have,
+		   struct step *step)
+{
+	decide(p, want, have, step);
+	if (want)
+		domain_await(p, want, have);
 }

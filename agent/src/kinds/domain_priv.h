@@ -9,7 +9,7 @@
 
 #define BOOT_NONE "none" /* an initrd_path, a kernel_path */
 
-extern const struct table domain_disk_table, domain_device_table;
+extern const struct table domain_disk_table, domain_device_table, domain_ready_table;
 extern const struct table *const domain_disk_fields, *const domain_nic_fields;
 
 /* What prepare() works on. */
@@ -37,6 +37,11 @@ void domain_read_hardware(struct arena *a, const struct xen_domain *x, const str
 /* The card that the NIC with that MAC was made with (NIC_…); -1: not known. */
 int domain_nic_model(const struct xen_domain *x, const char *mac);
 struct xen_hardware *domain_ask_hardware(struct arena *a, const struct domain *d);
+/* domain_ready.c. One probe, and whole. */
+void domain_lower_ready(struct lowering *l);
+/* Adds the step that waits until it is ready, where it is to run and isn't known to be. */
+void domain_await(struct planning *p, const struct resource *want, const struct actual *have);
+int domain_wait(struct work *w, struct err *e);
 /* Disks, and the one that cloud-init reads: volumes are implied, targets filled. */
 void domain_lower_disks(struct lowering *l);
 /* What disks have in common that are one, as far as the manifest tells; NULL: not known. */

@@ -207,6 +207,7 @@ static int ask(struct work *w, const struct saved_domain *s, struct xen_domain *
 	ret->kernel = streq(was->kernel_path, BOOT_NONE) ? NULL : was->kernel_path;
 	ret->initrd = streq(was->initrd_path, BOOT_NONE) ? NULL : was->initrd_path;
 	ret->cmdline = was->cmdline;
+	ret->ready = was->ready_now;
 	return 0;
 }
 

@@ -297,6 +297,17 @@ int xen_save(int64_t domid, int fd, const struct xen_watcher *w, struct err *e)
 	return 0;
 }
 
+int xen_await(int64_t domid, const char *name, const struct xen_probe *p, unsigned timeout_s,
+	      const struct xen_watcher *w, struct err *e)
+{
+	struct xen_domain *d;
+	int r = begin(__func__, domid, &d, e);
+
+	if (r == 0)
+		d->ready = true;
+	return r;
+}
+
 int xen_unsuspend(int64_t domid, struct err *e)
 {
 	struct xen_domain *d;
