@@ -40,7 +40,9 @@ struct plan *plan_rest(const struct manifest *m, const struct facts *f, const st
 			continue;
 		s = plan_add(p, ACTION_STOP, k, have->name, have->uuid);
 		s->want = manifest_find(m, k->name, have->name);
-		s->want_record = s->want ? s->want->record : NULL;
+		s->want_record = !s->want  ? NULL
+				 : k->rest ? (void *)k->rest(p->arena, f, m, s->want, have)
+					   : s->want->record;
 		s->have_record = have->record;
 		s->half_made = have->half_made;
 		s->impact = IMPACT_LIVE;

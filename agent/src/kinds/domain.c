@@ -19,6 +19,7 @@
 /* QEMU's names. */
 const char *const nic_model_words[] = {"none", "e1000", "rtl8139", "ne2k_pci", "virtio-net", NULL};
 static const char *const end_words[] = {"destroy", "restart", NULL};
+static const char *const at_shutdown_words[] = {"shutdown", "save", NULL};
 static const char *const state_words[] = {"running", "stopped", "paused", NULL};
 
 /* A file of the template, or a path. */
@@ -202,12 +203,19 @@ TABLE(domain_table, domain, "domain", "A guest.",
       {.name = "on_watchdog", .type = FIELD_ENUM, .offset = FIELD_AT(domain, on_watchdog),
        .words = end_words, .def = "restart", .flags = FIELD_CONFIG,
        .doc = "what follows when its watchdog (xenwatchdogd, or a kernel's driver) isn't fed in time; as with on_crash"},
+      {.name = "on_host_shutdown", .type = FIELD_ENUM,
+       .offset = FIELD_AT(domain, on_host_shutdown), .words = at_shutdown_words, .def = "shutdown",
+       .flags = FIELD_CONFIG,
+       .doc = "what becomes of it when the host goes down: shutdown, and it starts at the next boot; or save, and it goes "
+	      "on there where it was"},
       {.name = "shutdown_timeout", .type = FIELD_DURATION,
        .offset = FIELD_AT(domain, shutdown_timeout), .min = 1, .max = TIMEOUT_MAX, .def = "60s",
        .flags = FIELD_CONFIG,
        .doc = "how long the guest may take to shut down before it is destroyed"},
       {.name = "pauses_for", .type = FIELD_STRING, .offset = FIELD_AT(domain, pauses_for),
        .flags = FIELD_STATUS, .doc = "what a step pauses it for"},
+      {.name = "saves", .type = FIELD_BOOL, .offset = FIELD_AT(domain, saves),
+       .flags = FIELD_STATUS, .doc = "whether a step that ends it saves it"},
       {.name = "state_now", .type = FIELD_STRING, .offset = FIELD_AT(domain, state_now),
        .flags = FIELD_STATUS, .doc = "what it does"},
       {.name = "domid", .type = FIELD_INT, .offset = FIELD_AT(domain, domid),
@@ -395,5 +403,6 @@ const struct kind kind_domain = {
 	.met = domain_met,
 	.actual = domain_actual,
 	.decide = domain_decide,
+	.rest = domain_at_shutdown,
 	.apply = domain_apply,
 };

@@ -13,6 +13,7 @@
 #include "model/kind.h"
 
 enum domain_state { STATE_RUNNING, STATE_STOPPED, STATE_PAUSED };
+enum domain_at_shutdown { SHUTDOWN_ENDS, SHUTDOWN_SAVES };
 enum domain_end { END_DESTROY, END_RESTART }; /* on_poweroff, on_reboot, on_crash, on_watchdog */
 
 enum { NIC_NONE, NIC_E1000 }; /* of nic_model_words */
@@ -84,7 +85,9 @@ struct domain {
 	struct list depends_on; /* names of domains */
 	struct domain_ready ready;
 	int on_poweroff, on_reboot, on_crash, on_watchdog; /* enum domain_end */
+	int on_host_shutdown; /* enum domain_at_shutdown */
 	uint64_t shutdown_timeout; /* seconds */
+	bool saves; /* in a step that ends it: it is saved, where that can be done */
 	const char *pauses_for; /* in a step that pauses it: what for, as PAUSED_… or FOR_POOL */
 	/* What the host says: */
 	const char *state_now; /* enum xen_state's words; "reboot", "crash" … when it is shut down */

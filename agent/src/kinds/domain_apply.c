@@ -253,6 +253,22 @@ static int settle(struct work *w, struct err *e)
 	return r;
 }
 
+/* 0: saved, and to be destroyed; 1: it runs on, and is to be shut down, which is no failure: the host goes down. */
+static int save_first(struct work *w)
+{
+	const struct domain *d = w->step->want_record;
+	const struct xen_domain *x = w->now->data;
+	_cleanup_err_ struct err why = {0};
+
+	if (!d || !d->saves || x->state == XEN_SHUTDOWN)
+		return 1;
+	if (domain_write_out(w, true, &why) == 0)
+		return 0;
+	domain_progress(w, arena_printf(w->arena, "could not be saved, so it is shut down: %s",
+					why.message));
+	return 1;
+}
+
 static int stop(struct work *w, struct err *e)
 {
 	const char *how;
@@ -260,6 +276,10 @@ static int stop(struct work *w, struct err *e)
 
 	if (!w->now)
 		return 0;
+	if (save_first(w) == 0) {
+		w->result = "saved";
+		return xen_destroy(((const struct xen_domain *)w->now->data)->domid, e);
+	}
 	r = end(w, w->now->data, stop_timeout(w), &how, e);
 	if (r == 0)
 		w->result = how;

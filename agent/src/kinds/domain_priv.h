@@ -113,6 +113,9 @@ bool domain_decide_suspended(struct planning *p, const struct resource *want,
 /* It isn't there, or is half-made, and is to run: true where it is to be restored. */
 bool domain_decide_saved(struct planning *p, const struct resource *want, bool half_made,
 			 struct step *step);
+/* With `saves`, where its manifest says so and nothing speaks against it. */
+const void *domain_at_shutdown(struct arena *a, const struct facts *f, const struct manifest *m,
+			       const struct resource *r, const struct actual *have);
 void domain_note_failed(struct planning *p, const struct resource *want);
 /* Nobody takes a disk that another goes on with when it is restored. */
 void domain_hold_saved_disks(struct planning *p, const struct resource *want, struct step *step);

@@ -190,6 +190,29 @@ bool domain_decide_saved(struct planning *p, const struct resource *want, bool h
 	return true;
 }
 
+const void *domain_at_shutdown(struct arena *a, const struct facts *f, const struct manifest *m,
+			       const struct resource *r, const struct actual *have)
+{
+	const struct intent_domain *i = domain_intent(f, r->name, r->uuid);
+	const struct domain *d = r->record;
+	const struct xen_domain *x = have->data;
+	struct changes all;
+	struct domain *copy;
+
+	if (d->on_host_shutdown != SHUTDOWN_SAVES || have->half_made || x->state == XEN_SHUTDOWN ||
+	    domain_kept_off(r) || (i && i->stopped == INTENT_BY_HAND))
+		return d;
+	/* What waits for a restart comes with this one. */
+	record_diff(a, &domain_table, domain_wanted(a, f, m, r), have->record, f, &all);
+	if (changes_worst(&all) > IMPACT_LIVE)
+		return d;
+	copy = arena_alloc(a, sizeof(*copy));
+	*copy = *d;
+	copy->saves = true;
+	field_mark(&domain_table, copy, "saves");
+	return copy;
+}
+
 void domain_note_failed(struct planning *p, const struct resource *want)
 {
 	const struct saved_domain *s = domain_saved(p->facts, want->name);

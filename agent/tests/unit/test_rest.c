@@ -60,10 +60,42 @@ static void those_who_need_one_end_before_it(void **state)
 	assert_false(p->steps[3].after[0].required);
 }
 
+static char changed[] = "changed";
+
+static const void *at_rest(struct arena *a, const struct facts *f, const struct manifest *m,
+			   const struct resource *r, const struct actual *have)
+{
+	return streq(have->name, "db") ? changed : r->record;
+}
+
+static void the_kind_says_how_each_ends(void **state)
+{
+	struct kind gentle = thing;
+	const struct kind *const kinds[] = {&gentle, NULL};
+	_cleanup_arena_ struct arena *a = arena_new();
+	struct manifest m = {.arena = a, .kinds = kinds};
+	char record[] = "record";
+	struct resource db = {.kind = &gentle, .name = "db", .record = record};
+	struct resource web = {.kind = &gentle, .name = "web", .record = record};
+	_cleanup_facts_ struct facts *f = facts_new();
+	_cleanup_plan_ struct plan *p = NULL;
+
+	gentle.rest = at_rest;
+	manifest_add(&m, &db);
+	manifest_add(&m, &web);
+	p = plan_rest(&m, f, &gentle);
+	assert_int_equal(p->n, 4);
+	for (size_t i = 0; i < p->n; i++)
+		assert_ptr_equal(p->steps[i].want_record, streq(p->steps[i].name, "db")    ? changed
+							  : streq(p->steps[i].name, "web") ? record
+											   : NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(those_who_need_one_end_before_it),
+		cmocka_unit_test(the_kind_says_how_each_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
