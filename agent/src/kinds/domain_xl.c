@@ -348,6 +348,7 @@ static void ends(struct domain_xl *x)
 	end(x, "on_shutdown", "on_poweroff");
 	end(x, "on_reboot", "on_reboot");
 	end(x, "on_crash", "on_crash");
+	end(x, "on_watchdog", "on_watchdog");
 	restart(x);
 }
 
@@ -371,9 +372,8 @@ static const struct {
 } without[] = {
 	{"uuid", "Manor derives it from the namespace and the name; what in the guest goes by the old one "
 		 "(a licence) sees another"},
-	{"on_watchdog", "a guest that its watchdog ends has crashed: on_crash says what follows"},
 	{"on_xend_start", "Manor's guests start with the host"},
-	{"on_xend_stop", "Manor's guests are shut down with the host"},
+	{"on_xend_stop", "Manor's guests are shut down with the host; on_host_shutdown may have them saved"},
 	{"on_soft_reset", "a guest that resets itself starts anew"},
 	{"device_model", "Xen's own QEMU is the one"},
 	{"device_model_version", "Xen's own QEMU is the one"},
