@@ -92,7 +92,7 @@ def it_outlives_the_agent_whatever_becomes_of_that(host):
     host.settled()
 
 
-@test
+@test(soak=True)
 def a_crash_is_followed_by_a_start_with_the_password_of_now(host):
     host.put("/etc/manor/vnc-password", "s3cret\n")
     host.sh("chmod 600 /etc/manor/vnc-password")
@@ -169,7 +169,7 @@ def what_the_processor_shows_is_the_manifests(host):
     host.settled()
 
 
-@test
+@test(soak=True)
 def a_screen_without_a_machine(host):
     m = standard()
     m["domains"] = {"web": guest("web", 2, vnc={"display": 8})}

@@ -16,13 +16,18 @@ def paused(host, name):
 
 
 def remember(host, name, word):
-    """In its memory alone: a restarted guest knows nothing of it."""
-    host.in_guest(name, f" echo {word} > /run/kept; echo kept")
+    """In its memory alone (its /run is on its disk): a restarted guest knows nothing of it."""
+    host.in_guest(name, f" echo {word} > /dev/kept; echo kept")
     return float(host.in_guest(name, "cut -d' ' -f1 /proc/uptime"))
 
 
+def forget_ready(host, name):
+    """As right after its start: once ready it is, whatever is asked for later."""
+    host.sh(f"xenstore-rm /local/domain/{host.domid(name)}/manor/ready 2>/dev/null || true")
+
+
 def went_on(host, name, word, uptime):
-    expect(host.in_guest(name, "cat /run/kept") == word, f"{name} has forgotten what was in its memory",
+    expect(host.in_guest(name, "cat /dev/kept") == word, f"{name} has forgotten what was in its memory",
            host.last_words(name))
     now = float(host.in_guest(name, "cut -d' ' -f1 /proc/uptime"))
     expect(now >= uptime, f"{name} was started anew: up {now} s, and {uptime} s before")
@@ -44,7 +49,7 @@ def paused_by_hand_it_stays_so_and_is_told(host):
     host.settled()
 
 
-@test
+@test(soak=True)
 def paused_by_xl_it_is_a_persons_still(host):
     domid = host.domid("web")
     host.sh(f"xl pause {domid}")
@@ -61,7 +66,7 @@ def paused_by_xl_it_is_a_persons_still(host):
     host.settled()
 
 
-@test
+@test(soak=True)
 def the_manifest_pauses_stops_and_starts(host):
     m = standard()
     uptime = remember(host, "web", "beta")
@@ -112,7 +117,7 @@ def saved_it_is_away_and_restored_it_goes_on(host):
     host.settled()
 
 
-@test
+@test(soak=True)
 def what_does_not_fit_any_more_is_refused_and_can_be_given_up(host):
     m = standard()
     remember(host, "web", "delta")
@@ -127,17 +132,17 @@ def what_does_not_fit_any_more_is_refused_and_can_be_given_up(host):
     done = host.apply(taker, code=1)
     expect("saved while it had" in done.all, "another got a disk of a guest that goes on with it", done)
     host.apply(m)
-    expect(host.in_guest("web", "cat /run/kept") == "delta", "it was started anew")
+    expect(host.in_guest("web", "cat /dev/kept") == "delta", "it was started anew")
     host.manor("save", "web")
     host.manor("start", "web", "--discard-saved", code=1)  # nobody is there to be asked
     host.manor("start", "web", "--discard-saved", "--yes")
     host.guest_up("web")
-    expect(host.in_guest("web", "cat /run/kept 2>/dev/null || echo nothing") == "nothing", "it went on")
+    expect(host.in_guest("web", "cat /dev/kept 2>/dev/null || echo nothing") == "nothing", "it went on")
     expect(host.sh(f"ls {SAVES}").strip() == "", "what was given up is left")
     host.settled()
 
 
-@test
+@test(soak=True)
 def a_disk_that_is_another_by_now_is_not_taken_for_the_old_one(host):
     m = standard()
     host.manor("save", "web")
@@ -151,7 +156,7 @@ def a_disk_that_is_another_by_now_is_not_taken_for_the_old_one(host):
     host.settled()
 
 
-@test
+@test(soak=True)
 def without_room_nothing_is_done(host):
     uptime = remember(host, "web", "epsilon")
     host.sh(f"mkdir -p {SAVES} && mount -t tmpfs -o size=80m none {SAVES}")
@@ -165,7 +170,7 @@ def without_room_nothing_is_done(host):
     host.settled()
 
 
-@test
+@test(soak=True)
 def a_guest_is_waited_for_until_its_console_says_so(host):
     m = changed(standard(), "domains", "web", "ready", to={"console": "^MANOR-GUEST name=web ", "timeout": "5m"})
     m = changed(m, "domains", "lists", "depends_on", to=["web"])
@@ -181,8 +186,9 @@ def a_guest_is_waited_for_until_its_console_says_so(host):
     host.settled()
 
 
-@test
+@test(soak=True)
 def one_that_is_not_ready_is_told_and_left_and_who_needs_it_waits(host):
+    forget_ready(host, "web")
     m = changed(standard(), "domains", "web", "ready", to={"xenstore": "data/ready", "timeout": "5s"})
     m = changed(m, "domains", "lists", "depends_on", to=["web"])
     host.apply(changed(m, "domains", "lists", "state", to="stopped"), code=(0, 1))
@@ -199,9 +205,10 @@ def one_that_is_not_ready_is_told_and_left_and_who_needs_it_waits(host):
     host.settled()
 
 
-@test
+@test(soak=True)
 def a_port_that_answers_is_ready(host):
     """Whose address it is nobody knows: dom0's will do."""
+    forget_ready(host, "web")
     m = changed(standard(), "domains", "web", "ready",
                 to={"tcp": 9999, "address": "10.155.200.1", "timeout": "5s"})
     host.apply(m, code=(1, 3))
@@ -217,8 +224,9 @@ def a_port_that_answers_is_ready(host):
     host.apply(standard())
 
 
-@test
+@test(soak=True)
 def while_one_is_waited_for_others_can_act(host):
+    forget_ready(host, "web")
     m = changed(standard(), "domains", "web", "ready", to={"xenstore": "data/never", "timeout": "3m"})
     host.write(m)
     host.sh("(manor apply --yes -f /etc/manor/lab.yaml >/tmp/waiting 2>&1; echo over >>/tmp/waiting) >/dev/null 2>&1 &")
@@ -249,12 +257,12 @@ def the_host_going_down_saves_who_says_so_and_the_next_boot_goes_on(host):
     wait_for("web is back", lambda: "web" in host.domains(), 400, 2)
     went_on(host, "web", "zeta", uptime)
     host.guest_up("lists")
-    expect(host.in_guest("lists", "cat /run/kept 2>/dev/null || echo nothing") == "nothing", "lists went on, too")
+    expect(host.in_guest("lists", "cat /dev/kept 2>/dev/null || echo nothing") == "nothing", "lists went on, too")
     expect(host.sh(f"ls {SAVES}").strip() == "", "what was used up is left")
     host.settled()
 
 
-@test
+@test(soak=True)
 def saved_by_hand_it_goes_on_at_the_next_boot(host):
     host.start_from(standard())
     uptime = remember(host, "web", "eta")
