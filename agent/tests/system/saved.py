@@ -255,6 +255,7 @@ def the_host_going_down_saves_who_says_so_and_the_next_boot_goes_on(host):
     expect("web.save" in host.sh(f"ls {SAVES}"), "web was shut down", host.run("journalctl -b -u manor-guests").out)
     host.cut_power()
     wait_for("web is back", lambda: "web" in host.domains(), 400, 2)
+    host.guest_up("web", 200, restart=False)
     went_on(host, "web", "zeta", uptime)
     host.guest_up("lists")
     expect(host.in_guest("lists", "cat /dev/kept 2>/dev/null || echo nothing") == "nothing", "lists went on, too")
@@ -269,6 +270,7 @@ def saved_by_hand_it_goes_on_at_the_next_boot(host):
     host.manor("save", "web")
     host.cut_power()
     wait_for("web is back", lambda: "web" in host.domains(), 400, 2)
+    host.guest_up("web", 200, restart=False)
     went_on(host, "web", "eta", uptime)
     host.settled()
 
