@@ -438,12 +438,19 @@ static void quote_model(const struct xen_domain *d, struct err *e)
 		err_help(e, "what QEMU said last (%s): %.200s", path, last ? last + 1 : text);
 }
 
-/* Devices come after the memory: where those are at fault, what was saved isn't. */
-static bool devices_failed(const struct xen_log *l)
+/* Whether it says that the stream itself is no good here: what libxc and libxl say of its records, its version, and of
+ * processors that lack what the guest has seen. Only this is final; memory, devices, a program that is missing
+ * are tried again. */
+static bool stream_refused(const struct xen_log *l)
 {
+	static const char *const words[] = {
+		"Invalid marker", "Invalid id",   "nrecognised", "Unknown stream",    "Truncated",
+		"ncompatible",    "CPUID policy", "CPU policy",  "restore a version", "endian"};
+
 	for (unsigned i = 0; i < l->n; i++)
-		if (strstr(l->lines[i], "unable to add") || strstr(l->lines[i], "device model"))
-			return true;
+		for (size_t k = 0; k < ARRAY_SIZE(words); k++)
+			if (strstr(l->lines[i], words[k]))
+				return true;
 	return false;
 }
 
@@ -463,7 +470,7 @@ static int resurrect(struct xen_ctx *x, const struct xen_domain *d, libxl_domain
 		*ret_domid = domid;
 		return 0;
 	}
-	code = rc == ERROR_NOMEM || devices_failed(&x->log) ? -EIO : -EPROTO;
+	code = rc != ERROR_NOMEM && stream_refused(&x->log) ? -EPROTO : -EIO;
 	xen_fail(x, e, code, rc, "Xen did not restore it");
 	quote_model(d, e);
 	if (rc == ERROR_NOMEM)

@@ -22,6 +22,25 @@ static int go_on(struct xen_ctx *x, int64_t domid, struct err *e)
 	return rc ? xen_fail(x, e, -EIO, rc, "let it go on") : mark(x, domid, "0", e);
 }
 
+/* To be saved it has to run for a moment, and take part: not what never ran, and not who is paused lest a pool
+ * runs full. */
+static int may_run(struct xen_ctx *x, const libxl_dominfo *info, struct err *e)
+{
+	_cleanup_(freep) char *why = xen_get(x, "/local/domain/%u/manor/paused", info->domid);
+
+	if (!info->paused)
+		return 0;
+	if (info->cpu_time == 0)
+		return err_set(e, -EBUSY, "it never ran, so there is nothing to save");
+	if (startswith(why, "pool")) {
+		err_help(e, "free room in it first, or stop the guest");
+		return err_set(e, -EBUSY,
+			       "it is paused because %s is full, and would have to run to be saved",
+			       why);
+	}
+	return 0;
+}
+
 int xen_save(int64_t domid, int fd, const struct xen_watcher *w, struct err *e)
 {
 	_cleanup_xen_ struct xen_ctx x;
@@ -33,6 +52,8 @@ int xen_save(int64_t domid, int fd, const struct xen_watcher *w, struct err *e)
 		r = xen_info(&x, domid, &info, e);
 	if (r == 0 && info.shutdown)
 		r = err_set(e, -ESRCH, "it has ended by itself");
+	if (r == 0)
+		r = may_run(&x, &info, e);
 	if (r == 0)
 		r = mark(&x, domid, "1", e);
 	if (r < 0)

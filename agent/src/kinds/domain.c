@@ -131,7 +131,8 @@ TABLE(domain_table, domain, "domain", "A guest.",
        .sub = &domain_cpu_table, .def = "{}", .doc = "what it sees of the processor"},
       {.name = "cpus", .type = FIELD_STRING, .offset = FIELD_AT(domain, cpus),
        .parse = parse_cpus, .impact = IMPACT_LIVE,
-       .doc = "the processors that its vcpus run on: 0,2-3, or all but one: 0-7,^3; all when not given"},
+       .doc = "the processors that its vcpus run on: 0,2-3, or all but one: 0-7,^3; when not given, left as "
+	      "it is, and all at a start"},
       {.name = "nodes", .type = FIELD_STRING, .offset = FIELD_AT(domain, nodes),
        .parse = parse_nodes, .impact = IMPACT_GUEST_RESTART,
        .doc = "NUMA nodes that its memory comes from, and its processors unless 'cpus' says; Xen's choice "

@@ -116,8 +116,11 @@ static int create(struct work *w, const struct xen_domain *asked, struct err *e)
 	int64_t domid;
 	int r;
 
+	/* What is to be given up is, once nothing else is in the way. */
+	r = domain_saved(w->facts, w->step->name) ? xen_ready(asked, 0, e) : 0;
 	/* A stop or restart that this fulfils or overrules; the count of crashes stays. */
-	r = domain_discard_saved(w, e);
+	if (r == 0)
+		r = domain_discard_saved(w, e);
 	if (r == 0 && i &&
 	    (i->stopped != INTENT_RUN || i->restart_domid || i->rebuild || i->discard_saved))
 		r = intent_start(&me, e);
@@ -344,6 +347,14 @@ static int add_disk(struct work *w, const struct xen_domain *x, const char *name
 	return r;
 }
 
+/* What the manifest leaves as it is. */
+static int64_t share(const struct domain *d, const char *field, int64_t now)
+{
+	if (!field_is_set(&domain_scheduler_table, &d->scheduler, field))
+		return now;
+	return streq(field, "cap") ? d->scheduler.cap : d->scheduler.weight;
+}
+
 static int update(struct work *w, struct err *e)
 {
 	const struct domain *want = w->step->want_record;
@@ -369,8 +380,8 @@ static int update(struct work *w, struct err *e)
 		else if (streq(path, "cpus"))
 			r = xen_set_cpus(x->domid, want->cpus, e);
 		else if (startswith(path, "scheduler."))
-			r = xen_set_scheduler(x->domid, want->scheduler.weight, want->scheduler.cap,
-					      e);
+			r = xen_set_scheduler(x->domid, share(want, "weight", x->weight),
+					      share(want, "cap", x->cap), e);
 		else if ((name = entry_of(w->arena, path, "nics")))
 			r = change_nic(w, x, name, e);
 		else if ((name = entry_of(w->arena, path, "disks")))

@@ -16,8 +16,9 @@
 #include "model/record_json.h"
 
 #define CPUS_MAX      4096
-#define DISPLAY_MAX   99 /* ports 5900 to 5999 */
-#define PASSWORD_MAX  8  /* RFC 6143, 7.2.2: more isn't looked at */
+#define DISPLAY_MAX   99  /* ports 5900 to 5999 */
+#define PASSWORD_MAX  8   /* RFC 6143, 7.2.2: more isn't looked at */
+#define WEIGHT        256 /* Xen's own, of who says nothing */
 #define PRESET_WEIGHT 512
 #define DAY           86400
 #define GRUB_DIR      "/usr/lib/grub-xen/"
@@ -208,11 +209,13 @@ TABLE(domain_cpu_table, domain_cpu, "cpu", "What the guest sees of the processor
 
 TABLE(domain_scheduler_table, domain_scheduler, "scheduler", "Its share of the processors.",
       {.name = "weight", .type = FIELD_INT, .offset = FIELD_AT(domain_scheduler, weight), .min = 1,
-       .max = 65535, .def = "256", .impact = IMPACT_LIVE,
-       .doc = "against that of others when there isn't enough for all"},
+       .max = 65535, .impact = IMPACT_LIVE,
+       .doc = "against that of others when there isn't enough for all; when not given, left as it is, and 256 at a "
+	      "start"},
       {.name = "cap", .type = FIELD_INT, .offset = FIELD_AT(domain_scheduler, cap), .min = 0,
-       .max = 100 * CPUS_MAX, .def = "0", .impact = IMPACT_LIVE,
-       .doc = "at most so many percent of one processor, even if others are idle; 0: no limit"});
+       .max = 100 * CPUS_MAX, .impact = IMPACT_LIVE,
+       .doc = "at most so many percent of one processor, even if others are idle; 0: no limit; when not given, left "
+	      "as it is, and none at a start"});
 
 /* --- what goes with what --- */
 
@@ -365,6 +368,12 @@ static void prepare_vnc(struct lowering *l)
 	field_mark(&domain_vnc_table, v, "password_mark");
 }
 
+static void set_weight(struct domain *d)
+{
+	d->scheduler.weight = PRESET_WEIGHT;
+	field_mark(&domain_scheduler_table, &d->scheduler, "weight");
+}
+
 /* What the preset says where the domain itself says nothing. */
 static void prepare_preset(struct lowering *l)
 {
@@ -375,7 +384,7 @@ static void prepare_preset(struct lowering *l)
 	if (!field_given(&domain_clock_table, &d->clock, "tsc"))
 		d->clock.tsc = word_find(tsc_words, "native");
 	if (!field_given(&domain_scheduler_table, &d->scheduler, "weight"))
-		d->scheduler.weight = PRESET_WEIGHT;
+		set_weight(d);
 	if (!given(l, "cpus") && !given(l, "nodes"))
 		wrong(l, "preset", "cpus: \"2-3\", the processors that are to be its own",
 		      "'timing-sensitive' needs 'cpus': without processors of its own no clock is steady");
@@ -391,10 +400,6 @@ void domain_lower_hardware(struct lowering *l)
 	check_disks(l);
 	prepare_vnc(l);
 	prepare_preset(l);
-	if (!d->cpus && !d->nodes) {
-		d->cpus = "all";
-		field_mark(&domain_table, d, "cpus");
-	}
 	if (!d->nodes) {
 		d->nodes = "all";
 		field_mark(&domain_table, d, "nodes");
@@ -514,9 +519,9 @@ struct xen_hardware *domain_ask_hardware(struct arena *a, const struct domain *d
 		.baseline = d->cpu.baseline,
 		.hide = d->cpu.hide,
 		.show = d->cpu.show,
-		.cpus = streq(d->cpus, "all") ? NULL : d->cpus,
+		.cpus = d->cpus && !streq(d->cpus, "all") ? d->cpus : NULL,
 		.nodes = streq(d->nodes, "all") ? NULL : d->nodes,
-		.weight = d->scheduler.weight,
+		.weight = d->scheduler.weight ? d->scheduler.weight : WEIGHT,
 		.cap = d->scheduler.cap,
 	};
 	return h;

@@ -22,7 +22,7 @@ static const char *describe(struct work *w, const struct domain *d)
 	_cleanup_json_ json_object *o = json_object_new_object();
 	json_object *disks = json_object_new_object();
 
-	json_object_object_add(o, "record", record_to_json(&domain_table, d, true));
+	json_object_object_add(o, "record", record_to_json(&domain_table, d, false));
 	for (size_t i = 0; i < d->disks.n; i++) {
 		const struct domain_disk *k = d->disks.entries[i].value;
 
