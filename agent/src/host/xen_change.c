@@ -66,10 +66,8 @@ static int set_memory(int64_t domid, uint64_t bytes, unsigned wait_s, const stru
 	int64_t kb = (int64_t)(bytes / KIB), old, most, start, slack;
 	libxl_dominfo info;
 	uint64_t free_kb;
-	int rc, r = xen_ctx_open(&x, e);
+	int rc, r = xen_open_domain(&x, domid, &info, e);
 
-	if (r == 0)
-		r = xen_info(&x, domid, &info, e);
 	if (r < 0)
 		return r;
 	start = (int64_t)info.current_memkb;
@@ -147,10 +145,8 @@ static int set_vcpus(int64_t domid, int64_t vcpus, unsigned wait_s, const struct
 	double until = xen_clock() + wait_s;
 	libxl_dominfo info;
 	int64_t most, old, start, now, told = -1;
-	int r = xen_ctx_open(&x, e);
+	int r = xen_open_domain(&x, domid, &info, e);
 
-	if (r == 0)
-		r = xen_info(&x, domid, &info, e);
 	if (r < 0)
 		return r;
 	most = xen_max_vcpus(&info);

@@ -10,10 +10,8 @@ int xen_console(int64_t domid, enum xen_console which, struct err *e)
 {
 	_cleanup_xen_ struct xen_ctx x;
 	libxl_dominfo info;
-	int rc, r = xen_ctx_open(&x, e);
+	int rc, r = xen_open_domain(&x, domid, &info, e);
 
-	if (r == 0)
-		r = xen_info(&x, domid, &info, e);
 	if (r < 0)
 		return r;
 	if (which == XEN_CONSOLE_FIRST)

@@ -366,10 +366,8 @@ static int finish(int64_t domid, bool runs, struct err *e)
 {
 	_cleanup_xen_ struct xen_ctx x;
 	libxl_dominfo info;
-	int rc, r = xen_ctx_open(&x, e);
+	int rc, r = xen_open_domain(&x, domid, &info, e);
 
-	if (r == 0)
-		r = xen_info(&x, domid, &info, e);
 	if (r == 0)
 		r = xen_put(&x, e, "ready", "/local/domain/%d/manor/state", (int)domid);
 	if (r < 0 || !runs)
@@ -392,10 +390,8 @@ int xen_pause(int64_t domid, const char *why, struct err *e)
 {
 	_cleanup_xen_ struct xen_ctx x;
 	libxl_dominfo info;
-	int rc, r = xen_ctx_open(&x, e);
+	int rc, r = xen_open_domain(&x, domid, &info, e);
 
-	if (r == 0)
-		r = xen_info(&x, domid, &info, e);
 	if (r == 0)
 		r = xen_put(&x, e, why, "/local/domain/%d/manor/paused", (int)domid);
 	if (r < 0 || info.paused)
@@ -408,10 +404,8 @@ int xen_resume(int64_t domid, struct err *e)
 {
 	_cleanup_xen_ struct xen_ctx x;
 	libxl_dominfo info;
-	int rc, r = xen_ctx_open(&x, e);
+	int rc, r = xen_open_domain(&x, domid, &info, e);
 
-	if (r == 0)
-		r = xen_info(&x, domid, &info, e);
 	if (r < 0)
 		return r;
 	rc = info.paused ? libxl_domain_unpause(x.xl, (uint32_t)domid, NULL) : 0;

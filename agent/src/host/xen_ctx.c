@@ -172,6 +172,13 @@ void xen_tell(const struct xen_watcher *w, const char *fmt, ...)
 	w->progress(w->data, text);
 }
 
+int xen_open_domain(struct xen_ctx *x, int64_t domid, libxl_dominfo *ret, struct err *e)
+{
+	int r = xen_ctx_open(x, e);
+
+	return r < 0 ? r : xen_info(x, domid, ret, e);
+}
+
 int64_t xen_target_kb(struct xen_ctx *x, const libxl_dominfo *info)
 {
 	int64_t target = xen_get_int(x, -1, "/local/domain/%u/memory/target", info->domid);

@@ -46,6 +46,8 @@ char **xen_dir(struct xen_ctx *x, unsigned *ret_n, const char *fmt, ...) _printf
 
 /* libxl's list of one domain: 0, -ENOENT, or -EIO. A dying one counts as gone. */
 int xen_info(struct xen_ctx *x, int64_t domid, libxl_dominfo *ret, struct err *e);
+/* Both at once: for a call about one domain. */
+int xen_open_domain(struct xen_ctx *x, int64_t domid, libxl_dominfo *ret, struct err *e);
 /* The memory that it was told to have. libxl keeps that of an emulated graphics card apart. */
 int64_t xen_target_kb(struct xen_ctx *x, const libxl_dominfo *info);
 /* Destroys and sweeps; no such domain is fine. */

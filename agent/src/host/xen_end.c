@@ -87,9 +87,7 @@ int xen_shutdown(int64_t domid, unsigned timeout_s, const struct xen_watcher *w,
 	double until = xen_clock() + timeout_s;
 	int told = -1, rc, r;
 
-	r = xen_ctx_open(&x, e);
-	if (r == 0)
-		r = xen_info(&x, domid, &info, e);
+	r = xen_open_domain(&x, domid, &info, e);
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)

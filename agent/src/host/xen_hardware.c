@@ -192,10 +192,8 @@ int xen_set_cpus(int64_t domid, const char *cpus, struct err *e)
 	_cleanup_xen_ struct xen_ctx x;
 	libxl_dominfo info;
 	libxl_bitmap map;
-	int r = xen_ctx_open(&x, e);
+	int r = xen_open_domain(&x, domid, &info, e);
 
-	if (r == 0)
-		r = xen_info(&x, domid, &info, e);
 	if (r < 0)
 		return r;
 	r = cpus_of(&x, streq(cpus, "all") ? NULL : cpus, &map, e);

@@ -46,10 +46,8 @@ int xen_save(int64_t domid, int fd, const struct xen_watcher *w, struct err *e)
 	_cleanup_xen_ struct xen_ctx x;
 	_cleanup_err_ struct err ignored = {0};
 	libxl_dominfo info;
-	int rc, r = xen_ctx_open(&x, e);
+	int rc, r = xen_open_domain(&x, domid, &info, e);
 
-	if (r == 0)
-		r = xen_info(&x, domid, &info, e);
 	if (r == 0 && info.shutdown)
 		r = err_set(e, -ESRCH, "it has ended by itself");
 	if (r == 0)
@@ -84,10 +82,8 @@ int xen_unsuspend(int64_t domid, struct err *e)
 {
 	_cleanup_xen_ struct xen_ctx x;
 	libxl_dominfo info;
-	int r = xen_ctx_open(&x, e);
+	int r = xen_open_domain(&x, domid, &info, e);
 
-	if (r == 0)
-		r = xen_info(&x, domid, &info, e);
 	if (r < 0)
 		return r;
 	return info.shutdown ? go_on(&x, domid, e) : mark(&x, domid, "0", e);
