@@ -412,11 +412,11 @@ void domain_lower_hardware(struct lowering *l)
 static const char *const settings[] = {"firmware", "boot", "vga",   "serial", "usb",
 				       "rng",      "vnc",  "clock", "cpu",    "nodes"};
 
-const char *domain_settings(struct arena *a, const struct domain *d)
+static json_object *settings_json(const struct domain *d)
 {
 	_cleanup_json_ json_object *all = record_to_json(&domain_table, d, true);
-	_cleanup_json_ json_object *o = json_object_new_object();
-	json_object *nics = json_object_new_object();
+	json_object *o = json_object_new_object();
+	json_object *nics = json_object_new_object(), *vnc;
 
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
 		json_object *value = json_object_object_get(all, settings[i]);
@@ -425,44 +425,38 @@ const char *domain_settings(struct arena *a, const struct domain *d)
 			json_object_object_add(o, settings[i], json_object_get(value));
 	}
 	/* The guest can read its marks. */
-	json_object_object_del(json_member(o, "vnc", json_type_object), "password");
+	vnc = json_member(o, "vnc", json_type_object);
+	if (vnc)
+		json_object_object_del(vnc, "password");
 	for (size_t i = 0; d->type == XEN_HVM && i < d->nics.n; i++) {
 		const struct domain_nic *n = d->nics.entries[i].value;
 
 		json_put_text(nics, n->mac, nic_model_words[n->model]);
 	}
 	json_object_object_add(o, "models", nics);
+	return o;
+}
+
+const char *domain_settings(struct arena *a, const struct domain *d)
+{
+	_cleanup_json_ json_object *o = settings_json(d);
+
 	return arena_strdup(a, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
 }
 
-/* Unknown is not different. */
-static void assume(struct domain *d, const struct domain *want)
+json_object *domain_settings_of(const struct xen_domain *x)
 {
-	d->firmware = want->firmware;
-	d->boot = want->boot;
-	d->vga = want->vga;
-	d->serial = want->serial;
-	d->usb = want->usb;
-	d->rng = want->rng;
-	d->vnc = want->vnc;
-	d->clock = want->clock;
-	d->cpu = want->cpu;
-	d->nodes = want->nodes;
-	for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
-		if (field_is_set(&domain_table, want, settings[i]))
-			field_mark(&domain_table, d, settings[i]);
+	return x->settings ? json_parse(x->settings, strlen(x->settings), NULL) : NULL;
 }
 
-void domain_read_hardware(struct arena *a, const struct xen_domain *x, const struct domain *want,
-			  struct domain *d)
+void domain_read_hardware(struct arena *a, const struct xen_domain *x, json_object *made_as,
+			  const struct domain *want, struct domain *d)
 {
-	_cleanup_json_ json_object *o =
-		x->settings ? json_parse(x->settings, strlen(x->settings), NULL) : NULL;
+	/* Without the mark, or with one that can't be read: unknown is not different. */
+	if ((!made_as || record_from_json(a, &domain_table, made_as, d, NULL) < 0) && want) {
+		_cleanup_json_ json_object *as_wanted = settings_json(want);
 
-	if (o && record_from_json(a, &domain_table, o, d, NULL) == 0) {
-		/* As below, were it another version's. */
-	} else if (want) {
-		assume(d, want);
+		(void)record_from_json(a, &domain_table, as_wanted, d, NULL);
 	}
 	d->cpus = x->cpus ? x->cpus : want ? want->cpus : NULL;
 	if (d->cpus)
@@ -478,11 +472,9 @@ void domain_read_hardware(struct arena *a, const struct xen_domain *x, const str
 	field_mark(&domain_table, d, "scheduler");
 }
 
-int domain_nic_model(const struct xen_domain *x, const char *mac)
+int domain_nic_model(json_object *made_as, const char *mac)
 {
-	_cleanup_json_ json_object *o =
-		x->settings ? json_parse(x->settings, strlen(x->settings), NULL) : NULL;
-	json_object *models = o ? json_member(o, "models", json_type_object) : NULL;
+	json_object *models = made_as ? json_member(made_as, "models", json_type_object) : NULL;
 	const char *model = mac && models ? json_text(models, mac) : NULL;
 
 	return model ? word_find(nic_model_words, model) : -1;

@@ -82,6 +82,7 @@ struct reading_in {
 	const struct domain *want; /* of the manifest; NULL: it is to go */
 	const struct domain *wanted; /* and on this host: domain_wanted() */
 	const struct xen_domain *x;
+	json_object *made_as; /* its mark; NULL: none */
 	struct domain *d;
 };
 
@@ -125,7 +126,7 @@ static void fill_model(const struct reading_in *in, const char *name, const stru
 		       struct domain_nic *n)
 {
 	const struct domain_nic *want = in->wanted ? map_get(&in->wanted->nics, name) : NULL;
-	int model = domain_nic_model(in->x, from->mac);
+	int model = domain_nic_model(in->made_as, from->mac);
 
 	if (model >= 0)
 		n->model = model;
@@ -164,6 +165,7 @@ static void fill_devices(struct reading_in *in, struct actual *actual)
 	for (size_t i = 0; i < in->x->nics.n; i++) {
 		const struct xen_nic *from = in->x->nics.items[i];
 		struct domain_nic *n = arena_alloc(in->a, sizeof(*n));
+		const char *name;
 
 		if (from->unplugged)
 			continue;
@@ -181,8 +183,9 @@ static void fill_devices(struct reading_in *in, struct actual *actual)
 		if (n->vif)
 			field_mark(domain_nic_fields, n, "vif");
 		field_mark(domain_nic_fields, n, "devid");
-		fill_model(in, nic_name(in, from), from, n);
-		map_add(in->a, &d->nics, nic_name(in, from), n);
+		name = nic_name(in, from);
+		fill_model(in, name, from, n);
+		map_add(in->a, &d->nics, name, n);
 		add_uses(in, actual, "bridge", from->bridge);
 	}
 	field_mark(&domain_table, d, "disks");
@@ -226,7 +229,7 @@ static void fill(struct reading_in *in, struct actual *actual)
 		field_mark(&domain_table, d, "shutdown_timeout");
 	}
 
-	domain_read_hardware(in->a, x, in->wanted, d);
+	domain_read_hardware(in->a, x, in->made_as, in->wanted, d);
 	if (x->boot_known) {
 		d->kernel_path = x->kernel ? x->kernel : BOOT_NONE;
 		d->initrd_path = x->initrd ? x->initrd : BOOT_NONE;
@@ -324,9 +327,11 @@ static void add_one(struct arena *a, const struct facts *f, const struct manifes
 		.want = r ? r->record : NULL,
 		.wanted = r ? domain_wanted(a, f, m, r) : NULL,
 		.x = x,
+		.made_as = domain_settings_of(x),
 		.d = actual->record,
 	};
 	fill(&in, actual);
+	json_object_put(in.made_as);
 	actual->state = in.d->state_now;
 	actual->note = mine ? note(a, f, actual, x) : NULL;
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "host/save.h"
+#include "base/json.h"
 #include "kinds/domain.h"
 
 #define BOOT_NONE "none" /* an initrd_path, a kernel_path */
@@ -30,12 +31,15 @@ void domain_unknown_file(struct lowering *l, struct span span, const char *what,
 void domain_lower_hardware(struct lowering *l);
 /* What its firmware is loaded from in the kernel's place; NULL: nothing. */
 const char *domain_firmware_path(const struct domain *d);
-/* The mark that tells what it was made as, and what it tells: with `want` for what isn't known. */
+/* The mark that tells what it was made as. Arena memory. */
 const char *domain_settings(struct arena *a, const struct domain *d);
-void domain_read_hardware(struct arena *a, const struct xen_domain *x, const struct domain *want,
-			  struct domain *d);
+/* That mark of a domain, to be read once and given back (json_object_put); NULL: it has none. */
+json_object *domain_settings_of(const struct xen_domain *x);
+/* What it tells, and what Xen does; from `want` what isn't known. */
+void domain_read_hardware(struct arena *a, const struct xen_domain *x, json_object *made_as,
+			  const struct domain *want, struct domain *d);
 /* The card that the NIC with that MAC was made with (NIC_…); -1: not known. */
-int domain_nic_model(const struct xen_domain *x, const char *mac);
+int domain_nic_model(json_object *made_as, const char *mac);
 struct xen_hardware *domain_ask_hardware(struct arena *a, const struct domain *d);
 /* domain_ready.c. One probe, and whole. */
 void domain_lower_ready(struct lowering *l);
