@@ -4,12 +4,11 @@
  */
 #include "base/num.h"
 
-#include "base/arena.h"
-#include "base/str.h"
-
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
+
+#include "base/str.h"
 
 struct unit {
 	const char *word;

@@ -59,9 +59,9 @@ static bool has_leaf(unsigned leaf, unsigned subleaf)
 	return true;
 }
 
-static int feature(libxl_cpuid_policy_list *list, const char *name, bool there)
+static int clear(libxl_cpuid_policy_list *list, const char *name)
 {
-	_cleanup_(freep) char *text = xasprintf("%s=%c", name, there ? 'x' : '0');
+	_cleanup_(freep) char *text = xasprintf("%s=0", name);
 
 	return libxl_cpuid_parse_config(list, text);
 }
@@ -74,15 +74,10 @@ bool xen_cpu_feature_ok(const char *name)
 	for (const char *s = name; *s; s++)
 		ok &= (*s >= 'a' && *s <= 'z') || (*s >= '0' && *s <= '9') || strchr("-_.", *s);
 	/* Numbers of libxl's list that aren't features take other values. */
-	ok = ok && *name && feature(&list, name, false) == 0 && !streq(name, "family") &&
+	ok = ok && *name && clear(&list, name) == 0 && !streq(name, "family") &&
 	     !streq(name, "model") && !streq(name, "stepping");
 	libxl_cpuid_dispose(&list);
 	return ok;
-}
-
-static bool is_shown(const struct xen_hardware *h, const char *name)
-{
-	return list_has(&h->show, name);
 }
 
 /* What this processor can't have anyway needs no hiding. */
@@ -92,7 +87,7 @@ static int hide(libxl_cpuid_policy_list *list, const char *name, struct err *e)
 		if (streq(features[i].name, name) &&
 		    !has_leaf(features[i].leaf, features[i].subleaf))
 			return 0;
-	if (feature(list, name, false))
+	if (clear(list, name))
 		return err_set(e, -EINVAL, "libxl knows no processor feature '%s'", name);
 	return 0;
 }
@@ -102,7 +97,7 @@ static int configure_cpuid(const struct xen_hardware *h, libxl_domain_build_info
 	int level = h->baseline == XEN_BASELINE_HOST ? 9 : h->baseline, r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(features); i++)
-		if (features[i].level > level && !is_shown(h, features[i].name))
+		if (features[i].level > level && !list_has(&h->show, features[i].name))
 			r = hide(&b->cpuid, features[i].name, e);
 	for (size_t i = 0; r == 0 && i < h->hide.n; i++)
 		r = hide(&b->cpuid, h->hide.items[i], e);

@@ -18,7 +18,7 @@
 
 /* QEMU's names. */
 const char *const nic_model_words[] = {"none", "e1000", "rtl8139", "ne2k_pci", "virtio-net", NULL};
-static const char *const end_words[] = {"destroy", "restart", NULL};
+const char *const domain_end_words[] = {"destroy", "restart", NULL};
 static const char *const at_shutdown_words[] = {"shutdown", "save", NULL};
 static const char *const state_words[] = {"running", "stopped", "paused", NULL};
 
@@ -192,17 +192,17 @@ TABLE(domain_table, domain, "domain", "A guest.",
        .sub = &domain_ready_table, .flags = FIELD_CONFIG,
        .doc = "what tells that it does its work; when not given, that it was started"},
       {.name = "on_poweroff", .type = FIELD_ENUM, .offset = FIELD_AT(domain, on_poweroff),
-       .words = end_words, .def = "destroy", .flags = FIELD_CONFIG,
+       .words = domain_end_words, .def = "destroy", .flags = FIELD_CONFIG,
        .doc = "what follows when the guest powers itself off: destroy (it stays off until `manor "
 	      "start`, a host boot, or a change of its manifest) or restart"},
       {.name = "on_reboot", .type = FIELD_ENUM, .offset = FIELD_AT(domain, on_reboot),
-       .words = end_words, .def = "restart", .flags = FIELD_CONFIG,
+       .words = domain_end_words, .def = "restart", .flags = FIELD_CONFIG,
        .doc = "what follows when it reboots itself"},
       {.name = "on_crash", .type = FIELD_ENUM, .offset = FIELD_AT(domain, on_crash),
-       .words = end_words, .def = "restart", .flags = FIELD_CONFIG,
+       .words = domain_end_words, .def = "restart", .flags = FIELD_CONFIG,
        .doc = "what follows when it crashes; restarts come with a growing delay, at most 5 minutes"},
       {.name = "on_watchdog", .type = FIELD_ENUM, .offset = FIELD_AT(domain, on_watchdog),
-       .words = end_words, .def = "restart", .flags = FIELD_CONFIG,
+       .words = domain_end_words, .def = "restart", .flags = FIELD_CONFIG,
        .doc = "what follows when its watchdog (xenwatchdogd, or a kernel's driver) isn't fed in time; as with on_crash"},
       {.name = "on_host_shutdown", .type = FIELD_ENUM,
        .offset = FIELD_AT(domain, on_host_shutdown), .words = at_shutdown_words, .def = "shutdown",

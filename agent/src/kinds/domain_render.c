@@ -75,10 +75,9 @@ static void nics(struct arena *a, const struct domain *d, struct str *out)
 	str_add(out, "]\n");
 }
 
-static void boots(struct arena *a, const struct domain *d, struct str *out)
+static void boots(struct arena *a, const struct domain *d, const struct xen_hardware *h,
+		  struct str *out)
 {
-	const struct xen_hardware *h = domain_ask_hardware(a, d);
-
 	if (d->kernel_path && !streq(d->kernel_path, BOOT_NONE))
 		text(a, out, "kernel", d->kernel_path);
 	if (d->initrd_path && !streq(d->initrd_path, BOOT_NONE))
@@ -140,9 +139,8 @@ static void screen(struct arena *a, const struct domain *d, struct str *out)
 	}
 }
 
-static void processors(struct arena *a, const struct domain *d, struct str *out)
+static void processors(struct arena *a, const struct xen_hardware *h, struct str *out)
 {
-	const struct xen_hardware *h = domain_ask_hardware(a, d);
 	_cleanup_str_ struct str cpuid = {0};
 
 	if (h->nodes)
@@ -172,8 +170,8 @@ static void processors(struct arena *a, const struct domain *d, struct str *out)
 
 const char *domain_render(struct arena *a, const struct resource *r)
 {
-	static const char *const ends[] = {"destroy", "restart"};
 	const struct domain *d = r->record;
+	const struct xen_hardware *h = domain_ask_hardware(a, d);
 	uint64_t most = MAX_OF(d->maxmem, d->memory);
 	_cleanup_str_ struct str out = {0};
 
@@ -187,14 +185,14 @@ const char *domain_render(struct arena *a, const struct resource *r)
 	number(&out, "vcpus", d->vcpus);
 	if (d->maxvcpus > d->vcpus)
 		number(&out, "maxvcpus", d->maxvcpus);
-	boots(a, d, &out);
+	boots(a, d, h, &out);
 	screen(a, d, &out);
-	processors(a, d, &out);
+	processors(a, h, &out);
 	disks(a, d, &out);
 	nics(a, d, &out);
-	text(a, &out, "on_poweroff", ends[d->on_poweroff]);
-	text(a, &out, "on_reboot", ends[d->on_reboot]);
-	text(a, &out, "on_crash", ends[d->on_crash]);
-	text(a, &out, "on_watchdog", ends[d->on_watchdog]);
+	text(a, &out, "on_poweroff", domain_end_words[d->on_poweroff]);
+	text(a, &out, "on_reboot", domain_end_words[d->on_reboot]);
+	text(a, &out, "on_crash", domain_end_words[d->on_crash]);
+	text(a, &out, "on_watchdog", domain_end_words[d->on_watchdog]);
 	return arena_strdup(a, str_get(&out));
 }
