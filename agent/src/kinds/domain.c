@@ -6,6 +6,7 @@
 #include "kinds/domain_priv.h"
 #include "kinds/kinds.h"
 #include "kinds/template.h"
+#include "model/record_json.h"
 
 #include <errno.h>
 
@@ -215,6 +216,8 @@ TABLE(domain_table, domain, "domain", "A guest.",
        .doc = "how long the guest may take to shut down before it is destroyed"},
       {.name = "pauses_for", .type = FIELD_STRING, .offset = FIELD_AT(domain, pauses_for),
        .flags = FIELD_STATUS, .doc = "what a step pauses it for"},
+      {.name = "said", .type = FIELD_STRING, .offset = FIELD_AT(domain, said),
+       .flags = FIELD_STATUS, .doc = "digest of what its manifest says of it"},
       {.name = "saves", .type = FIELD_BOOL, .offset = FIELD_AT(domain, saves),
        .flags = FIELD_STATUS, .doc = "whether a step that ends it saves it"},
       {.name = "state_now", .type = FIELD_STRING, .offset = FIELD_AT(domain, state_now),
@@ -364,6 +367,19 @@ static void prepare_model(struct lowering *l, const char *name, struct domain_ni
 		field_mark(&domain_nic_table, n, "model");
 }
 
+/* Without defaults, which the next version may have more of; nothing that derives: where a disk is today is the
+ * host's, and which file a word of the template stands for is the template's. */
+static void digest(struct manifest *m, struct domain *d)
+{
+	_cleanup_json_ json_object *o = record_given_to_json(&domain_table, d);
+	const char *text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
+	char said[SHA256_TEXT];
+
+	sha256_of(text, strlen(text), said);
+	d->said = arena_strdup(m->arena, said);
+	field_mark(&domain_table, d, "said");
+}
+
 static void prepare(struct manifest *m, struct resource *r)
 {
 	struct lowering l = {.m = m, .r = r, .d = r->record};
@@ -386,6 +402,7 @@ static void prepare(struct manifest *m, struct resource *r)
 		n->mac = arena_strdup(m->arena, mac);
 		field_mark(&domain_nic_table, n, "mac");
 	}
+	digest(m, l.d);
 }
 
 static const char *const readers[] = {"xen", "intent", NULL};

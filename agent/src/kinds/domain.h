@@ -88,6 +88,7 @@ struct domain {
 	int on_poweroff, on_reboot, on_crash, on_watchdog; /* enum domain_end */
 	int on_host_shutdown; /* enum domain_at_shutdown */
 	uint64_t shutdown_timeout; /* seconds */
+	const char *said; /* sha256 of what the manifest says of it: whether it changed since it ended */
 	bool saves; /* in a step that ends it: it is saved, where that can be done */
 	const char *pauses_for; /* in a step that pauses it: what for, as PAUSED_… or FOR_POOL */
 	/* What the host says: */

@@ -230,7 +230,6 @@ static int settle(struct work *w, struct err *e)
 	const struct intent_domain *i = domain_intent(w->facts, w->step->name, w->step->uuid);
 	const struct xen_domain *x = w->now ? w->now->data : NULL;
 	struct intent_who me = domain_who(w);
-	char digest[SHA256_TEXT];
 	int r = 0;
 
 	if (!x)
@@ -242,12 +241,12 @@ static int settle(struct work *w, struct err *e)
 	/* First the note, then the end: a husk tells the next plan the same once more. */
 	if (!w->now->half_made && (!i || i->stopped == INTENT_RUN || i->stopped == INTENT_SAVED) &&
 	    ((const struct domain *)w->step->want_record)->state != STATE_STOPPED) {
-		domain_digest(w->step->want_record, digest);
 		r = intent_stop(&me,
 				x->reason == XEN_CRASH      ? INTENT_CRASHED
 				: x->reason == XEN_WATCHDOG ? INTENT_WATCHDOG
 							    : INTENT_INSIDE,
-				digest, INTENT_TIMEOUT_LEFT, e);
+				((const struct domain *)w->step->want_record)->said,
+				INTENT_TIMEOUT_LEFT, e);
 	}
 	if (r == 0)
 		r = xen_destroy(x->domid, e);

@@ -27,31 +27,10 @@ const struct intent_domain *domain_intent(const struct facts *f, const char *nam
 	return i;
 }
 
-void domain_digest(const struct domain *d, char ret[SHA256_TEXT])
-{
-	json_object *o = record_to_json(&domain_table, d, true);
-	const char *text;
-
-	/* Which file a word of the template stands for is the template's, and the disk's age's. */
-	json_object_object_del(o, "kernel_path");
-	json_object_object_del(o, "initrd_path");
-	/* Where a disk is today is the host's. */
-	json_object_object_foreach(json_member(o, "disks", json_type_object), name, disk)
-	{
-		(void)name;
-		json_object_object_del(disk, "id");
-		if (json_object_object_get(disk, "device"))
-			json_object_object_del(disk, "target");
-	}
-	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
-	sha256_of(text, strlen(text), ret);
-	json_object_put(o);
-}
-
 const char *domain_rest(struct arena *a, const struct facts *f, const struct resource *domain)
 {
 	const struct intent_domain *i = domain_intent(f, domain->name, domain->uuid);
-	char digest[SHA256_TEXT], age[NUM_TEXT];
+	char age[NUM_TEXT];
 
 	if (!i || i->stopped == INTENT_RUN)
 		return NULL;
@@ -59,11 +38,9 @@ const char *domain_rest(struct arena *a, const struct facts *f, const struct res
 	if (i->stopped == INTENT_SAVED &&
 	    !(domain_saved(f, domain->name) && domain_saved(f, domain->name)->whole))
 		return NULL;
-	if (i->stopped != INTENT_BY_HAND && i->stopped != INTENT_SAVED) {
-		domain_digest(domain->record, digest);
-		if (!streq(digest, i->digest))
-			return NULL;
-	}
+	if (i->stopped != INTENT_BY_HAND && i->stopped != INTENT_SAVED &&
+	    !streq(((const struct domain *)domain->record)->said, i->digest))
+		return NULL;
 	num_age(age, (uint64_t)MAX_OF(f->time - i->since, 0));
 	if (i->stopped == INTENT_CRASHED)
 		return arena_printf(a, "crashed %s ago, and on_crash keeps it off", age);

@@ -142,8 +142,6 @@ void domain_ask(struct work *w, struct xen_domain *ret);
 /* The intent that is in force for that domain: of this boot and this UUID; NULL: none. */
 const struct intent_domain *domain_intent(const struct facts *f, const char *name,
 					  const char *uuid);
-/* Of all that the manifest says of it. */
-void domain_digest(const struct domain *d, char ret[SHA256_TEXT]);
 /* domain_plan.c. The engine's step becomes another, or there is one where it found none. */
 struct step *domain_step(struct planning *p, struct step *step, enum action action,
 			 const struct resource *want, enum impact impact, const char *why);

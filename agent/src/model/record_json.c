@@ -22,7 +22,14 @@ static json_object *secret(const char *text)
 	return json_object_new_string(word);
 }
 
-static json_object *field_to_json(const struct field *f, const void *record, bool secrets)
+/* Of a record: all fields that have a value, or those that the manifest speaks of. */
+enum which { ALL, GIVEN };
+
+static json_object *to_json(const struct table *t, const void *record, enum which which,
+			    bool secrets);
+
+static json_object *field_to_json(const struct field *f, const void *record, enum which which,
+				  bool secrets)
 {
 	const void *p = field_ptr(f, record);
 
@@ -51,12 +58,12 @@ static json_object *field_to_json(const struct field *f, const void *record, boo
 
 		for (size_t i = 0; i < l->n; i++)
 			json_object_array_add(a,
-					      f->sub ? record_to_json(f->sub, l->items[i], secrets)
+					      f->sub ? to_json(f->sub, l->items[i], which, secrets)
 						     : json_object_new_string(l->items[i]));
 		return a;
 	}
 	case FIELD_SUB:
-		return record_to_json(f->sub, p, secrets);
+		return to_json(f->sub, p, which, secrets);
 	case FIELD_MAP: {
 		const struct map *m = p;
 		json_object *o = json_object_new_object();
@@ -64,28 +71,40 @@ static json_object *field_to_json(const struct field *f, const void *record, boo
 		for (size_t i = 0; i < m->n; i++)
 			json_object_object_add(
 				o, m->entries[i].name,
-				record_to_json(f->sub, m->entries[i].value, secrets));
+				to_json(f->sub, m->entries[i].value, which, secrets));
 		return o;
 	}
 	}
 	return NULL;
 }
 
-json_object *record_to_json(const struct table *t, const void *record, bool secrets)
+static json_object *to_json(const struct table *t, const void *record, enum which which,
+			    bool secrets)
 {
 	const struct record *rec = record;
+	uint64_t fields = which == GIVEN ? rec->set & rec->given : rec->set;
 	json_object *o = json_object_new_object();
 
 	for (size_t i = 0; i < t->n; i++) {
 		json_object *value;
 
-		if (!(rec->set & (1ull << i)))
+		if (!(fields & (1ull << i)))
 			continue;
-		value = field_to_json(&t->fields[i], record, secrets);
+		value = field_to_json(&t->fields[i], record, which, secrets);
 		if (value)
 			json_object_object_add(o, t->fields[i].name, value);
 	}
 	return o;
+}
+
+json_object *record_to_json(const struct table *t, const void *record, bool secrets)
+{
+	return to_json(t, record, ALL, secrets);
+}
+
+json_object *record_given_to_json(const struct table *t, const void *record)
+{
+	return to_json(t, record, GIVEN, true);
 }
 
 static int wrong_type(const struct table *t, const struct field *f, const char *want, struct err *e)

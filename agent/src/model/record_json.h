@@ -10,6 +10,8 @@
 
 /* The caller owns the result. Secrets become "sha256:…" unless `secrets`. */
 json_object *record_to_json(const struct table *t, const void *record, bool secrets);
+/* Only what the manifest says, no defaults, nothing derived; with secrets. Of a record that was decoded from one. */
+json_object *record_given_to_json(const struct table *t, const void *record);
 /* Unknown keys are passed over (a newer writer), wrong types are -EINVAL. Limits: lists and maps of
  * 100000 items. No defaults are filled. */
 int record_from_json(struct arena *a, const struct table *t, json_object *json, void *ret_record,
