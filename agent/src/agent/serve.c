@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "agent/agent.h"
 #include "agent/client.h"
@@ -15,9 +16,11 @@
 #include "base/log.h"
 #include "base/str.h"
 
-#define REQUEST_BYTES (64u << 20) /* a manifest, and the files that it names */
-#define BACKLOG_BYTES (64u << 20)
-#define CLIENTS_MAX   64
+#define REQUEST_BYTES  (64u << 20) /* a manifest, and the files that it names */
+#define BACKLOG_BYTES  (64u << 20)
+#define CLIENTS_MAX    64
+#define PROBES         10
+#define PROBE_EVERY_US 200000
 
 struct peer {
 	struct agent *agent;
@@ -247,24 +250,40 @@ static int on_connect(sd_event_source *s, int fd, uint32_t events, void *data)
 	return 0;
 }
 
+static bool answers(const struct sockaddr_un *address)
+{
+	_cleanup_(closep) int probe =
+		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	/* One whose queue is full (EAGAIN) is there too. */
+	return probe >= 0 &&
+	       (connect(probe, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
+		errno == EAGAIN);
+}
+
+/* Of an agent that has just ended the socket lives on in a child that had not become a worker yet. */
+static bool another_runs(const struct sockaddr_un *address)
+{
+	for (int i = 0; i < PROBES; i++) {
+		if (!answers(address))
+			return false;
+		usleep(PROBE_EVERY_US);
+	}
+	return true;
+}
+
 int serve_start(struct agent *a, struct err *e)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = AGENT_SOCKET};
-	int r = file_mkdirs("/run/manor", 0755, e), probe;
+	int r = file_mkdirs("/run/manor", 0755, e);
 
 	if (r < 0)
 		return r;
-	a->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (a->listener < 0 || probe < 0) {
-		r = -errno;
-		closep(&probe);
-		return err_errno(e, r, "socket");
-	}
-	r = connect(probe, (struct sockaddr *)&address, sizeof(address));
-	close(probe);
-	if (r == 0)
+	if (another_runs(&address))
 		return err_set(e, -EBUSY, "another agent runs already; `manor status` asks it");
+	a->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (a->listener < 0)
+		return err_errno(e, -errno, "socket");
 	unlink(AGENT_SOCKET);
 	umask(0177);
 	r = bind(a->listener, (struct sockaddr *)&address, sizeof(address));
