@@ -16,7 +16,7 @@ PROGRAM  := $(DESTDIR)$(PREFIX)/bin/manor
 HOTPLUG  := $(DESTDIR)$(PREFIX)/lib/manor/hotplug
 SHARE    := $(DESTDIR)$(PREFIX)/share
 READY    := $(sort $(wildcard templates/*.yaml))
-UNITDIR  := $(DESTDIR)$(PREFIX)/lib/systemd/system
+UNITDIR  := $(abspath $(DESTDIR)$(PREFIX)/lib/systemd/system)
 PAGES    := $(patsubst agent/man/%.scd,$(BUILD)/man/%,$(sort $(wildcard agent/man/*.scd)))
 
 .PHONY: man install install-programs install-units uninstall
@@ -50,9 +50,9 @@ install-programs:
 
 # They take the place of Debian's /etc/init.d/xen, which has to be masked where it is installed.
 install-units: ## systemd units for a dom0 that isn't ours (mask Debian's xen.service)
-	install -d $(UNITDIR)
-	for unit in hv/files/usr/lib/systemd/system/*; do \
-		sed 's:/usr/bin/manor:$(PREFIX)/bin/manor:' "$$unit" > "$(UNITDIR)/$${unit##*/}"; \
+	cd hv/files/usr/lib/systemd/system && find . -type f | while read -r unit; do \
+		install -d "$(UNITDIR)/$$(dirname "$$unit")" && \
+		sed 's:/usr/bin/manor:$(PREFIX)/bin/manor:' "$$unit" > "$(UNITDIR)/$$unit" || exit 1; \
 	done
 
 uninstall: ## what install installed

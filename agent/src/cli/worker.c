@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <systemd/sd-daemon.h>
 
 #include "base/log.h"
 #include "base/str.h"
@@ -21,6 +22,8 @@
 #include "model/record_json.h"
 
 #define REQUEST_BYTES (64u << 20)
+#define EXTEND_EVERY  UINT64_C(60000000) /* microseconds */
+#define EXTEND_FOR    (90 * EXTEND_EVERY)
 #define STOP_JOBS     100 /* guests that end take no work, but time */
 
 /* Libraries print to standard output as they like; the protocol has a descriptor of its own. */
@@ -153,33 +156,70 @@ static void on_event(void *data, json_object *event)
 		log_info("waiting: %s", text ? text : "");
 }
 
+struct stopping {
+	struct loop loop;
+	struct converge_options o;
+	uint64_t until;
+};
+
+/* Each step has its own time limit; systemd's, for all of them, would end who is being saved. */
+static int on_extend(sd_event_source *source, uint64_t at, void *data)
+{
+	struct stopping *s = data;
+
+	if (at >= s->until)
+		return 0;
+	sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)(3 * EXTEND_EVERY));
+	sd_event_source_set_time(source, at + EXTEND_EVERY);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
 static void on_ended(void *data, enum converge_result result, const struct converge *c)
 {
-	struct loop *l = data;
+	struct stopping *s = data;
+	bool failed = result == CONVERGE_FAILED || result == CONVERGE_REFUSED;
 
+	/* A saving that ran out of time leaves its guest suspended: it is shut down then. */
+	if (failed && !s->o.plainly) {
+		s->o.plainly = true;
+		converge_start(s->loop.event, &s->o);
+		return;
+	}
 	/* Where nothing is in force there are no guests of ours. */
-	sd_event_exit(l->event, result == CONVERGE_FAILED || result == CONVERGE_REFUSED);
+	sd_event_exit(s->loop.event, failed);
+}
+
+static void stopping_done(struct stopping *s)
+{
+	loop_done(&s->loop);
 }
 
 static int stop_guests(void)
 {
-	_cleanup_(loop_done) struct loop l = {0};
-	struct converge_options o = {
-		.kinds = all_kinds,
-		.readers = all_readers,
-		.plan = {.allowed = IMPACT_LIVE},
-		.rest = &kind_domain,
-		.jobs = STOP_JOBS,
-		.event = on_event,
-		.ended = on_ended,
-		.data = &l,
+	_cleanup_(stopping_done) struct stopping s = {
+		.o =
+			{
+				.kinds = all_kinds,
+				.readers = all_readers,
+				.plan = {.allowed = IMPACT_LIVE},
+				.rest = &kind_domain,
+				.jobs = STOP_JOBS,
+				.event = on_event,
+				.ended = on_ended,
+				.data = &s,
+			},
 	};
+	uint64_t now;
 
 	log_init(getenv("MANOR_DEBUG") ? LOG_DEBUG_ : LOG_INFO_, getenv("JOURNAL_STREAM") != NULL);
-	if (loop_init(&l) < 0)
+	if (loop_init(&s.loop) < 0 || sd_event_now(s.loop.event, CLOCK_MONOTONIC, &now) < 0)
 		return EXIT_FAILED;
-	converge_start(l.event, &o);
-	return sd_event_loop(l.event) == 0 ? EXIT_FINE : EXIT_FAILED;
+	s.until = now + EXTEND_FOR;
+	if (sd_event_add_time(s.loop.event, NULL, CLOCK_MONOTONIC, now, EXTEND_EVERY / 10,
+			      on_extend, &s) < 0)
+		return EXIT_FAILED;
+	converge_start(s.loop.event, &s.o);
+	return sd_event_loop(s.loop.event) == 0 ? EXIT_FINE : EXIT_FAILED;
 }
 
 int verb_worker(int argc, char **argv)

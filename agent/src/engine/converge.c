@@ -516,7 +516,7 @@ static void on_facts(void *data, struct facts *facts)
 
 	c->facts = facts;
 	po.only = c->only;
-	c->plan = c->o.rest ? plan_rest(c->manifest, facts, c->o.rest)
+	c->plan = c->o.rest ? plan_rest(c->manifest, facts, c->o.rest, c->o.plainly)
 			    : plan_make(c->manifest, facts, &po);
 	if (c->only && (c->given || c->file) && !c->fell_back)
 		c->part = only_is_part(c->plan, c->manifest, facts, &po);

@@ -44,6 +44,7 @@ struct converge_options {
 	struct plan_options plan;
 	size_t jobs;
 	const struct kind *rest;  /* not that: all of this kind ends (engine/rest.h), as before a power-off */
+	bool plainly;             /* … and nothing else is tried first: once more, for those that are left */
 	bool plan_only;
 	bool confirm;             /* ask before the first step */
 	bool fall_back;           /* a bad file: go on with the manifest in force */

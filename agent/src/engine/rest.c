@@ -18,7 +18,8 @@ static bool needs(const struct resource *r, const struct resource *other)
 	return false;
 }
 
-struct plan *plan_rest(const struct manifest *m, const struct facts *f, const struct kind *k)
+struct plan *plan_rest(const struct manifest *m, const struct facts *f, const struct kind *k,
+		       bool plainly)
 {
 	struct plan *p = plan_new();
 	struct survey survey;
@@ -40,14 +41,15 @@ struct plan *plan_rest(const struct manifest *m, const struct facts *f, const st
 			continue;
 		s = plan_add(p, ACTION_STOP, k, have->name, have->uuid);
 		s->want = manifest_find(m, k->name, have->name);
-		s->want_record = !s->want  ? NULL
-				 : k->rest ? (void *)k->rest(p->arena, f, m, s->want, have)
-					   : s->want->record;
+		s->want_record = s->want ? s->want->record : NULL;
 		s->have_record = have->record;
 		s->half_made = have->half_made;
 		s->impact = IMPACT_LIVE;
 		s->timeout_s = REST_TIMEOUT_S;
-		s->why = "the host goes down";
+		s->why = plainly ? "the host goes down; it could not end as it was to"
+				 : "the host goes down";
+		if (s->want && k->rest && !plainly)
+			k->rest(p->arena, f, m, have, s);
 	}
 	/* One that doesn't end keeps nobody: the power goes anyhow. */
 	for (size_t i = 0; i < p->n; i++)

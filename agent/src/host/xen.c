@@ -249,7 +249,7 @@ static void read_marks(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 	if (d->paused_for && !*d->paused_for)
 		d->paused_for = NULL;
 	d->ready = xen_get_int(x, 0, "/local/domain/%d/manor/ready", (int)d->domid) > 0;
-	d->saving = xen_get_int(x, 0, "/local/domain/%d/manor/saving", (int)d->domid) > 0;
+	d->saving = xen_get_int(x, 0, "/local/domain/%d/manor/saving", (int)d->domid);
 	d->settings = keep_full(a, xen_get(x, "/local/domain/%d/manor/settings", (int)d->domid));
 	about = xen_get(x, "/local/domain/%d/manor/about", (int)d->domid);
 	if (about)

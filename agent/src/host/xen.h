@@ -127,7 +127,8 @@ struct xen_domain {
 	const char *settings; /* mark, opaque here: what its machine was made as, to be compared; NULL: not known */
 	bool ready;  /* of the mark: what its manifest calls ready has been seen */
 	int64_t console_from; /* of the mark: bytes that its console's log had before it was made */
-	bool saving; /* of the mark: xen_save() has begun and not ended; it may be suspended (XEN_SUSPEND) */
+	int64_t saving; /* of the mark: how often in a row xen_save() has begun and not ended; it may be suspended
+			 * (XEN_SUSPEND), or do what it was asked to later than anybody waited for */
 	const char *paused_for; /* of the mark: what Manor paused it for ("pool vg0", "manifest"); NULL: nothing */
 	/* The marks; NULL: it bears none. */
 	const char *mark_uuid, *mark_name, *mark_state;
@@ -190,11 +191,12 @@ int xen_await(int64_t domid, const char *name, const struct xen_probe *p, unsign
 	      const struct xen_watcher *w, struct err *e);
 
 /* Writes what it has in memory to `fd`, by libxl's stream, and leaves it suspended: to be destroyed. A paused one
- * is let go on for it. On failure it goes on as it was; -ETIMEDOUT: it did not answer. */
+ * is let go on for it. On failure it goes on as it was; -ETIMEDOUT: it did not answer, and may do so yet: `saving`
+ * stays, so that one that suspends late is known for what it is. */
 int xen_save(int64_t domid, int fd, const struct xen_watcher *w, struct err *e);
 /* One that is suspended goes on after all, or had never stopped: only while nothing that was saved of it can be
- * restored. */
-int xen_unsuspend(int64_t domid, struct err *e);
+ * restored. With `over` that is no try of saving it any more, see `saving`. */
+int xen_unsuspend(int64_t domid, bool over, struct err *e);
 /* Makes the domain as xen_create() does, of the stream at `fd`, and leaves it paused and half-made: it has not run.
  * xen_unpause() or xen_hold() ends it. `d` is as it was then: memory, vcpus, disks, NICs; its kernel isn't loaded. */
 int xen_restore(const struct xen_domain *d, int fd, const struct xen_watcher *w, int64_t *ret_domid,

@@ -9,8 +9,13 @@
 
 #include "host/xen_ctx.h"
 
-static int mark(struct xen_ctx *x, int64_t domid, const char *value, struct err *e)
+#define SAVES_MAX 1000000
+
+static int mark(struct xen_ctx *x, int64_t domid, int64_t tries, struct err *e)
 {
+	char value[24];
+
+	snprintf(value, sizeof(value), "%lld", (long long)tries);
 	return xen_put(x, e, value, "/local/domain/%d/manor/saving", (int)domid);
 }
 
@@ -19,7 +24,7 @@ static int go_on(struct xen_ctx *x, int64_t domid, struct err *e)
 {
 	int rc = libxl_domain_resume(x->xl, (uint32_t)domid, 1, NULL);
 
-	return rc ? xen_fail(x, e, -EIO, rc, "let it go on") : mark(x, domid, "0", e);
+	return rc ? xen_fail(x, e, -EIO, rc, "let it go on") : 0;
 }
 
 /* To be saved it has to run for a moment, and take part: not what never ran, and not who is paused lest a pool
@@ -53,7 +58,10 @@ int xen_save(int64_t domid, int fd, const struct xen_watcher *w, struct err *e)
 	if (r == 0)
 		r = may_run(&x, &info, e);
 	if (r == 0)
-		r = mark(&x, domid, "1", e);
+		r = mark(&x, domid,
+			 1 + MIN_OF(xen_get_int(&x, 0, "/local/domain/%d/manor/saving", (int)domid),
+				    (int64_t)SAVES_MAX),
+			 e);
 	if (r < 0)
 		return r;
 	if (info.paused)
@@ -64,27 +72,27 @@ int xen_save(int64_t domid, int fd, const struct xen_watcher *w, struct err *e)
 	if (rc == 0)
 		return 0;
 	if (rc == ERROR_GUEST_TIMEDOUT) {
-		/* It never suspended: there is nothing to resume. */
+		/* It has not suspended, so there is nothing to resume; if it does later, its mark tells why. */
 		err_help(e, "its kernel may lack Xen's drivers, or hang: stop it instead");
 		r = xen_fail(&x, e, -ETIMEDOUT, rc,
 			     "the guest did not suspend when it was asked to");
-		mark(&x, domid, "0", &ignored);
 	} else {
 		r = xen_fail(&x, e, -EIO, rc, "Xen did not save it");
-		go_on(&x, domid, &ignored);
+		if (go_on(&x, domid, &ignored) == 0)
+			(void)mark(&x, domid, 0, &ignored);
 	}
 	if (info.paused)
 		libxl_domain_pause(x.xl, (uint32_t)domid, NULL);
 	return r;
 }
 
-int xen_unsuspend(int64_t domid, struct err *e)
+int xen_unsuspend(int64_t domid, bool over, struct err *e)
 {
 	_cleanup_xen_ struct xen_ctx x;
 	libxl_dominfo info;
 	int r = xen_open_domain(&x, domid, &info, e);
 
-	if (r < 0)
-		return r;
-	return info.shutdown ? go_on(&x, domid, e) : mark(&x, domid, "0", e);
+	if (r == 0 && info.shutdown)
+		r = go_on(&x, domid, e);
+	return r == 0 && over ? mark(&x, domid, 0, e) : r;
 }

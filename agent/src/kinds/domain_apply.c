@@ -273,6 +273,7 @@ static int save_first(struct work *w)
 
 static int stop(struct work *w, struct err *e)
 {
+	struct xen_domain x;
 	const char *how;
 	int r;
 
@@ -282,7 +283,9 @@ static int stop(struct work *w, struct err *e)
 		w->result = "saved";
 		return xen_destroy(((const struct xen_domain *)w->now->data)->domid, e);
 	}
-	r = end(w, w->now->data, stop_timeout(w), &how, e);
+	r = domain_awake(w, &x, e);
+	if (r == 0)
+		r = end(w, &x, stop_timeout(w), &how, e);
 	if (r == 0)
 		w->result = how;
 	return r;

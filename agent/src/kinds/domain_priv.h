@@ -118,8 +118,8 @@ bool domain_decide_suspended(struct planning *p, const struct resource *want,
 bool domain_decide_saved(struct planning *p, const struct resource *want, bool half_made,
 			 struct step *step);
 /* With `saves`, where its manifest says so and nothing speaks against it. */
-const void *domain_at_shutdown(struct arena *a, const struct facts *f, const struct manifest *m,
-			       const struct resource *r, const struct actual *have);
+void domain_at_shutdown(struct arena *a, const struct facts *f, const struct manifest *m,
+			const struct actual *have, struct step *step);
 void domain_note_failed(struct planning *p, const struct resource *want);
 /* Nobody takes a disk that another goes on with when it is restored. */
 void domain_hold_saved_disks(struct planning *p, const struct resource *want, struct step *step);
@@ -128,6 +128,9 @@ int domain_save(struct work *w, struct err *e);
 /* What it has in memory is whole on disk, and it stands suspended; on failure it goes on. */
 int domain_write_out(struct work *w, bool for_host, struct err *e);
 int domain_unsave(struct work *w, struct err *e);
+/* One that is to end in order and that a save which was cut off left suspended goes on first. *ret is what it is by
+ * then. */
+int domain_awake(struct work *w, struct xen_domain *ret, struct err *e);
 int domain_restore(struct work *w, struct err *e);
 /* -EBUSY where it would start from disks that a saved one goes on with. */
 int domain_check_unsaved(struct work *w, struct err *e);

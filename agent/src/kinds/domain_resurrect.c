@@ -85,8 +85,22 @@ int domain_write_out(struct work *w, bool for_host, struct err *e)
 		return 0;
 	/* It goes on only when it is sure that it can't be restored. */
 	if (save_discard(w->step->name, &ignored) == 0)
-		(void)xen_unsuspend(x->domid, &ignored);
+		(void)xen_unsuspend(x->domid, true, &ignored);
 	return r;
+}
+
+/* What is suspended goes on. */
+static int wake(struct work *w, bool over, struct err *e)
+{
+	const struct xen_domain *x = w->now->data;
+	int r;
+
+	if (x->state == XEN_SHUTDOWN && (x->reason != XEN_SUSPEND || !x->saving))
+		return err_set(e, -ESTALE, "it has ended by itself since the plan was made");
+	if (domain_saved_of(w->facts, domain_saved(w->facts, w->step->name), x))
+		return err_set(e, -ESTALE, "it is saved by now; run apply again");
+	r = save_discard(w->step->name, e);
+	return r < 0 ? r : xen_unsuspend(x->domid, over, e);
 }
 
 int domain_save(struct work *w, struct err *e)
@@ -104,7 +118,7 @@ int domain_save(struct work *w, struct err *e)
 		return err_set(e, -ESTALE, "it has ended by itself since the plan was made");
 	if (!(x->state == XEN_SHUTDOWN && domain_saved_of(w->facts, s, x))) {
 		if (x->state == XEN_SHUTDOWN)
-			r = domain_unsave(w, e);
+			r = wake(w, false, e);
 		if (r == 0)
 			r = domain_write_out(w, false, e);
 		if (r < 0) {
@@ -122,15 +136,29 @@ int domain_save(struct work *w, struct err *e)
 
 int domain_unsave(struct work *w, struct err *e)
 {
+	const struct intent_domain *i = domain_intent(w->facts, w->step->name, w->step->uuid);
+	struct intent_who me = domain_who(w);
+	int r = 0;
+
+	/* First the note: one that goes on would be saved once more. */
+	if (i && i->stopped == INTENT_SAVED)
+		r = intent_start(&me, e);
+	return r < 0 ? r : wake(w, true, e);
+}
+
+int domain_awake(struct work *w, struct xen_domain *ret, struct err *e)
+{
 	const struct xen_domain *x = w->now->data;
 	int r;
 
-	if (x->state == XEN_SHUTDOWN && (x->reason != XEN_SUSPEND || !x->saving))
-		return err_set(e, -ESTALE, "it has ended by itself since the plan was made");
-	if (domain_saved_of(w->facts, domain_saved(w->facts, w->step->name), x))
-		return err_set(e, -ESTALE, "it is saved by now; run apply again");
-	r = save_discard(w->step->name, e);
-	return r < 0 ? r : xen_unsuspend(x->domid, e);
+	*ret = *x;
+	if (x->state != XEN_SHUTDOWN || x->reason != XEN_SUSPEND || !x->saving ||
+	    domain_saved_of(w->facts, domain_saved(w->facts, w->step->name), x))
+		return 0;
+	r = wake(w, true, e);
+	if (r == 0)
+		ret->state = XEN_RUNNING;
+	return r;
 }
 
 /* --- starting anew --- */

@@ -13,6 +13,7 @@
 #define RATE              (UINT64_C(4) << 20) /* bytes a second that are written or read at the very least */
 #define SAVE_TIMEOUT_S    300
 #define RESTORE_TIMEOUT_S 300
+#define SAVE_TRIES        2 /* a guest stands still until one ends, or is let go on */
 
 const struct saved_domain *domain_saved(const struct facts *f, const char *name)
 {
@@ -149,7 +150,7 @@ bool domain_decide_suspended(struct planning *p, const struct resource *want,
 		return false;
 	if (domain_saved_of(p->facts, s, x))
 		domain_plan_save(p, want, x, step, "saved: what is left of it goes");
-	else if (i && i->stopped == INTENT_SAVED)
+	else if (i && i->stopped == INTENT_SAVED && x->saving < SAVE_TRIES)
 		domain_plan_save(p, want, x, step, "its saving was cut off: once more");
 	else
 		domain_step(p, step, ACTION_RESUME, want, IMPACT_LIVE,
@@ -190,9 +191,10 @@ bool domain_decide_saved(struct planning *p, const struct resource *want, bool h
 	return true;
 }
 
-const void *domain_at_shutdown(struct arena *a, const struct facts *f, const struct manifest *m,
-			       const struct resource *r, const struct actual *have)
+void domain_at_shutdown(struct arena *a, const struct facts *f, const struct manifest *m,
+			const struct actual *have, struct step *step)
 {
+	const struct resource *r = step->want;
 	const struct intent_domain *i = domain_intent(f, r->name, r->uuid);
 	const struct domain *d = r->record;
 	const struct xen_domain *x = have->data;
@@ -201,16 +203,21 @@ const void *domain_at_shutdown(struct arena *a, const struct facts *f, const str
 
 	if (d->on_host_shutdown != SHUTDOWN_SAVES || have->half_made || x->state == XEN_SHUTDOWN ||
 	    domain_kept_off(r) || (i && i->stopped == INTENT_BY_HAND))
-		return d;
+		return;
 	/* What waits for a restart comes with this one. */
 	record_diff(a, &domain_table, domain_wanted(a, f, m, r), have->record, f, &all);
 	if (changes_worst(&all) > IMPACT_LIVE)
-		return d;
+		return;
 	copy = arena_alloc(a, sizeof(*copy));
 	*copy = *d;
 	copy->saves = true;
 	field_mark(&domain_table, copy, "saves");
-	return copy;
+	step->want_record = copy;
+	/* They would share one disk, and all stand still meanwhile: each runs until its turn, and who is late loses
+	 * nothing by it. */
+	step->serial = "saving";
+	domain_set_timeout(step, d);
+	step->timeout_s += timeout(SAVE_TIMEOUT_S, x->memory_now);
 }
 
 void domain_note_failed(struct planning *p, const struct resource *want)

@@ -118,10 +118,10 @@ struct kind {
 	void (*decide)(struct planning *p, const struct resource *want, const struct actual *have,
 		       struct step *step);
 
-	/* What is wanted of it as its host goes down, for the step that ends it: the record, or a changed copy. Pure,
-	 * optional. */
-	const void *(*rest)(struct arena *a, const struct facts *f, const struct manifest *m,
-			    const struct resource *r, const struct actual *have);
+	/* The last word on the step that ends it as its host goes down, which wants the manifest's record: set another,
+	 * its serial, its timeout. Pure, optional. */
+	void (*rest)(struct arena *a, const struct facts *f, const struct manifest *m,
+		     const struct actual *have, struct step *step);
 
 	/* Does the step: safe to run again. On failure says the field at fault (err_at) and what to do
 	 * (err_help). Returns 0 or a negative errno. */

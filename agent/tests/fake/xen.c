@@ -287,7 +287,7 @@ int xen_save(int64_t domid, int fd, const struct xen_watcher *w, struct err *e)
 
 	if (r < 0)
 		return r;
-	d->saving = true;
+	d->saving++;
 	if (fake_fails("xen_save, killed before it is suspended"))
 		return err_set(e, -EIO, "killed before it is suspended");
 	d->state = XEN_SHUTDOWN;
@@ -308,7 +308,7 @@ int xen_await(int64_t domid, const char *name, const struct xen_probe *p, unsign
 	return r;
 }
 
-int xen_unsuspend(int64_t domid, struct err *e)
+int xen_unsuspend(int64_t domid, bool over, struct err *e)
 {
 	struct xen_domain *d;
 	int r = begin(__func__, domid, &d, e);
@@ -317,7 +317,8 @@ int xen_unsuspend(int64_t domid, struct err *e)
 		return r;
 	if (fake_saved(d->mark_name))
 		return err_set(e, -EINVAL, "A BUG: it goes on, and could be restored");
-	d->saving = false;
+	if (over)
+		d->saving = 0;
 	d->state = XEN_RUNNING;
 	return 0;
 }

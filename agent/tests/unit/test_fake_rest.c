@@ -94,7 +94,7 @@ static void apply(struct world *w, const char *manifest, size_t wants_failed)
 static void go_down(struct world *w, const char *manifest)
 {
 	look(w, manifest);
-	w->p = plan_rest(w->m, w->f, &kind_domain);
+	w->p = plan_rest(w->m, w->f, &kind_domain, false);
 	assert_int_equal(run(w), 0);
 	look(w, manifest);
 	assert_int_equal(xen_facts(w->f)->domains.n, 0);
@@ -200,6 +200,50 @@ static void what_xen_refuses_is_kept_aside_and_started_anew(void **state)
 	forget(&w);
 }
 
+/* Three of them at once would stand still for as long as the slowest of them takes. */
+static void one_at_a_time_is_saved(void **state)
+{
+	struct world w = {0};
+
+	start(&w);
+	look(&w, text);
+	w.p = plan_rest(w.m, w.f, &kind_domain, false);
+	assert_string_equal(step_of(&w, "db")->serial, step_of(&w, "web")->serial);
+	assert_null(step_of(&w, "plain")->serial);
+	/* Its own time, and that of shutting it down where it can't be saved. */
+	assert_true(step_of(&w, "db")->timeout_s > 300 + 60);
+	forget(&w);
+}
+
+static void whose_saving_took_too_long_goes_on_and_is_shut_down(void **state)
+{
+	struct world w = {0};
+	struct xen_domain *x = NULL;
+
+	start(&w);
+	look(&w, text);
+	for (size_t i = 0; i < xen_facts(w.f)->domains.n; i++) {
+		x = xen_facts(w.f)->domains.items[i];
+		if (streq(x->mark_name, "db"))
+			break;
+	}
+	x->state = XEN_SHUTDOWN;
+	x->reason = XEN_SUSPEND;
+	x->saving = 1;
+	fake_xen_load(xen_facts(w.f));
+	w.p = plan_rest(w.m, w.f, &kind_domain, true);
+	failing = "xen_unsuspend";
+	assert_int_equal(run(&w), 1);
+	failing = "xen_shutdown";
+	look(&w, text);
+	w.p = plan_rest(w.m, w.f, &kind_domain, true);
+	assert_int_equal(run(&w), 1);
+	failing = NULL;
+	go_down(&w, text);
+	assert_false(fake_saved("web") || fake_saved("plain"));
+	forget(&w);
+}
+
 static void what_a_person_stopped_is_not_saved(void **state)
 {
 	struct world w = {0};
@@ -222,6 +266,8 @@ int main(void)
 		cmocka_unit_test(who_cannot_be_saved_is_shut_down),
 		cmocka_unit_test(what_waits_for_a_restart_comes_with_the_boot),
 		cmocka_unit_test(what_xen_refuses_is_kept_aside_and_started_anew),
+		cmocka_unit_test(one_at_a_time_is_saved),
+		cmocka_unit_test(whose_saving_took_too_long_goes_on_and_is_shut_down),
 		cmocka_unit_test(what_a_person_stopped_is_not_saved),
 	};
 

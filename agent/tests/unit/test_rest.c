@@ -48,7 +48,7 @@ static void those_who_need_one_end_before_it(void **state)
 	manifest_add(&m, &web);
 	resource_needs(&m, &mail, &db);
 	resource_needs(&m, &web, &mail);
-	p = plan_rest(&m, f, &thing);
+	p = plan_rest(&m, f, &thing, false);
 	assert_null(p->refusal);
 	assert_int_equal(p->n, ARRAY_SIZE(order));
 	for (size_t i = 0; i < p->n; i++) {
@@ -62,10 +62,11 @@ static void those_who_need_one_end_before_it(void **state)
 
 static char changed[] = "changed";
 
-static const void *at_rest(struct arena *a, const struct facts *f, const struct manifest *m,
-			   const struct resource *r, const struct actual *have)
+static void at_rest(struct arena *a, const struct facts *f, const struct manifest *m,
+		    const struct actual *have, struct step *step)
 {
-	return streq(have->name, "db") ? changed : r->record;
+	if (streq(have->name, "db"))
+		step->want_record = changed;
 }
 
 static void the_kind_says_how_each_ends(void **state)
@@ -78,17 +79,21 @@ static void the_kind_says_how_each_ends(void **state)
 	struct resource db = {.kind = &gentle, .name = "db", .record = record};
 	struct resource web = {.kind = &gentle, .name = "web", .record = record};
 	_cleanup_facts_ struct facts *f = facts_new();
-	_cleanup_plan_ struct plan *p = NULL;
+	_cleanup_plan_ struct plan *p = NULL, *again = NULL;
 
 	gentle.rest = at_rest;
 	manifest_add(&m, &db);
 	manifest_add(&m, &web);
-	p = plan_rest(&m, f, &gentle);
+	p = plan_rest(&m, f, &gentle, false);
 	assert_int_equal(p->n, 4);
 	for (size_t i = 0; i < p->n; i++)
 		assert_ptr_equal(p->steps[i].want_record, streq(p->steps[i].name, "db")    ? changed
 							  : streq(p->steps[i].name, "web") ? record
 											   : NULL);
+	/* Who is left after that ends as everybody does. */
+	again = plan_rest(&m, f, &gentle, true);
+	for (size_t i = 0; i < again->n; i++)
+		assert_ptr_not_equal(again->steps[i].want_record, changed);
 }
 
 int main(void)
