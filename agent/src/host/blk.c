@@ -222,6 +222,42 @@ static struct blk_disk *read_one(struct arena *a, struct udev_device *d, struct 
 	return b;
 }
 
+static const char *disk_id(struct arena *a, struct udev_device *d)
+{
+	/* The kernel's come first: at boot a guest may be asked for before udev knows a disk. */
+	static const char *const attributes[] = {"dm/uuid", "wwid",          "device/wwid",
+						 "serial",  "device/serial", NULL};
+	static const char *const properties[] = {"ID_WWN_WITH_EXTENSION", "ID_WWN", "ID_SERIAL",
+						 NULL};
+	static const char *const none[] = {NULL};
+	const char *id = first_of(a, d, none, attributes);
+
+	return id ? id : first_of(a, d, properties, none);
+}
+
+const char *blk_id(struct arena *a, const char *path)
+{
+	_cleanup_(udev_freep) struct udev *u = udev_new();
+	_cleanup_(device_freep) struct udev_device *d = NULL;
+	struct udev_device *disk;
+	const char *id;
+	struct stat st;
+
+	if (!u || stat(path, &st) < 0 || !S_ISBLK(st.st_mode))
+		return NULL;
+	d = udev_device_new_from_devnum(u, 'b', st.st_rdev);
+	if (!d)
+		return NULL;
+	if (!streq(udev_device_get_devtype(d), "partition"))
+		return disk_id(a, d);
+	disk = udev_device_get_parent_with_subsystem_devtype(d, "block", "disk");
+	id = disk ? disk_id(a, disk) : NULL;
+	return id ? arena_printf(a, "%s from %s for %s", id,
+				 udev_device_get_sysattr_value(d, "start"),
+				 udev_device_get_sysattr_value(d, "size"))
+		  : NULL;
+}
+
 static int by_name(const void *x, const void *y)
 {
 	const struct blk_disk *const *p = x, *const *q = y;

@@ -38,6 +38,10 @@ struct blk_facts {
 /* Disks and partitions; no RAM disks, CD-ROMs, device-mapper devices nor unbound loop devices. */
 int blk_read(struct arena *a, struct blk_facts *ret, struct err *e);
 
+/* Tells the device from another of that name: a volume's UUID, a disk's own number, a partition's place on its disk.
+ * NULL: nothing tells. Arena memory. */
+const char *blk_id(struct arena *a, const char *path);
+
 /* Looks once more, right before the device is written to, with an exclusive open: -EBUSY (mounted or
  * held), -EEXIST (bears a signature, said in the message; an LVM one whose UUID is `pv_uuid` is
  * passed, NULL: none is), else a negative errno. 1: it bears exactly that LVM signature; 0: empty. */

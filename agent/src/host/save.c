@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/sysmacros.h>
 
 #include "base/file.h"
 #include "base/ident.h"
@@ -18,6 +17,7 @@
 #include "base/log.h"
 #include "base/newfile.h"
 #include "base/num.h"
+#include "host/blk.h"
 
 #define SAVE_DIR_DEFAULT "/var/lib/manor/save"
 #define SAVE_MAX_FILES   10000
@@ -310,21 +310,20 @@ int save_sync_disk(const char *path, struct err *e)
 
 const char *save_disk_id(struct arena *a, const char *path)
 {
-	_cleanup_(freep) char *sys = NULL, *text = NULL;
-	struct stat st;
+	struct statvfs fs;
+	struct statx x;
 
-	if (path[0] != '/' || stat(path, &st) < 0)
+	if (path[0] != '/' || statx(AT_FDCWD, path, AT_STATX_SYNC_AS_STAT,
+				    STATX_TYPE | STATX_INO | STATX_BTIME, &x) < 0)
 		return NULL;
-	if (S_ISREG(st.st_mode))
-		return arena_printf(a, "file %llu", (unsigned long long)st.st_ino);
-	if (!S_ISBLK(st.st_mode))
+	if (S_ISBLK(x.stx_mode))
+		return blk_id(a, path);
+	if (!S_ISREG(x.stx_mode) || statvfs(path, &fs) < 0)
 		return NULL;
-	/* LVM puts the volume's UUID there, behind the group's. */
-	sys = xasprintf("/sys/dev/block/%u:%u/dm/uuid", major(st.st_rdev), minor(st.st_rdev));
-	if (file_read(sys, PAGE, &text, NULL, NULL) < 0)
-		return NULL;
-	text[strcspn(text, "\n")] = '\0';
-	return *text ? arena_strdup(a, text) : NULL;
+	/* A number is given again once its file is gone, hence since when it is there; where the file system keeps
+	 * no such time it is 0 for all. */
+	return arena_printf(a, "file %lx %llu %lld.%09u", fs.f_fsid, (unsigned long long)x.stx_ino,
+			    (long long)x.stx_btime.tv_sec, x.stx_btime.tv_nsec);
 }
 
 /* --- what becomes of it --- */

@@ -51,7 +51,8 @@ void saving_freep(struct saving **s);
 
 /* What was written to that disk is on it, and not on its way (a device, a file; others are passed over). */
 int save_sync_disk(const char *path, struct err *e);
-/* Tells a disk from another that is called the same: a volume's UUID, a file's number. NULL: nothing tells. */
+/* Tells a disk from another that is called the same, over boots: a volume's UUID, a disk's number, a file's number and
+ * birth. NULL: nothing tells (of what is on the network its name has to do). */
 const char *save_disk_id(struct arena *a, const char *path);
 
 /* A descriptor that stands where the stream begins; the caller's. */

@@ -227,6 +227,7 @@ static void whose_saving_took_too_long_goes_on_and_is_shut_down(void **state)
 		if (streq(x->mark_name, "db"))
 			break;
 	}
+	assert_non_null(x);
 	x->state = XEN_SHUTDOWN;
 	x->reason = XEN_SUSPEND;
 	x->saving = 1;

@@ -185,6 +185,8 @@ static void a_disk_is_told_from_another_of_its_name(void **state)
 	assert_string_not_equal(save_disk_id(arena, path), first);
 	assert_int_equal(unlink(path), 0);
 	assert_null(save_disk_id(arena, path));
+	assert_null(save_disk_id(arena, "/dev/null"));
+	assert_null(save_disk_id(arena, dir));
 	assert_null(save_disk_id(arena, "nbd://a/b"));
 	assert_int_equal(save_sync_disk("nbd://a/b", NULL), 0);
 	assert_int_equal(save_sync_disk(path, NULL), -ENOENT);
