@@ -108,6 +108,8 @@ const struct intent_facts *intent_facts(const struct facts *f);
 
 /* Whether that volume is a clone of a domain that `manor rebuild` was asked for. */
 bool domain_rebuild(const struct facts *f, const struct manifest *m, const char *volume);
+/* The domain of the manifest that was saved while it had that device, and goes on with it; NULL: none. */
+const char *domain_saved_with(struct planning *p, const char *device);
 /* Why a domain that isn't there rightly isn't ("stopped by hand 3m ago", "stopped from inside 2h
  * ago"), or NULL. For status. Arena memory. */
 const char *domain_rest(struct arena *a, const struct facts *f, const struct resource *domain);

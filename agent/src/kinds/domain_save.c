@@ -295,3 +295,24 @@ void domain_hold_saved_disks(struct planning *p, const struct resource *want, st
 					     name, what, save_path(p->arena, name)));
 	}
 }
+
+const char *domain_saved_with(struct planning *p, const char *device)
+{
+	const struct intent_facts *all = intent_facts(p->facts);
+
+	for (size_t i = 0; all && i < all->saved.n; i++) {
+		const char *name = all->saved.entries[i].name;
+		const struct saved_domain *s = all->saved.entries[i].value;
+		const struct domain *was;
+
+		/* Who is in the manifest no more has been given up, with all that was its. */
+		if (!s->whole || !manifest_find(p->manifest, "domain", name))
+			continue;
+		was = was_once(p, name, s);
+		for (size_t k = 0; was && k < was->disks.n; k++)
+			if (streq(((struct domain_disk *)was->disks.entries[k].value)->target,
+				  device))
+				return name;
+	}
+	return NULL;
+}

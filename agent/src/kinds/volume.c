@@ -488,7 +488,7 @@ static void volume_decide(struct planning *p, const struct resource *want,
 {
 	struct arena *a = p->arena;
 	const struct volume *v;
-	const char *trouble;
+	const char *trouble, *saved;
 
 	if (have && want && !have->half_made) {
 		const char *note = behind(a, want->record, ((struct volume *)have->record)->base);
@@ -513,6 +513,17 @@ static void volume_decide(struct planning *p, const struct resource *want,
 			step->why = "what cloud-init was told: removed";
 		if (have->half_made)
 			step->why = "its making did not end: cleared away";
+		saved = have->half_made
+				? NULL
+				: domain_saved_with(
+					  p, arena_printf(a, "/dev/%s/%s", v->storage, step->name));
+		if (saved)
+			step_hold(
+				step, HOLD_NEEDS,
+				arena_printf(a,
+					     "domain/%s was saved while it had it: restore it, or "
+					     "give that up (`manor start %s --discard-saved`)",
+					     saved, saved));
 		trouble = storage_trouble(a, lvm_facts(p->facts), v->storage, NULL);
 		if (trouble && manifest_find(p->manifest, "storage", v->storage))
 			step_hold(step, HOLD_NEEDS,
