@@ -35,7 +35,7 @@ enum field_type {
 
 enum field_flags {
 	FIELD_REQUIRED = 1 << 0,
-	FIELD_SECRET = 1 << 1,   /* never printed: a digest stands for it */
+	FIELD_SECRET = 1 << 1,   /* never printed, nor its digest */
 	FIELD_IDENTITY = 1 << 2, /* another value is another resource */
 	FIELD_CONFIG = 1 << 3,   /* in the manifest only: never compared with the host */
 	FIELD_DERIVED = 1 << 4,  /* not in the manifest: computed from it, compared with the host */

@@ -223,19 +223,46 @@ static int no_room(uint64_t bytes, uint64_t left, struct err *e)
 		       num_size(need, bytes), save_dir(), num_size(have, left));
 }
 
-int save_room(uint64_t bytes, struct err *e)
+/* 0 where nothing tells. */
+static uint64_t room_left(void)
 {
 	struct statvfs fs;
+
+	return statvfs(save_dir(), &fs) < 0 ? 0 : (uint64_t)fs.f_bavail * fs.f_frsize;
+}
+
+int save_room(uint64_t bytes, struct err *e)
+{
 	uint64_t left;
 	int r = file_mkdirs(save_dir(), 0700, e);
 
 	if (r < 0)
 		return r;
-	if (statvfs(save_dir(), &fs) < 0)
-		return err_errno(e, -errno, "look at %s", save_dir());
-	left = (uint64_t)fs.f_bavail * fs.f_frsize;
+	left = room_left();
 	bytes += bytes / 64 + SLACK;
 	return bytes <= left ? 0 : no_room(bytes, left, e);
+}
+
+/* What an earlier one left that the power cut right before it got its name. Nobody else saves that domain now. */
+static void sweep(const char *name)
+{
+	_cleanup_(freep) char *begins = xasprintf(".%s.save.", name);
+	_cleanup_err_ struct err ignored = {0};
+	DIR *d = opendir(save_dir());
+	struct dirent *de;
+
+	while (d && (de = readdir(d))) {
+		size_t n = strlen(de->d_name);
+		_cleanup_(freep) char *path = NULL;
+
+		if (!startswith(de->d_name, begins) || n < 5 || !streq(de->d_name + n - 5, ".part"))
+			continue;
+		path = xasprintf("%s/%s", save_dir(), de->d_name);
+		(void)file_remove(path, &ignored);
+		err_done(&ignored);
+	}
+	if (d)
+		closedir(d);
 }
 
 int save_begin(const char *name, const struct saved_domain *header, uint64_t bytes,
@@ -248,6 +275,7 @@ int save_begin(const char *name, const struct saved_domain *header, uint64_t byt
 	if (!name_ok(name))
 		return err_set(e, -EINVAL, "'%s' is no domain's name", name);
 	path = path_of(name, "save");
+	sweep(name);
 	r = save_room(bytes, e);
 	if (r == 0)
 		r = newfile_open(path, 0600, true, &s->file, e);
@@ -256,7 +284,7 @@ int save_begin(const char *name, const struct saved_domain *header, uint64_t byt
 	    fallocate(newfile_fd(s->file), FALLOC_FL_KEEP_SIZE, 0, (off_t)(bytes + bytes / 64)) <
 		    0 &&
 	    errno == ENOSPC)
-		r = no_room(bytes + bytes / 64, 0, e);
+		r = no_room(bytes + bytes / 64, room_left(), e);
 	if (r == 0)
 		r = header_write(newfile_fd(s->file), header, e);
 	if (r < 0)

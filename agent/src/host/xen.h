@@ -156,6 +156,8 @@ struct xen_watcher {
 	void *data;
 };
 
+#define XEN_SETTINGS_MAX 1900 /* bytes of `settings`: xenstored takes 2048 of a value by default */
+
 /* Makes and starts the domain that `d` describes: name, uuid, type, kernel, initrd, cmdline, memory,
  * maxmem, vcpus, maxvcpus, disks (vdev, target, read_only), nics (mac, bridge). Half-made remains of
  * the same UUID are destroyed first; a whole one of that UUID is -EEXIST. On failure nothing is left

@@ -156,9 +156,9 @@ static int marks(const struct xen_domain *d, char ***ret, struct err *e)
 			       "paths and command line together have more than %d bytes",
 			       ABOUT_MAX);
 	}
-	if (d->settings && strlen(d->settings) > ABOUT_MAX)
+	if (d->settings && strlen(d->settings) > XEN_SETTINGS_MAX)
 		return err_set(e, -ENAMETOOLONG, "its settings together have more than %d bytes",
-			       ABOUT_MAX);
+			       XEN_SETTINGS_MAX);
 	list = xcalloc(13, sizeof(*list));
 	list[n++] = xstrdup("manor/uuid");
 	list[n++] = xstrdup(d->uuid);

@@ -402,6 +402,7 @@ static void prepare(struct manifest *m, struct resource *r)
 		n->mac = arena_strdup(m->arena, mac);
 		field_mark(&domain_nic_table, n, "mac");
 	}
+	domain_check_settings(&l);
 	digest(m, l.d);
 }
 

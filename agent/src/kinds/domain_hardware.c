@@ -352,14 +352,31 @@ static void check_disks(struct lowering *l)
 	}
 }
 
+static bool is_loopback(const char *address)
+{
+	return !address || startswith(address, "127.") || streq(address, "::1");
+}
+
 static void prepare_vnc(struct lowering *l)
 {
 	struct domain_vnc *v = &l->d->vnc;
 	char digest[SHA256_TEXT];
 	const char *text;
+	struct diag *g;
 
 	if (!v->password) {
 		v->password_mark = "none";
+		if (v->enabled && !is_loopback(v->address)) {
+			g = diag_warn(
+				l->m->diags, "open-screen", field_span(l->d, "vnc.address"),
+				"whoever reaches %s has the screen and keyboard of %s: it has no "
+				"password",
+				v->address, resource_title(l->m->arena, l->r));
+			diag_help(
+				l->m->diags, g,
+				"say 'password: {file: …}', or leave the address out: `manor vnc` tells the way "
+				"through ssh");
+		}
 	} else {
 		text = arena_printf(l->m->arena, "%s %s", l->r->uuid, v->password);
 		sha256_of(text, strlen(text), digest);
@@ -442,6 +459,24 @@ const char *domain_settings(struct arena *a, const struct domain *d)
 	_cleanup_json_ json_object *o = settings_json(d);
 
 	return arena_strdup(a, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+}
+
+void domain_check_settings(struct lowering *l)
+{
+	size_t n = strlen(domain_settings(l->m->arena, l->d));
+	struct diag *g;
+
+	if (n <= XEN_SETTINGS_MAX)
+		return;
+	g = diag_error(
+		l->m->diags, "too-long",
+		field_given(&domain_table, l->d, "cpu") ? field_span(l->d, "cpu") : l->r->span,
+		"what %s is like takes %zu bytes to note, of at most %d: boot, vga, usb, vnc, clock, "
+		"cpu and the models of its nics",
+		resource_title(l->m->arena, l->r), n, XEN_SETTINGS_MAX);
+	diag_help(
+		l->m->diags, g,
+		"name fewer features in cpu.hide and cpu.show: 'baseline' hides many by one word");
 }
 
 json_object *domain_settings_of(const struct xen_domain *x)

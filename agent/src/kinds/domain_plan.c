@@ -639,7 +639,7 @@ static void decide(struct planning *p, const struct resource *want, const struct
 			domain_say_files(p, have, step);
 		return;
 	}
-	domain_note_failed(p, want);
+	domain_note_left(p, want, have && !have->half_made);
 	if (decide_rebuild(p, want, have))
 		return;
 	if (!have) {

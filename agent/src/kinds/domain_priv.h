@@ -33,6 +33,8 @@ void domain_lower_hardware(struct lowering *l);
 const char *domain_firmware_path(const struct domain *d);
 /* The mark that tells what it was made as. Arena memory. */
 const char *domain_settings(struct arena *a, const struct domain *d);
+/* Whether they can be noted. */
+void domain_check_settings(struct lowering *l);
 /* That mark of a domain, to be read once and given back (json_object_put); NULL: it has none. */
 json_object *domain_settings_of(const struct xen_domain *x);
 /* What it tells, and what Xen does; from `want` what isn't known. */
@@ -120,7 +122,8 @@ bool domain_decide_saved(struct planning *p, const struct resource *want, bool h
 /* With `saves`, where its manifest says so and nothing speaks against it. */
 void domain_at_shutdown(struct arena *a, const struct facts *f, const struct manifest *m,
 			const struct actual *have, struct step *step);
-void domain_note_failed(struct planning *p, const struct resource *want);
+/* What lies in the folder of saved ones, and is of no use to it (`runs`: it is there, and whole). */
+void domain_note_left(struct planning *p, const struct resource *want, bool runs);
 /* Nobody takes a disk that another goes on with when it is restored. */
 void domain_hold_saved_disks(struct planning *p, const struct resource *want, struct step *step);
 /* domain_resurrect.c. */

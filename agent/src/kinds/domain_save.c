@@ -220,21 +220,39 @@ void domain_at_shutdown(struct arena *a, const struct facts *f, const struct man
 	step->timeout_s += timeout(SAVE_TIMEOUT_S, x->memory_now);
 }
 
-void domain_note_failed(struct planning *p, const struct resource *want)
+/* "/var/lib/manor/save/web.failed" */
+static const char *left_over(struct arena *a, const char *name, const char *suffix)
+{
+	const char *path = save_path(a, name);
+
+	return arena_printf(a, "%.*s.%s", (int)(strlen(path) - strlen(".save")), path, suffix);
+}
+
+void domain_note_left(struct planning *p, const struct resource *want, bool runs)
 {
 	const struct saved_domain *s = domain_saved(p->facts, want->name);
-	const char *word = "what failed to be restored was told";
+	const char *word = "what is left of saved ones was told";
+	char size[NUM_TEXT];
 
-	if (!s || !s->failed || index_find(&p->memo, word, want->name))
+	if (!s || (!s->failed && !(s->used && runs)) || index_find(&p->memo, word, want->name))
 		return;
 	index_add(p->arena, &p->memo, word, want->name, s);
+	if (s->used && runs && !s->whole)
+		plan_note(
+			p->plan, NOTE_KEPT, arena_printf(p->arena, "domain/%s", want->name),
+			arena_printf(p->arena,
+				     "%s (%s) is left of its restoring and of no use; it goes with "
+				     "its next start or save",
+				     left_over(p->arena, want->name, "used"),
+				     num_size(size, s->size)));
+	if (!s->failed)
+		return;
 	plan_note(
 		p->plan, NOTE_WARNING, arena_printf(p->arena, "domain/%s", want->name),
 		arena_printf(p->arena,
 			     "what was saved of it could not be restored, so it was started anew; "
-			     "%.*s.failed is kept for you to look at, and to remove",
-			     (int)(strlen(save_path(p->arena, want->name)) - strlen(".save")),
-			     save_path(p->arena, want->name)));
+			     "%s is kept for you to look at, and to remove",
+			     left_over(p->arena, want->name, "failed")));
 }
 
 /* Each saved one's record is read once a plan. */

@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "conf/field.h"
 
-/* The caller owns the result. Secrets become "sha256:…" unless `secrets`. */
+/* The caller owns the result. Secrets become "(secret)" unless `secrets`. */
 json_object *record_to_json(const struct table *t, const void *record, bool secrets);
 /* Only what the manifest says, no defaults, nothing derived; with secrets. Of a record that was decoded from one. */
 json_object *record_given_to_json(const struct table *t, const void *record);

@@ -100,6 +100,34 @@ static void what_cannot_be_is_said_where_it_stands(void **state)
 	}
 }
 
+static void a_screen_for_everybody_is_warned_of(void **state)
+{
+	static const struct {
+		const char *vnc;
+		size_t warnings;
+	} cases[] = {
+		{"{enabled: true}", 0},
+		{"{enabled: true, address: 127.0.0.1}", 0},
+		{"{enabled: true, address: '::1'}", 0},
+		{"{enabled: true, address: 0.0.0.0}", 1},
+		{"{enabled: true, address: '::'}", 1},
+		{"{enabled: true, address: 0.0.0.0, password: abc}", 0},
+		{"{enabled: false, address: 0.0.0.0}", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(freep) char *text = xasprintf("  a: {" OK ", vnc: %s}\n", cases[i].vnc);
+		_cleanup_diags_ struct diags *d = diags_new();
+
+		print_message("  %s", text);
+		assert_non_null(load(text, d));
+		assert_int_equal(d->n, cases[i].warnings);
+		if (d->n)
+			assert_string_equal(d->list[0].code, "open-screen");
+	}
+}
+
 static void what_may_be_is_taken(void **state)
 {
 	static const char *const cases[] = {
@@ -224,6 +252,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_cannot_be_is_said_where_it_stands),
+		cmocka_unit_test(a_screen_for_everybody_is_warned_of),
 		cmocka_unit_test(what_may_be_is_taken),
 		cmocka_unit_test(what_follows_is_filled_in),
 		cmocka_unit_test(the_digest_of_a_domain_is_of_what_its_manifest_says),

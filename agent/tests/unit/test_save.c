@@ -74,6 +74,20 @@ static void what_is_kept_is_there_whole(void **state)
 	assert_null(read_back("web"));
 }
 
+static void what_was_cut_off_is_swept_by_the_next(void **state)
+{
+	_cleanup_(freep) char *mine = xasprintf("%s/.web.save.00c0ffee.part", dir),
+			      *others = xasprintf("%s/.web2.save.00c0ffee.part", dir);
+
+	assert_int_equal(file_write(mine, "a", 1, 0600, NULL), 0);
+	assert_int_equal(file_write(others, "a", 1, 0600, NULL), 0);
+	keep("web", &web, "stream");
+	assert_int_equal(access(mine, F_OK), -1);
+	assert_int_equal(access(others, F_OK), 0);
+	assert_int_equal(unlink(others), 0);
+	assert_int_equal(save_discard("web", NULL), 0);
+}
+
 static void what_is_given_up_leaves_nothing(void **state)
 {
 	struct saving *f = NULL;
@@ -208,6 +222,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_kept_is_there_whole),
+		cmocka_unit_test(what_was_cut_off_is_swept_by_the_next),
 		cmocka_unit_test(what_is_given_up_leaves_nothing),
 		cmocka_unit_test(what_was_used_is_never_restored),
 		cmocka_unit_test(what_failed_is_kept_aside),
