@@ -110,7 +110,7 @@ static void read_disks(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 		/* "aio:/path" of a device model, "/dev/…" of the kernel's own backend, or a URI. */
 		if (params && params[0] != '/' && strchr(params, ':') && !strstr(params, "://"))
 			params = strchr(params, ':') + 1;
-		disk->target = params;
+		disk->target = params && *params ? params : NULL;
 		disk->id = params && params[0] == '/' ? path_id(a, params) : NULL;
 		mode = xen_get(x, "%s/mode", b);
 		disk->read_only = startswith(mode, "r");

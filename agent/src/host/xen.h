@@ -74,7 +74,7 @@ struct xen_disk {
 	struct record rec;
 	int64_t devid;      /* virtual device number: 51712 is xvda */
 	const char *vdev;
-	const char *target; /* device or file in dom0, or URI of a disk from the network */
+	const char *target; /* device or file in dom0, or URI of a disk from the network; NULL: an empty drive */
 	const char *id;     /* of it, as in host/paths.h; NULL: there is none, or it is a network's */
 	bool read_only;
 	bool cdrom;         /* a drive with a disc, where the guest has drives (hvm) */
@@ -218,6 +218,8 @@ int xen_set_scheduler(int64_t domid, int64_t weight, int64_t cap, struct err *e)
 /* Adds wait until both ends are connected; a failed one leaves nothing behind. Adding what is there
  * as asked, and removing what isn't there, is fine. */
 int xen_disk_add(int64_t domid, const struct xen_disk *disk, struct err *e);
+/* Another disc in the drive of that vdev, or none. The guest may have locked it: then it is taken out all the same. */
+int xen_disc_change(int64_t domid, const struct xen_disk *disk, struct err *e);
 int xen_disk_remove(int64_t domid, const char *vdev, struct err *e);
 int xen_nic_add(int64_t domid, const struct xen_nic *nic, struct err *e);
 int xen_nic_remove(int64_t domid, const char *mac, struct err *e);

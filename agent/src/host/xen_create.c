@@ -29,7 +29,7 @@ static char *dup_or_null(const char *s)
 void xen_disk_config(libxl_device_disk *ret, const struct xen_disk *disk, bool hvm)
 {
 	libxl_device_disk_init(ret);
-	ret->pdev_path = xstrdup(disk->target);
+	ret->pdev_path = dup_or_null(disk->target);
 	ret->vdev = xstrdup(disk->vdev);
 	ret->backend = LIBXL_DISK_BACKEND_PHY;
 	ret->format = LIBXL_DISK_FORMAT_RAW;
@@ -39,6 +39,8 @@ void xen_disk_config(libxl_device_disk *ret, const struct xen_disk *disk, bool h
 		ret->backend = LIBXL_DISK_BACKEND_QDISK;
 		ret->is_cdrom = ret->removable = 1;
 		ret->readwrite = 0;
+		if (!disk->target)
+			ret->format = LIBXL_DISK_FORMAT_EMPTY;
 		return;
 	}
 	libxl_defbool_set(&ret->discard_enable, !disk->read_only);
@@ -67,7 +69,7 @@ int xen_disk_check(const struct xen_disk *disk, struct err *e)
 {
 	double until = xen_clock() + TARGET_WAIT_S;
 
-	if (strstr(disk->target, "://"))
+	if (!disk->target || strstr(disk->target, "://"))
 		return 0; /* the network's: whoever connects it finds out */
 	while (access(disk->target, F_OK) < 0) {
 		if (errno == ENOENT && xen_clock() < until) {

@@ -12,6 +12,8 @@
 #include "kinds/storage.h"
 #include "model/kind.h"
 
+#define DISC_NONE "none" /* a cdrom, and its target: the drive is empty */
+
 enum domain_state { STATE_RUNNING, STATE_STOPPED, STATE_PAUSED };
 enum domain_at_shutdown { SHUTDOWN_ENDS, SHUTDOWN_SAVES };
 enum domain_end { END_DESTROY, END_RESTART }; /* on_poweroff, on_reboot, on_crash, on_watchdog */
@@ -27,7 +29,7 @@ struct domain_disk {
 	const char *from;    /* a file of the template: the disk is a clone of it */
 	const char *volume;  /* a declared volume */
 	const char *file;    /* a file in dom0, sparse */
-	const char *cdrom;   /* an ISO in dom0 */
+	const char *cdrom;   /* an ISO in dom0, or DISC_NONE; of what the host says: it is a drive's, whatever is in it */
 	struct storage_device device; /* a disk of the machine's, or a partition of one */
 	const char *nbd, *iscsi; /* URIs */
 	const char *storage; /* where the clone, or the empty volume, lives */

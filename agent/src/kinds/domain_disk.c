@@ -15,6 +15,26 @@
 #define MIB (INT64_C(1) << 20)
 
 /* A path by one name: with ".." the same file could have several. */
+static field_parse_fn parse_file;
+
+static int parse_disc(struct decode *c, const struct field *f, const char *text, const char **ret,
+		      struct err *e)
+{
+	if (!streq(text, DISC_NONE))
+		return parse_file(c, f, text, ret, e);
+	*ret = DISC_NONE;
+	return 0;
+}
+
+/* A drive's disc is changed as the guest runs; of another guest a cdrom is a disk like others. */
+static enum impact target_impact(const struct field *f, const void *old, const void *new_,
+				 const struct facts *facts)
+{
+	const struct domain_disk *have = old, *want = new_;
+
+	return have->cdrom && want->cdrom ? IMPACT_LIVE : f->impact;
+}
+
 static int parse_file(struct decode *c, const struct field *f, const char *text, const char **ret,
 		      struct err *e)
 {
@@ -69,8 +89,9 @@ TABLE(domain_disk_table, domain_disk, "disk",
        .doc = "a file in dom0; one that isn't there is made when 'size' or 'from' is given, sparse: it "
 	      "occupies what is written; it is never removed"},
       {.name = "cdrom", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, cdrom),
-       .parse = parse_file, .flags = FIELD_CONFIG,
-       .doc = "an ISO in dom0, which many guests may read"},
+       .parse = parse_disc, .flags = FIELD_CONFIG,
+       .doc = "an ISO in dom0, which many guests may read; an hvm guest has a drive for it, where another can be put "
+	      "while it runs, or none: then it is empty"},
       {.name = "device", .type = FIELD_SUB, .offset = FIELD_AT(domain_disk, device),
        .sub = &domain_device_table, .flags = FIELD_CONFIG,
        .doc = "a disk of the machine's, or a partition of one, as it is"},
@@ -96,7 +117,8 @@ TABLE(domain_disk_table, domain_disk, "disk",
        .def = "false", .impact = IMPACT_GUEST_RESTART,
        .doc = "the guest may only read it; a cdrom always"},
       {.name = "target", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, target),
-       .flags = FIELD_DERIVED, .impact = IMPACT_GUEST_RESTART, .doc = "the device or file in dom0"},
+       .flags = FIELD_DERIVED, .impact = IMPACT_GUEST_RESTART, .impact_of = target_impact,
+       .doc = "the device or file in dom0"},
       {.name = "id", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, id),
        .flags = FIELD_STATUS, .doc = "the thing itself, whatever it is called"});
 
@@ -284,6 +306,15 @@ static void prepare_cdrom(struct lowering *l, const char *name, struct domain_di
 		diag_error(l->m->diags, "bad-value", at(l, name, "read_only"),
 			   "a cdrom can't be written: disk '%.80s' of %s", name,
 			   resource_title(l->m->arena, l->r));
+	if (streq(k->cdrom, DISC_NONE) && l->d->type != XEN_HVM) {
+		struct diag *g = diag_error(
+			l->m->diags, "bad-combination", at(l, name, "cdrom"),
+			"only hvm guests have drives that can be empty: disk '%.80s' of "
+			"%s, which is %s",
+			name, resource_title(l->m->arena, l->r), xen_type_words[l->d->type]);
+		diag_help(l->m->diags, g,
+			  "name an ISO, or leave the disk out; a file called none is ./none");
+	}
 	k->read_only = true;
 	field_mark(&domain_disk_table, k, "read_only");
 	set_target(k, k->cdrom);

@@ -65,6 +65,14 @@ struct reading_in {
 
 static const char *disk_name(const struct reading_in *in, const struct xen_disk *disk)
 {
+	/* A drive is known by itself, not by what is in it. */
+	for (size_t i = 0; disk->cdrom && in->wanted && i < in->wanted->disks.n; i++) {
+		const struct entry *e = &in->wanted->disks.entries[i];
+		const struct domain_disk *k = e->value;
+
+		if (k->cdrom && streq(k->vdev, disk->vdev) && !map_get(&in->d->disks, e->name))
+			return e->name;
+	}
 	for (size_t i = 0; in->wanted && i < in->wanted->disks.n; i++) {
 		const struct entry *e = &in->wanted->disks.entries[i];
 
@@ -125,8 +133,11 @@ static void fill_devices(struct reading_in *in, struct actual *actual)
 
 		*k = (struct domain_disk){
 			.vdev = from->vdev,
-			.target = from->target,
+			.target = from->target  ? from->target
+				  : from->cdrom ? DISC_NONE
+						: NULL,
 			.read_only = from->read_only,
+			.cdrom = from->cdrom ? DISC_NONE : NULL,
 			.id = from->id,
 		};
 		if (k->id)

@@ -32,7 +32,8 @@ static const char *disk(struct arena *a, const struct domain *d, const struct do
 	bool drive = d->type == XEN_HVM && k->cdrom;
 
 	return arena_printf(a, "format=raw, vdev=%s, access=%s, %starget=%s", k->vdev,
-			    k->read_only ? "ro" : "rw", drive ? "devtype=cdrom, " : "", k->target);
+			    k->read_only ? "ro" : "rw", drive ? "devtype=cdrom, " : "",
+			    streq(k->target, DISC_NONE) ? "" : k->target);
 }
 
 /* What xl can't say, or only together with other programs. */

@@ -85,7 +85,7 @@ void domain_claims(struct arena *a, const void *record, struct list *ret)
 		const struct domain_disk *k = d->disks.entries[i].value;
 		const char *what;
 
-		if (!k->target)
+		if (!k->target || streq(k->target, DISC_NONE))
 			continue;
 		what = canonical(a, k->target);
 		add_claim(a, ret, what, NULL, k->read_only);
@@ -96,6 +96,11 @@ void domain_claims(struct arena *a, const void *record, struct list *ret)
 	}
 }
 
+static bool on_a_path(const struct domain_disk *k)
+{
+	return k->target && (k->file || (k->cdrom && !streq(k->target, DISC_NONE)));
+}
+
 void domain_paths(struct arena *a, const void *record, struct list *ret)
 {
 	const struct domain *d = record;
@@ -103,7 +108,7 @@ void domain_paths(struct arena *a, const void *record, struct list *ret)
 	for (size_t i = 0; i < d->disks.n; i++) {
 		const struct domain_disk *k = d->disks.entries[i].value;
 
-		if (k->target && (k->file || k->cdrom))
+		if (on_a_path(k))
 			list_add(a, ret, (void *)k->target);
 	}
 }
@@ -278,7 +283,7 @@ void domain_hold_diskless(struct planning *p, const struct resource *want, struc
 
 		if (is_device(k))
 			hold_device(p, want, s, name, k);
-		else if (k->target && (k->file || k->cdrom))
+		else if (on_a_path(k))
 			hold_path(p, want, s, name, k);
 	}
 }

@@ -205,6 +205,8 @@ static bool source(struct domain_xl *x, struct drive *v)
 		lost(x, v, "it is connected by a script, and Manor runs none");
 		return false;
 	}
+	if ((!*target || streq(v->disk.format, "empty")) && v->disk.cdrom && x->type == XEN_HVM)
+		return domain_xl_put(x, v->out, &domain_disk_table, "cdrom", DISC_NONE, v->line);
 	if (!*target || streq(v->disk.format, "empty")) {
 		lost(x, v, "a drive without a disc is none");
 		return false;
