@@ -32,11 +32,11 @@ $(TESTS)/unit/%: $(TESTS)/unit/%.o $(LIB)
 # Those over the host in memory.
 $(TESTS)/unit/test_fake_%: $(TESTS)/unit/test_fake_%.o $(FAKE_OBJS) $(LIB)
 	$(call say,LD)
-	$(Q)$(CC) $(CFLAGS) -o $@ $< $(FAKE_OBJS) $(LIB) $(LDLIBS) -lcmocka
+	$(Q)$(CC) $(CFLAGS) -o $@ $< $(FAKE_OBJS) $(LIB) $(LDLIBS) -lcmocka -lyajl
 
 $(TESTS)/golden/harness: $(TESTS)/golden/harness.o $(FAKE_OBJS) $(LIB)
 	$(call say,LD)
-	$(Q)$(CC) $(CFLAGS) -o $@ $< $(FAKE_OBJS) $(LIB) $(LDLIBS) -lcmocka
+	$(Q)$(CC) $(CFLAGS) -o $@ $< $(FAKE_OBJS) $(LIB) $(LDLIBS) -lcmocka -lyajl
 
 $(TESTS)/fuzz/fuzz_%: $(TESTS)/fuzz/fuzz_%.o $(TESTS)/fuzz/replay.o $(LIB)
 	$(call say,LD)

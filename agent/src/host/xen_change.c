@@ -274,7 +274,7 @@ int xen_disk_add(int64_t domid, const struct xen_disk *want, struct err *e)
 	r = xen_disk_check(want, e);
 	if (r < 0)
 		return r;
-	xen_disk_config(&disk, want, false); /* no drive comes while it runs */
+	xen_disk_config(&disk, want, xen_hotplug(), false); /* no drive comes while it runs */
 	/* What an add that was cut short left goes first: nothing would ever finish it. */
 	if (target && libxl_device_disk_destroy(x.xl, (uint32_t)domid, &disk, NULL))
 		forget_device(&x, domid, "vbd", devid);
@@ -302,7 +302,7 @@ int xen_disc_change(int64_t domid, const struct xen_disk *want, struct err *e)
 		r = xen_disk_check(want, e);
 	if (r < 0)
 		return r;
-	xen_disk_config(&disk, want, true);
+	xen_disk_config(&disk, want, xen_hotplug(), true);
 	rc = libxl_cdrom_insert(x.xl, (uint32_t)domid, &disk, NULL);
 	if (rc)
 		r = xen_fail(&x, e, -EIO, rc, "change the disc in %s", want->vdev);
@@ -363,7 +363,7 @@ int xen_nic_add(int64_t domid, const struct xen_nic *want, struct err *e)
 		x.log.n = 0;
 	}
 	libxl_device_nic_dispose(&nic);
-	xen_nic_config(&nic, want);
+	xen_nic_config(&nic, want, xen_hotplug());
 	rc = libxl_device_nic_add(x.xl, (uint32_t)domid, &nic, NULL);
 	if (rc)
 		r = xen_fail(&x, e, -EIO, rc, "add an interface on %s", want->bridge);

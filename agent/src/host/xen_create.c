@@ -15,55 +15,9 @@
 #include "base/str.h"
 
 #define KIB           1024u
-#define HOTPLUG       MANOR_LIB "/hotplug"
-#define ABOUT_MAX     1900 /* xenstored's default limit for a value is 2048 */
-#define FREE_WAIT_S   15   /* for the memory of domains that are being destroyed */
+#define FREE_WAIT_S   15 /* for the memory of domains that are being destroyed */
 #define MODEL_LOG_MAX (64u << 10)
 #define TARGET_WAIT_S 5 /* for udev to make a volume's link */
-
-static char *dup_or_null(const char *s)
-{
-	return s ? xstrdup(s) : NULL;
-}
-
-void xen_disk_config(libxl_device_disk *ret, const struct xen_disk *disk, bool hvm)
-{
-	libxl_device_disk_init(ret);
-	ret->pdev_path = dup_or_null(disk->target);
-	ret->vdev = xstrdup(disk->vdev);
-	ret->backend = LIBXL_DISK_BACKEND_PHY;
-	ret->format = LIBXL_DISK_FORMAT_RAW;
-	ret->readwrite = !disk->read_only;
-	/* A drive's disc is QEMU's own, file or not: nothing is attached for it. */
-	if (hvm && disk->cdrom) {
-		ret->backend = LIBXL_DISK_BACKEND_QDISK;
-		ret->is_cdrom = ret->removable = 1;
-		ret->readwrite = 0;
-		if (!disk->target)
-			ret->format = LIBXL_DISK_FORMAT_EMPTY;
-		return;
-	}
-	libxl_defbool_set(&ret->discard_enable, !disk->read_only);
-	if (access(HOTPLUG, X_OK) == 0)
-		ret->script = xstrdup(HOTPLUG);
-}
-
-void xen_nic_config(libxl_device_nic *ret, const struct xen_nic *nic)
-{
-	unsigned b[6];
-
-	libxl_device_nic_init(ret);
-	ret->bridge = xstrdup(nic->bridge);
-	ret->nictype = nic->model ? LIBXL_NIC_TYPE_VIF_IOEMU : LIBXL_NIC_TYPE_VIF;
-	if (nic->model)
-		ret->model = xstrdup(nic->model);
-	if (sscanf(nic->mac, "%2x:%2x:%2x:%2x:%2x:%2x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]) ==
-	    6)
-		for (int i = 0; i < 6; i++)
-			ret->mac[i] = (uint8_t)b[i];
-	if (access(HOTPLUG, X_OK) == 0)
-		ret->script = xstrdup(HOTPLUG);
-}
 
 int xen_disk_check(const struct xen_disk *disk, struct err *e)
 {
@@ -122,108 +76,13 @@ static int check(const struct xen_domain *d, bool boots, struct err *e)
 	return r;
 }
 
-/* "KEY=VALUE\n", unless there is no value. */
-static void about(struct str *s, const char *key, const char *value)
-{
-	if (value && *value)
-		str_addf(s, "%s=%s\n", key, value);
-}
-
-/* What is in its console's log already is an earlier start's. */
-static int64_t console_bytes(const char *name)
-{
-	_cleanup_(freep) char *path = xasprintf(XEN_CONSOLE_LOG, name);
-	struct stat st;
-
-	return stat(path, &st) == 0 ? (int64_t)st.st_size : 0;
-}
-
-static int marks(const struct xen_domain *d, char ***ret, struct err *e)
-{
-	_cleanup_str_ struct str text = {0};
-	char **list;
-	size_t n = 0;
-
-	about(&text, "name", d->name);
-	about(&text, "type", xen_type_words[d->type]);
-	str_addf(&text, "started=%lld\nshutdown_timeout=%lld\n", (long long)time(NULL),
-		 (long long)d->shutdown_timeout);
-	str_addf(&text, "console=%lld\n", (long long)console_bytes(d->name));
-	about(&text, "kernel", d->kernel);
-	about(&text, "initrd", d->initrd);
-	about(&text, "cmdline", d->cmdline);
-	if (text.n > ABOUT_MAX) {
-		err_at(e, "kernel");
-		return err_set(e, -ENAMETOOLONG,
-			       "paths and command line together have more than %d bytes",
-			       ABOUT_MAX);
-	}
-	if (d->settings && strlen(d->settings) > XEN_SETTINGS_MAX)
-		return err_set(e, -ENAMETOOLONG, "its settings together have more than %d bytes",
-			       XEN_SETTINGS_MAX);
-	list = xcalloc(13, sizeof(*list));
-	list[n++] = xstrdup("manor/uuid");
-	list[n++] = xstrdup(d->uuid);
-	list[n++] = xstrdup("manor/state");
-	list[n++] = xstrdup("building");
-	list[n++] = xstrdup("manor/about");
-	list[n++] = str_take(&text);
-	if (d->settings) {
-		list[n++] = xstrdup("manor/settings");
-		list[n++] = xstrdup(d->settings);
-	}
-	if (d->paused_for) {
-		list[n++] = xstrdup("manor/paused");
-		list[n++] = xstrdup(d->paused_for);
-	}
-	if (d->ready) {
-		list[n++] = xstrdup("manor/ready");
-		list[n++] = xstrdup("1");
-	}
-	*ret = list;
-	return 0;
-}
-
 static int configure(struct xen_ctx *x, const struct xen_domain *d, libxl_domain_config *c,
 		     struct err *e)
 {
-	libxl_domain_type type = d->type == XEN_PV    ? LIBXL_DOMAIN_TYPE_PV
-				 : d->type == XEN_PVH ? LIBXL_DOMAIN_TYPE_PVH
-						      : LIBXL_DOMAIN_TYPE_HVM;
-	int r;
+	_cleanup_xen_place_ struct xen_place p;
+	int r = xen_place_read(x, d, &p, e);
 
-	c->c_info.type = type;
-	c->c_info.name = xstrdup(d->name);
-	r = marks(d, &c->c_info.xsdata, e);
-	if (r < 0)
-		return r;
-	if (libxl_uuid_from_string(&c->c_info.uuid, d->uuid))
-		return err_set(e, -EINVAL, "'%s' is no UUID", d->uuid);
-	libxl_domain_build_info_init_type(&c->b_info, type);
-	c->b_info.max_memkb = MAX_OF(d->maxmem, d->memory) / KIB;
-	c->b_info.target_memkb = d->memory / KIB;
-	c->b_info.max_vcpus = (int)MAX_OF(d->maxvcpus, d->vcpus);
-	/* Claimed first, so that of two made at once the second fails at the start. */
-	libxl_defbool_set(&c->b_info.claim_mode, true);
-	c->b_info.kernel = dup_or_null(d->image ? d->image : d->kernel);
-	c->b_info.ramdisk = dup_or_null(d->initrd);
-	/* Of a kernel; libxl takes an empty one for one that is meant. */
-	c->b_info.cmdline = d->kernel && d->cmdline && *d->cmdline ? xstrdup(d->cmdline) : NULL;
-	if (libxl_cpu_bitmap_alloc(x->xl, &c->b_info.avail_vcpus, c->b_info.max_vcpus))
-		return err_set(e, -ENOMEM, "out of memory");
-	for (int i = 0; i < d->vcpus; i++)
-		libxl_bitmap_set(&c->b_info.avail_vcpus, i);
-	r = xen_hardware_config(x, d, c, e);
-	if (r < 0)
-		return r;
-
-	c->disks = xcalloc(d->disks.n, sizeof(*c->disks));
-	for (size_t i = 0; i < d->disks.n; i++)
-		xen_disk_config(&c->disks[c->num_disks++], d->disks.items[i], d->type == XEN_HVM);
-	c->nics = xcalloc(d->nics.n, sizeof(*c->nics));
-	for (size_t i = 0; i < d->nics.n; i++)
-		xen_nic_config(&c->nics[c->num_nics++], d->nics.items[i]);
-	return 0;
+	return r < 0 ? r : xen_config(d, &p, c, e);
 }
 
 static int free_now(struct xen_ctx *x, uint64_t *ret_kb, bool *ret_dying, struct err *e)

@@ -9,6 +9,7 @@
 #include <xenstore.h>
 
 #include "host/xen.h"
+#include "host/xen_config.h"
 
 #define XEN_LOG_LINES 4
 #define XEN_LOG_LINE  256
@@ -62,12 +63,13 @@ static inline int64_t xen_max_vcpus(const libxl_dominfo *info)
 }
 void xen_tell(const struct xen_watcher *w, const char *fmt, ...) _printf_(2, 3);
 
-/* `hvm`: it has drives, which QEMU plays. */
-void xen_disk_config(libxl_device_disk *ret, const struct xen_disk *disk, bool hvm);
-void xen_nic_config(libxl_device_nic *ret, const struct xen_nic *nic);
-/* xen_hardware.c: all but memory, disks and NICs; vcpus are filled already. */
-int xen_hardware_config(struct xen_ctx *x, const struct xen_domain *d, libxl_domain_config *c,
-			struct err *e);
+/* What a configuration of that domain depends on beside it. */
+int xen_place_read(struct xen_ctx *x, const struct xen_domain *d, struct xen_place *ret,
+		   struct err *e);
+void xen_place_done(struct xen_place *p);
+#define _cleanup_xen_place_ _cleanup_(xen_place_done)
+/* The program that libxl is to run for disks and NICs; NULL: it isn't installed. */
+const char *xen_hotplug(void);
 /* Its cpus, weight and cap, as far as Xen tells. */
 void xen_read_shares(struct xen_ctx *x, struct arena *a, struct xen_domain *d);
 /* The log of its console that xenconsoled keeps. */

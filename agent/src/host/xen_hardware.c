@@ -3,13 +3,11 @@
  * A domain's machine in libxl's words: firmware, screen, clock, processors. What is emulated is QEMU's, which libxl
  * starts; only hvm guests have it, and others that have a screen.
  */
-#include "host/xen_ctx.h"
+#include "host/xen_config.h"
 
-#include <cpuid.h>
 #include <errno.h>
 #include <stdio.h>
 
-#include "base/num.h"
 #include "base/str.h"
 
 const char *const xen_baseline_words[] = {"host", "x86-64-v1", "x86-64-v2", "x86-64-v3", NULL};
@@ -46,17 +44,11 @@ static const struct {
 	{"clzero", 0x80000008, 0, 9}, {"wbnoinvd", 0x80000008, 0, 9},
 };
 
-static bool has_leaf(unsigned leaf, unsigned subleaf)
+static bool has_leaf(const struct xen_place *p, unsigned leaf, unsigned subleaf)
 {
-	unsigned a = 0, b, c, d;
-
-	if (__get_cpuid_max(leaf & 0x80000000, NULL) < leaf)
-		return false;
-	if (leaf == 7 && subleaf) {
-		__cpuid_count(7, 0, a, b, c, d);
-		return subleaf <= a;
-	}
-	return true;
+	if (leaf & 0x80000000)
+		return leaf <= p->leaf_extended_max;
+	return leaf <= p->leaf_max && (leaf != 7 || subleaf <= p->leaf_7_max);
 }
 
 static int clear(libxl_cpuid_policy_list *list, const char *name)
@@ -81,26 +73,28 @@ bool xen_cpu_feature_ok(const char *name)
 }
 
 /* What this processor can't have anyway needs no hiding. */
-static int hide(libxl_cpuid_policy_list *list, const char *name, struct err *e)
+static int hide(const struct xen_place *p, libxl_cpuid_policy_list *list, const char *name,
+		struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(features); i++)
 		if (streq(features[i].name, name) &&
-		    !has_leaf(features[i].leaf, features[i].subleaf))
+		    !has_leaf(p, features[i].leaf, features[i].subleaf))
 			return 0;
 	if (clear(list, name))
 		return err_set(e, -EINVAL, "libxl knows no processor feature '%s'", name);
 	return 0;
 }
 
-static int configure_cpuid(const struct xen_hardware *h, libxl_domain_build_info *b, struct err *e)
+static int configure_cpuid(const struct xen_hardware *h, const struct xen_place *p,
+			   libxl_domain_build_info *b, struct err *e)
 {
 	int level = h->baseline == XEN_BASELINE_HOST ? 9 : h->baseline, r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(features); i++)
 		if (features[i].level > level && !list_has(&h->show, features[i].name))
-			r = hide(&b->cpuid, features[i].name, e);
+			r = hide(p, &b->cpuid, features[i].name, e);
 	for (size_t i = 0; r == 0 && i < h->hide.n; i++)
-		r = hide(&b->cpuid, h->hide.items[i], e);
+		r = hide(p, &b->cpuid, h->hide.items[i], e);
 	if (r < 0)
 		err_at(e, "cpu");
 	return r;
@@ -108,9 +102,14 @@ static int configure_cpuid(const struct xen_hardware *h, libxl_domain_build_info
 
 /* --- processors --- */
 
-/* Of canonical text, "0,2-3". */
-static int fill_bitmap(libxl_bitmap *map, const char *text, int most, const char *what,
-		       struct err *e)
+void xen_bitmap_make(libxl_bitmap *ret, int n)
+{
+	libxl_bitmap_init(ret);
+	ret->size = ((uint32_t)MAX_OF(n, 1) + 7) / 8;
+	ret->map = xcalloc(ret->size, 1);
+}
+
+int xen_bitmap_fill(libxl_bitmap *map, const char *text, int most, const char *what, struct err *e)
 {
 	while (*text) {
 		char *end;
@@ -128,135 +127,54 @@ static int fill_bitmap(libxl_bitmap *map, const char *text, int most, const char
 	return 0;
 }
 
-static int cpus_of(struct xen_ctx *x, const char *text, libxl_bitmap *ret, struct err *e)
+/* Those that are named, else those of the nodes. */
+static int cpus_of(const struct xen_hardware *h, const struct xen_place *p,
+		   const libxl_bitmap *nodes, libxl_bitmap *ret, struct err *e)
 {
-	int n = libxl_get_online_cpus(x->xl), r = 0;
+	int r;
 
-	libxl_bitmap_init(ret);
-	if (n <= 0 || libxl_cpu_bitmap_alloc(x->xl, ret, 0))
-		r = err_set(e, -EIO, "Xen doesn't say how many processors there are");
-	else if (text)
-		r = fill_bitmap(ret, text, n, "processor", e);
-	else
-		libxl_bitmap_set_any(ret);
-	if (r < 0)
-		err_at(e, "cpus");
-	return r;
+	xen_bitmap_make(ret, p->cpus_max);
+	if (h->cpus) {
+		r = xen_bitmap_fill(ret, h->cpus, p->cpus, "processor", e);
+		if (r < 0)
+			err_at(e, "cpus");
+		return r;
+	}
+	for (int i = 0; i < p->cpus; i++)
+		if (p->node_of[i] >= 0 && libxl_bitmap_test(nodes, p->node_of[i]))
+			libxl_bitmap_set(ret, i);
+	return 0;
 }
 
-static int configure_cpus(struct xen_ctx *x, const struct xen_hardware *h,
+static int configure_cpus(const struct xen_hardware *h, const struct xen_place *p,
 			  libxl_domain_build_info *b, struct err *e)
 {
 	libxl_bitmap map;
-	int r = 0, nodes = 0;
+	int r = 0;
 
+	if (!h->cpus && !h->nodes)
+		return 0;
+	libxl_defbool_set(&b->numa_placement, false);
 	if (h->nodes) {
-		libxl_numainfo *info = libxl_get_numainfo(x->xl, &nodes);
-
-		if (info)
-			libxl_numainfo_list_free(info, nodes);
-		if (libxl_node_bitmap_alloc(x->xl, &b->nodemap, 0))
-			return err_set(e, -EIO, "Xen doesn't say what NUMA nodes there are");
-		r = fill_bitmap(&b->nodemap, h->nodes, nodes, "NUMA node", e);
+		xen_bitmap_make(&b->nodemap, p->nodes);
+		r = xen_bitmap_fill(&b->nodemap, h->nodes, p->nodes, "NUMA node", e);
 		if (r < 0)
 			err_at(e, "nodes");
-		libxl_defbool_set(&b->numa_placement, false);
 	}
-	if (r < 0 || (!h->cpus && !h->nodes))
+	if (r < 0)
 		return r;
-	r = cpus_of(x, h->cpus, &map, e);
-	if (r == 0 && h->nodes && !h->cpus && libxl_nodemap_to_cpumap(x->xl, &b->nodemap, &map))
-		r = err_set(e, -EIO, "Xen doesn't say which processors those nodes have");
+	r = cpus_of(h, p, &b->nodemap, &map, e);
 	if (r == 0) {
-		libxl_defbool_set(&b->numa_placement, false);
-		b->num_vcpu_hard_affinity = b->max_vcpus;
 		b->vcpu_hard_affinity =
 			xcalloc((size_t)b->max_vcpus, sizeof(*b->vcpu_hard_affinity));
+		b->num_vcpu_hard_affinity = b->max_vcpus;
 		for (int i = 0; i < b->max_vcpus; i++) {
-			libxl_bitmap_init(&b->vcpu_hard_affinity[i]);
-			libxl_cpu_bitmap_alloc(x->xl, &b->vcpu_hard_affinity[i], 0);
-			libxl_bitmap_copy(x->xl, &b->vcpu_hard_affinity[i], &map);
+			xen_bitmap_make(&b->vcpu_hard_affinity[i], p->cpus_max);
+			memcpy(b->vcpu_hard_affinity[i].map, map.map, map.size);
 		}
 	}
 	libxl_bitmap_dispose(&map);
 	return r;
-}
-
-int xen_set_cpus(int64_t domid, const char *cpus, struct err *e)
-{
-	_cleanup_xen_ struct xen_ctx x;
-	libxl_dominfo info;
-	libxl_bitmap map;
-	int r = xen_open_domain(&x, domid, &info, e);
-
-	if (r < 0)
-		return r;
-	r = cpus_of(&x, streq(cpus, "all") ? NULL : cpus, &map, e);
-	if (r == 0) {
-		int rc = libxl_set_vcpuaffinity_all(x.xl, (uint32_t)domid,
-						    (unsigned)xen_max_vcpus(&info), &map, NULL);
-
-		if (rc) {
-			err_at(e, "cpus");
-			r = xen_fail(&x, e, -EIO, rc, "pin its vcpus");
-		}
-	}
-	libxl_bitmap_dispose(&map);
-	return r;
-}
-
-int xen_set_scheduler(int64_t domid, int64_t weight, int64_t cap, struct err *e)
-{
-	_cleanup_xen_ struct xen_ctx x;
-	libxl_domain_sched_params p;
-	int rc, r = xen_ctx_open(&x, e);
-
-	if (r < 0)
-		return r;
-	libxl_domain_sched_params_init(&p);
-	p.weight = (int)weight;
-	p.cap = (int)cap;
-	rc = libxl_domain_sched_params_set(x.xl, (uint32_t)domid, &p);
-	libxl_domain_sched_params_dispose(&p);
-	if (rc == 0)
-		return 0;
-	err_at(e, "scheduler");
-	return xen_fail(&x, e, -EIO, rc, "set its share of the processors");
-}
-
-void xen_read_shares(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
-{
-	libxl_domain_sched_params p;
-	int n = 0, cpus = 0;
-	libxl_vcpuinfo *v = libxl_list_vcpu(x->xl, (uint32_t)d->domid, &n, &cpus);
-
-	/* That they are pinned to different ones is nobody's of ours: a word for it is no list of them. */
-	for (int i = 0; v && i < n; i++) {
-		_cleanup_(freep) bool *set = xcalloc((size_t)MAX_OF(cpus, 1), sizeof(*set));
-		const char *text = "all";
-		bool all = true;
-
-		for (int k = 0; k < cpus; k++) {
-			set[k] = libxl_bitmap_test(&v[i].cpumap, k);
-			all &= set[k];
-		}
-		if (!all)
-			text = num_ranges(a, set, (size_t)cpus);
-		if (d->cpus && !streq(d->cpus, text)) {
-			d->cpus = "differently";
-			break;
-		}
-		d->cpus = text;
-	}
-	if (v)
-		libxl_vcpuinfo_list_free(v, n);
-	libxl_domain_sched_params_init(&p);
-	if (libxl_domain_sched_params_get(x->xl, (uint32_t)d->domid, &p) == 0 && p.weight > 0) {
-		d->weight = p.weight;
-		d->cap = MAX_OF(p.cap, 0);
-	}
-	libxl_domain_sched_params_dispose(&p);
-	x->log.n = 0; /* a scheduler that knows neither weight nor cap is no error */
 }
 
 /* --- screen, sound of keys, clock --- */
@@ -339,16 +257,16 @@ static void configure_hvm(const struct xen_hardware *h, libxl_domain_build_info 
 		b->extra_hvm = strings(rng);
 }
 
-int xen_hardware_config(struct xen_ctx *x, const struct xen_domain *d, libxl_domain_config *c,
-			struct err *e)
+int xen_hardware_config(const struct xen_domain *d, const struct xen_place *p,
+			libxl_domain_config *c, struct err *e)
 {
 	const struct xen_hardware *h = d->hardware;
 	int r = clock_words(h, &c->b_info, e);
 
 	if (r == 0)
-		r = configure_cpuid(h, &c->b_info, e);
+		r = configure_cpuid(h, p, &c->b_info, e);
 	if (r == 0)
-		r = configure_cpus(x, h, &c->b_info, e);
+		r = configure_cpus(h, p, &c->b_info, e);
 	if (r < 0)
 		return r;
 	libxl_defbool_set(&c->b_info.localtime, h->localtime);

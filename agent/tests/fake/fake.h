@@ -61,6 +61,16 @@ extern const char fake_disk[];
 void fake_save_load(const struct map *saved);
 bool fake_saved(const char *name);
 
+/* xen_config.c: what libxl would be asked for, in its own JSON, call by call; empty: nothing. Caller frees, and it begins
+ * anew. */
+char *fake_xen_asked(void);
+struct xen_domain;
+struct xen_disk;
+struct xen_nic;
+int fake_xen_configure(const char *call, const struct xen_domain *d, int64_t cpus, struct err *e);
+void fake_xen_disk(const struct xen_disk *disk, bool drive);
+void fake_xen_nic(const struct xen_nic *nic);
+
 /* xen.c, intent.c */
 struct xen_facts;
 void fake_xen_load(const struct xen_facts *f);

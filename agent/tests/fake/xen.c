@@ -17,15 +17,6 @@ const char *const xen_state_words[] = {"running", "paused", "shutdown", "dying",
 const char *const xen_reason_words[] = {"poweroff", "reboot",     "suspend", "crash",
 					"watchdog", "soft-reset", NULL};
 
-const char *const xen_baseline_words[] = {"host", "x86-64-v1", "x86-64-v2", "x86-64-v3", NULL};
-
-bool xen_cpu_feature_ok(const char *name)
-{
-	static const char *const known[] = {"avx", "avx2", "aesni", "x2apic", NULL};
-
-	return word_find(known, name) >= 0;
-}
-
 static struct arena *arena;
 static struct xen_facts host;
 static int64_t next_domid;
@@ -196,11 +187,11 @@ int xen_ready(const struct xen_domain *d, int64_t instead_of, struct err *e)
 }
 
 /* Paused, with its marks, half-made. */
-static int build(const struct xen_domain *asked, const char *call, struct xen_domain **ret,
-		 struct err *e)
+static int build(const struct xen_domain *asked, const char *call, bool cut,
+		 struct xen_domain **ret, struct err *e)
 {
-	bool cut = fake_fails(call);
 	struct xen_domain *d;
+	int r;
 
 	for (size_t i = 0; i < host.domains.n; i++) {
 		d = host.domains.items[i];
@@ -216,6 +207,9 @@ static int build(const struct xen_domain *asked, const char *call, struct xen_do
 		err_at(e, "memory");
 		return err_set(e, -ENOMEM, "does not fit");
 	}
+	r = fake_xen_configure(call, asked, host.cpus, e);
+	if (r < 0)
+		return r;
 	d = copy_domain(arena, asked);
 	d->domid = next_domid++;
 	d->state = XEN_PAUSED;
@@ -246,7 +240,7 @@ int xen_create(const struct xen_domain *asked, const struct xen_watcher *w, int6
 	/* Its disks would be written by two, one after the other. */
 	if (fake_saved(asked->name))
 		return err_set(e, -EINVAL, "A BUG: what it had in memory is saved still");
-	r = build(asked, "xen_create, before its marks", &d, e);
+	r = build(asked, "create", fake_fails("xen_create, before its marks"), &d, e);
 	if (r < 0)
 		return r;
 	if (fake_fails("xen_create, while building"))
@@ -265,7 +259,7 @@ int xen_restore(const struct xen_domain *asked, int fd, const struct xen_watcher
 		int64_t *ret_domid, struct err *e)
 {
 	struct xen_domain *d;
-	int r = build(asked, "xen_restore, before its marks", &d, e);
+	int r = build(asked, "restore", fake_fails("xen_restore, before its marks"), &d, e);
 
 	if (r < 0)
 		return r;
@@ -462,6 +456,7 @@ int xen_disk_add(int64_t domid, const struct xen_disk *disk, struct err *e)
 		there->unplugged = false;
 		return 0;
 	}
+	fake_xen_disk(disk, false);
 	list_add(arena, &d->disks, copy_disk(arena, disk));
 	plug(d);
 	return cut_short("xen_disk_add (half-way)",
@@ -480,6 +475,7 @@ int xen_disc_change(int64_t domid, const struct xen_disk *disk, struct err *e)
 			continue;
 		if (!there->cdrom)
 			return err_set(e, -EINVAL, "A BUG: %s is no drive", disk->vdev);
+		fake_xen_disk(disk, true);
 		there->target = disk->target ? arena_strdup(arena, disk->target) : NULL;
 		there->id = disk->target ? path_id(arena, disk->target) : NULL;
 		return 0;
@@ -517,6 +513,7 @@ int xen_nic_add(int64_t domid, const struct xen_nic *nic, struct err *e)
 		there->unplugged = false;
 		return 0;
 	}
+	fake_xen_nic(nic);
 	list_add(arena, &d->nics, copy_nic(arena, nic));
 	plug(d);
 	return cut_short("xen_nic_add (half-way)",

@@ -4,7 +4,11 @@
  * memory: applying and planning again gives nothing (the fixpoint), with each mutating call of the
  * host failing in turn first, which leaves half-made things behind as a crash would.
  *
- *   harness [DIR…]       check (all, without arguments); GOLDEN_UPDATE=1 writes plan.txt anew, to be read before it is kept;
+ * Where a case has a libxl.txt, that is what the apply asks libxl for, call by call, in libxl's own JSON: filled by the
+ * product's own code, so that nothing between the manifest and libxl is left out.
+ *
+ *   harness [DIR…]       check (all, without arguments); GOLDEN_UPDATE=1 writes plan.txt anew, and libxl.txt where there is
+ *                        one (touch it for a new one), to be read before they are kept;
  *                        GOLDEN_DUMP=FILE writes the facts after the apply
  *
  * Prints TAP.
@@ -159,14 +163,34 @@ static size_t left_to_do(const struct world *w, struct str *text)
 	return n;
 }
 
-static void check_fixpoint(const char *name, const struct world *w)
+/* What libxl was asked for, where the case says what that is to be. */
+static void check_asked(const char *dir, const char *name)
+{
+	_cleanup_(freep) char *asked = fake_xen_asked(), *wanted = NULL;
+	_cleanup_(freep) char *path = xasprintf("%s/libxl.txt", dir);
+	_cleanup_err_ struct err e = {0};
+
+	if (access(path, F_OK) < 0)
+		return;
+	if (getenv("GOLDEN_UPDATE"))
+		(void)file_write(path, asked, strlen(asked), 0644, NULL);
+	if (file_read(path, 1u << 20, &wanted, NULL, &e) < 0)
+		result(false, name, "asks libxl for what libxl.txt says", e.message);
+	else
+		result(*asked && streq(asked, wanted), name, "asks libxl for what libxl.txt says",
+		       asked);
+}
+
+static void check_fixpoint(const char *dir, const char *name, const struct world *w)
 {
 	_cleanup_str_ struct str why = {0};
 
 	load_fakes(w->first);
 	fail_at = -1;
 	calls = 0;
+	free(fake_xen_asked()); /* of the case before */
 	apply_world(w, &why);
+	check_asked(dir, name);
 	result(why.n == 0, name, "applies without a failure", str_get(&why));
 	str_done(&why);
 	result(left_to_do(w, &why) == 0, name, "planning again gives nothing", str_get(&why));
@@ -280,6 +304,21 @@ static void check_plan(const char *dir, const char *name, const struct world *w)
 	result(streq(text, wanted), name, "plans as plan.txt says", text);
 }
 
+/* Where the case has a file from-top, its manifest's folder is the tree's, so that it can include what is there. */
+static struct manifest *load_manifest(const char *dir, const char *path, struct diags *d)
+{
+	_cleanup_(freep) char *top = xasprintf("%s/from-top", dir), *text = NULL;
+	_cleanup_(freep) char *here = realpath(".", NULL);
+	_cleanup_err_ struct err e = {0};
+	size_t n;
+
+	if (access(top, F_OK) < 0)
+		return manifest_load(path, all_kinds, d);
+	if (!here || file_read(path, 1u << 20, &text, &n, &e) < 0)
+		return NULL;
+	return manifest_load_text(path, here, text, n, NULL, all_kinds, d);
+}
+
 static void check_case(const char *dir)
 {
 	const char *name = strrchr(dir, '/') && strrchr(dir, '/')[1] ? strrchr(dir, '/') + 1 : dir;
@@ -291,7 +330,7 @@ static void check_case(const char *dir)
 	_cleanup_err_ struct err e = {0};
 	struct world w = {0};
 
-	w.manifest = manifest_load(manifest, all_kinds, d);
+	w.manifest = load_manifest(dir, manifest, d);
 	if (!w.manifest) {
 		diags_print(d, stdout, false);
 		result(false, name, "the manifest is sound", NULL);
@@ -308,7 +347,7 @@ static void check_case(const char *dir)
 	/* Refused plans, unknown readings and facts of another kind of host are planned only. */
 	if (access(once, F_OK) == 0)
 		return;
-	check_fixpoint(name, &w);
+	check_fixpoint(dir, name, &w);
 	dump_world(&w);
 	check_failures(name, &w);
 }
