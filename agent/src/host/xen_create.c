@@ -15,6 +15,7 @@
 #include "base/str.h"
 
 #define KIB           1024u
+#define OVMF          "/usr/share/ovmf/OVMF.fd" /* as Debian's libxl was built */
 #define FREE_WAIT_S   15 /* for the memory of domains that are being destroyed */
 #define MODEL_LOG_MAX (64u << 10)
 #define TARGET_WAIT_S 5 /* for udev to make a volume's link */
@@ -60,11 +61,23 @@ static int boot_check(const char *path, const char *field, struct err *e)
 	return err_errno(e, -errno, "%s", path);
 }
 
+/* libxl says no more than that it could not load its firmware. */
+static int uefi_check(const struct xen_domain *d, struct err *e)
+{
+	if (d->type != XEN_HVM || !d->hardware || !d->hardware->ovmf || access(OVMF, R_OK) == 0)
+		return 0;
+	err_at(e, "firmware");
+	err_help(e, "the package ovmf has it; seabios needs none");
+	return err_errno(e, -errno, "%s", OVMF);
+}
+
 /* `boots`: it isn't in memory yet. */
 static int check(const struct xen_domain *d, bool boots, struct err *e)
 {
 	int r = boots ? boot_check(d->kernel, "kernel", e) : 0;
 
+	if (r == 0 && boots)
+		r = uefi_check(d, e);
 	if (r == 0 && boots)
 		r = boot_check(d->image, "kernel", e);
 	if (r == 0 && boots)
