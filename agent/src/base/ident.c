@@ -4,6 +4,8 @@
  */
 #include "base/ident.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <stdio.h>
@@ -25,6 +27,30 @@ void ident_uuid(const char *namespace, const char *kind, const char *name, char 
 
 	derive(namespace, what, id);
 	uuid_unparse_lower(id, ret);
+}
+
+int ident_uuid_parse(const char *text, char ret[UUID_TEXT])
+{
+	char digits[33];
+	uuid_t id;
+	size_t n = 0;
+
+	for (const char *s = text; *s; s++) {
+		if (*s == '-' && n > 0 && s[1])
+			continue;
+		if (!isxdigit((unsigned char)*s) || n == sizeof(digits) - 1)
+			return -EINVAL;
+		digits[n++] = *s;
+	}
+	digits[n] = '\0';
+	if (n != sizeof(digits) - 1)
+		return -EINVAL;
+	snprintf(ret, UUID_TEXT, "%.8s-%.4s-%.4s-%.4s-%.12s", digits, digits + 8, digits + 12,
+		 digits + 16, digits + 20);
+	if (uuid_parse(ret, id) < 0 || uuid_is_null(id))
+		return -EINVAL;
+	uuid_unparse_lower(id, ret);
+	return 0;
 }
 
 void ident_mac(const char *namespace, const char *domain, const char *nic, char ret[MAC_TEXT])

@@ -14,6 +14,9 @@
 #define SHA512_TEXT 129
 
 void ident_uuid(const char *namespace, const char *kind, const char *name, char ret[UUID_TEXT]);
+/* A UUID as people write it, with its hyphens or without, in either case, into the one way of writing it. -EINVAL: it is
+ * none, or the one of nothing but zeros. */
+int ident_uuid_parse(const char *text, char ret[UUID_TEXT]);
 void ident_mac(const char *namespace, const char *domain, const char *nic, char ret[MAC_TEXT]);
 
 /* SHA-2 as a stream and of a whole buffer; hex is lower case. */

@@ -159,8 +159,8 @@ struct xen_watcher {
 #define XEN_SETTINGS_MAX 1900 /* bytes of `settings`: xenstored takes 2048 of a value by default */
 
 /* Makes and starts the domain that `d` describes: name, uuid, type, kernel, initrd, cmdline, memory,
- * maxmem, vcpus, maxvcpus, disks (vdev, target, read_only), nics (mac, bridge). Half-made remains of
- * the same UUID are destroyed first; a whole one of that UUID is -EEXIST. On failure nothing is left
+ * maxmem, vcpus, maxvcpus, disks (vdev, target, read_only), nics (mac, bridge), mark_uuid. Half-made remains of
+ * the same mark or UUID are destroyed first; a whole one of either is -EEXIST. On failure nothing is left
  * of it. *ret_domid is the new domain's. With `state` XEN_PAUSED it doesn't run yet, and `paused_for` says why. */
 int xen_create(const struct xen_domain *d, const struct xen_watcher *w, int64_t *ret_domid,
 	       struct err *e);

@@ -87,7 +87,7 @@ static int marks(const struct xen_domain *d, const struct xen_place *p, char ***
 			       XEN_SETTINGS_MAX);
 	list = xcalloc(13, sizeof(*list));
 	list[n++] = xstrdup("manor/uuid");
-	list[n++] = xstrdup(d->uuid);
+	list[n++] = xstrdup(d->mark_uuid);
 	list[n++] = xstrdup("manor/state");
 	list[n++] = xstrdup("building");
 	list[n++] = xstrdup("manor/about");

@@ -202,7 +202,26 @@ int xen_ready(const struct xen_domain *d, int64_t instead_of, struct err *e)
 	return r;
 }
 
-/* What is left of an earlier try is destroyed; a whole domain of that UUID or name is -EEXIST, for
+/* Whether that is what is left of an earlier try, by its mark, or for want of all that a domain is given in one go: a
+ * name, and our marks. -EEXIST: a whole one, or somebody else's. */
+static int is_remains(struct xen_ctx *x, const struct xen_domain *d, const libxl_dominfo *i,
+		      bool same_uuid, struct err *e)
+{
+	_cleanup_(freep) char *mark = xen_get(x, "/local/domain/%u/manor/uuid", i->domid);
+	_cleanup_(freep) char *state = NULL, *name = NULL;
+	bool mine = streq(mark, d->mark_uuid);
+
+	if (!mine && !same_uuid)
+		return 0;
+	name = xen_get(x, "/local/domain/%u/name", i->domid);
+	state = xen_get(x, "/local/domain/%u/manor/state", i->domid);
+	if (i->cpu_time == 0 && (mine ? !streq(state, "ready") : !mark && !name))
+		return 1;
+	return err_set(e, -EEXIST, "domain %u%s%s%s has its UUID and is there already", i->domid,
+		       name ? " ('" : "", name ? name : "", name ? "')" : "");
+}
+
+/* What is left of an earlier try is destroyed; a whole domain of that mark, UUID or name is -EEXIST, for
  * Xen itself would take a second one of the same UUID. */
 static int clear(struct xen_ctx *x, const struct xen_domain *d, struct err *e)
 {
@@ -217,15 +236,10 @@ static int clear(struct xen_ctx *x, const struct xen_domain *d, struct err *e)
 	if (!list)
 		return xen_fail(x, e, -EIO, ERROR_FAIL, "list the domains");
 	for (int i = 0; r == 0 && i < n; i++) {
-		_cleanup_(freep) char *state = NULL;
-
-		if (list[i].dying || libxl_uuid_compare(&list[i].uuid, &uuid) != 0)
+		if (list[i].dying || list[i].domid == 0)
 			continue;
-		state = xen_get(x, "/local/domain/%u/manor/state", list[i].domid);
-		if (list[i].cpu_time > 0 || streq(state, "ready"))
-			r = err_set(e, -EEXIST, "domain %u has its UUID and is there already",
-				    list[i].domid);
-		else
+		r = is_remains(x, d, &list[i], libxl_uuid_compare(&list[i].uuid, &uuid) == 0, e);
+		if (r > 0)
 			r = xen_end(x, list[i].domid, e);
 	}
 	libxl_dominfo_list_free(list, n);

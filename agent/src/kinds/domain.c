@@ -47,6 +47,19 @@ static int parse_cmdline(struct decode *c, const struct field *f, const char *te
 	return 0;
 }
 
+static int parse_uuid(struct decode *c, const struct field *f, const char *text, const char **ret,
+		      struct err *e)
+{
+	char uuid[UUID_TEXT];
+
+	if (ident_uuid_parse(text, uuid) < 0)
+		return err_set(
+			e, -EINVAL,
+			"a UUID: 32 hex digits such as 6ba7b810-9dad-41d1-80b4-00c04fd430c8");
+	*ret = arena_strdup(c->arena, uuid);
+	return 0;
+}
+
 static enum impact memory_impact(const struct field *f, const void *old, const void *new_,
 				 const struct facts *facts)
 {
@@ -97,6 +110,10 @@ TABLE(domain_table, domain, "domain", "A guest.",
       {.name = "template", .type = FIELD_STRING, .offset = FIELD_AT(domain, template),
        .parse = parse_name, .flags = FIELD_CONFIG, .ref = "template",
        .doc = "golden files and defaults; what the domain says itself goes over them"},
+      {.name = "uuid", .type = FIELD_STRING, .offset = FIELD_AT(domain, uuid), .parse = parse_uuid,
+       .impact = IMPACT_GUEST_RESTART,
+       .doc = "its UUID, for a guest that goes by the one it had (a licence), or that is to be adopted; follows from "
+	      "namespace and name when not given"},
       {.name = "state", .type = FIELD_ENUM, .offset = FIELD_AT(domain, state),
        .words = state_words, .def = "running", .flags = FIELD_CONFIG, .impact = IMPACT_LIVE,
        .doc = "what it is to do: running; stopped, which shuts it down in order and keeps its disks; or paused, with "
@@ -384,6 +401,10 @@ static void prepare(struct manifest *m, struct resource *r)
 {
 	struct lowering l = {.m = m, .r = r, .d = r->record};
 
+	if (!field_given(&domain_table, l.d, "uuid")) {
+		l.d->uuid = r->uuid;
+		field_mark(&domain_table, l.d, "uuid");
+	}
 	if (l.d->template)
 		l.template = manifest_find(m, "template", l.d->template);
 	domain_lower_hardware(&l);

@@ -64,6 +64,7 @@ struct domain_nic {
 struct domain {
 	struct record rec;
 	const char *template;
+	const char *uuid; /* for Xen and the guest; derived where not given. The mark is the resource's own in any case */
 	int state; /* enum domain_state: what it is to do */
 	int type; /* enum xen_type */
 	const char *kernel, *initrd; /* as the manifest says: a file of the template, or a path */

@@ -64,7 +64,8 @@ void domain_ask(struct work *w, struct xen_domain *ret)
 	const struct domain *d = w->step->want_record;
 
 	*ret = (struct xen_domain){
-		.uuid = w->step->uuid,
+		.uuid = d->uuid,
+		.mark_uuid = w->step->uuid,
 		.name = w->step->name,
 		.type = d->type,
 		.memory = d->memory,

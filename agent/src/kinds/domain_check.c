@@ -104,6 +104,43 @@ static void check_host_mac(struct manifest *m, const struct use *u)
 	}
 }
 
+static const char *uuid_of(const struct resource *r)
+{
+	return r->kind == &kind_domain ? ((const struct domain *)r->record)->uuid : NULL;
+}
+
+static bool gives_uuid(const struct resource *r)
+{
+	return field_given(&domain_table, r->record, "uuid");
+}
+
+/* To Xen, and to who asks it, two of one UUID are one. */
+static void check_uuids(struct manifest *m)
+{
+	for (size_t i = 0; i < m->n_resources; i++) {
+		const struct resource *r = m->resources[i];
+
+		for (size_t k = 0; uuid_of(r) && gives_uuid(r) && k < m->n_resources; k++) {
+			const struct resource *o = m->resources[k];
+			struct span here = field_span(r->record, "uuid"), there;
+			struct diag *g;
+
+			if (o == r || !streq(uuid_of(o), uuid_of(r)))
+				continue;
+			there = gives_uuid(o) ? field_span(o->record, "uuid") : o->span;
+			if (gives_uuid(o) && span_cmp(&here, &there) < 0)
+				continue; /* said of the other */
+			g = diag_error(m->diags, "duplicate-uuid", here,
+				       "%s and %s have the same UUID %s",
+				       resource_title(m->arena, o), resource_title(m->arena, r),
+				       uuid_of(r));
+			diag_also(m->diags, g, there,
+				  gives_uuid(o) ? "first here" : "it follows from its name");
+			break;
+		}
+	}
+}
+
 void domain_check(struct manifest *m)
 {
 	struct use *macs = NULL, *targets = NULL;
@@ -126,6 +163,7 @@ void domain_check(struct manifest *m)
 				!x->read_only, &d->disks.entries[k], domain_disk_key(x));
 		}
 	}
+	check_uuids(m);
 	check_wholes(m, targets, n_targets);
 	for (size_t i = 0; i < n_macs; i++)
 		check_host_mac(m, &macs[i]);

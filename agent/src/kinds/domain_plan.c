@@ -191,12 +191,13 @@ static const char *state_word(const struct actual *actual, const struct xen_doma
 
 static void fill(struct reading_in *in, struct actual *actual)
 {
-	static const char *const always[] = {"type",      "memory",    "maxmem", "vcpus",
-					     "maxvcpus",  "state_now", "domid",  "memory_now",
-					     "vcpus_now", "ready_now"};
+	static const char *const always[] = {"uuid",       "type",      "memory",    "maxmem",
+					     "vcpus",      "maxvcpus",  "state_now", "domid",
+					     "memory_now", "vcpus_now", "ready_now"};
 	const struct xen_domain *x = in->x;
 	struct domain *d = in->d;
 
+	d->uuid = x->uuid;
 	d->type = x->type;
 	d->memory = x->memory;
 	d->maxmem = x->maxmem;
@@ -272,12 +273,22 @@ static bool ours(const struct manifest *m, const struct xen_domain *x)
 	return streq(uuid, x->mark_uuid);
 }
 
-/* Bears our UUID, no mark, and never ran: its making ended before the marks. */
+static const char *xen_uuid(const struct resource *r)
+{
+	return ((const struct domain *)r->record)->uuid;
+}
+
+/* Bears our UUID, no mark, and never ran: its making ended before the marks. One that the manifest gives may be of
+ * somebody else's making: names and marks come together, so who has a name is whole. */
 static const struct resource *unmarked(const struct manifest *m, const struct xen_domain *x)
 {
-	for (size_t i = 0; m && !x->mark_uuid && !x->ran && i < m->n_resources; i++)
-		if (m->resources[i]->kind == &kind_domain && streq(m->resources[i]->uuid, x->uuid))
-			return m->resources[i];
+	for (size_t i = 0; m && !x->mark_uuid && !x->ran && i < m->n_resources; i++) {
+		const struct resource *r = m->resources[i];
+
+		if (r->kind == &kind_domain && streq(xen_uuid(r), x->uuid) &&
+		    (streq(r->uuid, x->uuid) || !x->name))
+			return r;
+	}
 	return NULL;
 }
 
@@ -455,8 +466,44 @@ static void hold_unfitting(struct planning *p, const struct resource *want, stru
 	s->hold_span = field_span(want->record, "memory");
 }
 
+static size_t removal_of(const struct plan *p, const struct xen_domain *x)
+{
+	for (size_t i = 0; x->mark_uuid && i < p->n; i++)
+		if (p->steps[i].action == ACTION_REMOVE && p->steps[i].kind == &kind_domain &&
+		    streq(p->steps[i].uuid, x->mark_uuid))
+			return i;
+	return SIZE_MAX;
+}
+
+/* Xen would take two of one UUID, and nobody could tell them apart. */
+static void hold_twin(struct planning *p, const struct resource *want, struct step *s)
+{
+	const struct xen_facts *all = xen_facts(p->facts);
+
+	for (size_t i = 0; i < all->domains.n; i++) {
+		const struct xen_domain *x = all->domains.items[i];
+		size_t goes;
+
+		if (x->state == XEN_DYING || !streq(x->uuid, xen_uuid(want)) ||
+		    streq(x->mark_uuid, want->uuid) || unmarked(p->manifest, x))
+			continue;
+		goes = removal_of(p->plan, x);
+		if (goes != SIZE_MAX) {
+			step_after(p->plan, s, goes, true);
+			continue;
+		}
+		step_hold(s, HOLD_CONFLICT,
+			  arena_printf(p->arena,
+				       "domain %lld ('%s') has its UUID: no two may have it at the "
+				       "same time",
+				       (long long)x->domid, x->name ? x->name : "?"));
+		s->hold_span = field_span(want->record, "uuid");
+	}
+}
+
 void domain_hold_impossible(struct planning *p, const struct resource *want, struct step *s)
 {
+	hold_twin(p, want, s);
 	domain_hold_diskless(p, want, s);
 	domain_hold_saved_disks(p, want, s);
 	hold_incapable(p, want->record, s);

@@ -178,7 +178,7 @@ const char *domain_render(struct arena *a, const struct resource *r)
 
 	str_add(&out, "# xl.cfg(5). Manor makes its domains by itself: this is for comparing.\n");
 	text(a, &out, "name", r->name);
-	text(a, &out, "uuid", r->uuid);
+	text(a, &out, "uuid", d->uuid);
 	text(a, &out, "type", xen_type_words[d->type]);
 	number(&out, "memory", (int64_t)(d->memory / MIB));
 	if (most > d->memory)

@@ -31,6 +31,11 @@ const struct domain *domain_was(struct arena *a, const struct saved_domain *s)
 
 	if (!record || record_from_json(a, &domain_table, record, d, NULL) < 0)
 		return NULL;
+	if (!d->uuid) {
+		/* Of a Manor that gave none but its own. */
+		d->uuid = s->uuid;
+		field_mark(&domain_table, d, "uuid");
+	}
 	return d;
 }
 

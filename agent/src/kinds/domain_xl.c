@@ -370,8 +370,6 @@ static const struct {
 static const struct {
 	const char *name, *why;
 } without[] = {
-	{"uuid", "Manor derives it from the namespace and the name; what in the guest goes by the old one "
-		 "(a licence) sees another"},
 	{"on_xend_start", "Manor's guests start with the host"},
 	{"on_xend_stop", "Manor's guests are shut down with the host; on_host_shutdown may have them saved"},
 	{"on_soft_reset", "a guest that resets itself starts anew"},
@@ -455,8 +453,19 @@ static void type(struct domain_xl *x)
 	emit_word(x->out, "type", xen_type_words[x->type]);
 }
 
+/* What in the guest goes by it (a licence) sees the same. */
+static void identity(struct domain_xl *x)
+{
+	const struct xl_setting *s = NULL;
+	const char *uuid = domain_xl_text(x, "uuid", &s);
+
+	if (uuid)
+		domain_xl_put(x, x->out, &domain_table, "uuid", uuid, s->span.line);
+}
+
 void domain_xl(struct domain_xl *x)
 {
+	identity(x);
 	type(x);
 	domain_xl_boot(x);
 	domain_xl_machine(x);

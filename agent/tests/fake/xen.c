@@ -195,9 +195,9 @@ static int build(const struct xen_domain *asked, const char *call, bool cut,
 
 	for (size_t i = 0; i < host.domains.n; i++) {
 		d = host.domains.items[i];
-		if (!streq(d->uuid, asked->uuid))
+		if (!streq(d->uuid, asked->uuid) && !streq(d->mark_uuid, asked->mark_uuid))
 			continue;
-		if (streq(d->mark_state, "ready"))
+		if (streq(d->mark_state, "ready") || (!d->mark_uuid && d->name))
 			return err_set(e, -EEXIST, "domain %lld has this UUID",
 				       (long long)d->domid);
 		remove_one(d);
@@ -222,9 +222,10 @@ static int build(const struct xen_domain *asked, const char *call, bool cut,
 	plug(d);
 	host.memory_free -= d->maxmem;
 	list_add(arena, &host.domains, d);
-	if (cut)
+	if (cut) {
+		d->mark_uuid = d->name = NULL;
 		return err_set(e, -EIO, "killed before the marks");
-	d->mark_uuid = d->uuid;
+	}
 	d->mark_name = d->name;
 	d->mark_state = "building";
 	*ret = d;
