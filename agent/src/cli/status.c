@@ -143,7 +143,8 @@ static void print_domains(struct status *s)
 		const struct resource *want =
 			a->foreign ? NULL : manifest_find(s->manifest, "domain", a->name);
 		bool busy = !a->foreign && is_under_way(s, &kind_domain, a->name);
-		const char *note = a->foreign
+		const char *note = a->foreign && a->note ? drift(s, &kind_domain, a->name)
+				   : a->foreign
 					   ? "foreign: left alone"
 					   : join(s, busy ? NULL : drift(s, &kind_domain, a->name),
 						  behind(s, want));
@@ -158,18 +159,19 @@ static void print_domains(struct status *s)
 				     (long long)d->maxvcpus),
 			d->started ? age(s, d->started) : NULL,
 			arena_printf(s->arena, "%lld", (long long)d->domid),
-			join(s, note, a->foreign || busy || a->half_made ? NULL : a->note),
+			join(s, note, busy || a->half_made ? NULL : a->note),
 		};
 
 		table_row(t, ARRAY_SIZE(cells), cells);
 	}
 	for (size_t i = 0; i < s->manifest->n_resources; i++) {
 		const struct resource *r = s->manifest->resources[i];
+		const struct actual *foreign = survey_find(&s->survey, r->kind, r->name, true);
 		const struct domain *d = r->record;
 		const char *rest;
 
 		if (r->kind != &kind_domain || s->survey.unknown[kind_index(&kind_domain)] ||
-		    survey_find(&s->survey, r->kind, r->name, false))
+		    survey_find(&s->survey, r->kind, r->name, false) || (foreign && foreign->note))
 			continue;
 		rest = domain_rest(s->arena, s->facts, r);
 		{

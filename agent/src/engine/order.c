@@ -30,7 +30,7 @@ static bool needs_nothing(const struct step *s)
 {
 	return s->action == ACTION_STOP || s->action == ACTION_SETTLE ||
 	       s->action == ACTION_PAUSE || s->action == ACTION_RESUME ||
-	       s->action == ACTION_SAVE || s->action == ACTION_AWAIT;
+	       s->action == ACTION_SAVE || s->action == ACTION_AWAIT || s->action == ACTION_ADOPT;
 }
 
 /* What goes on needn't wait until another is ready; what is started does. */

@@ -140,6 +140,8 @@ static int look(struct performing *p, const struct actual **ret, struct err *e)
 	if (p->survey.unknown[k])
 		return err_set(e, -EIO, "%s", p->survey.unknown[k]);
 	*ret = survey_find(&p->survey, p->step.kind, p->step.name, false);
+	if (!*ret && p->step.action == ACTION_ADOPT)
+		*ret = survey_find(&p->survey, p->step.kind, p->step.name, true);
 	return 0;
 }
 
@@ -173,6 +175,8 @@ static int still_so(struct performing *p, const struct actual *now, struct err *
 
 	if (s->action == ACTION_REMOVE)
 		return now ? 0 : 1;
+	if (s->action == ACTION_ADOPT && now && !now->foreign)
+		return 1;
 	if (s->action == ACTION_CREATE || s->action == ACTION_RESTORE) {
 		if (!now || now->half_made)
 			return 0;
@@ -229,7 +233,9 @@ static int read_back(struct performing *p, struct err *e)
 		return err_set(e, -EIO, "reading back: it is not there");
 	if (now->half_made)
 		return err_set(e, -EIO, "reading back: it is only half made");
-	if (s->action == ACTION_RESTORE)
+	if (now->foreign)
+		return err_set(e, -EIO, "reading back: it is somebody else's still");
+	if (s->action == ACTION_RESTORE || s->action == ACTION_ADOPT)
 		return 0; /* it is as it was */
 	remaining(p, now, &left);
 	if (left.n > 0) {

@@ -182,9 +182,31 @@ static void compare(struct planner *p, const struct resource *want, const struct
 		decide(p, want, have, NULL);
 }
 
+/* Something foreign is where it would be made; true: its kind has said what that means. */
+static bool meet(struct planner *p, const struct resource *want, const struct actual *foreign,
+		 struct step *s)
+{
+	const struct kind *k = want->kind;
+	struct changes diff;
+
+	if (k->meet) {
+		record_diff(p->plan->arena, k->table, s->want_record, foreign->record, p->facts,
+			    &diff);
+		s->have_record = foreign->record;
+		k->meet(&p->planning, want, foreign, &diff, s);
+		return true;
+	}
+	step_hold(s, HOLD_CONFLICT,
+		  foreign->note ? foreign->note
+				: arena_printf(p->plan->arena,
+					       "a foreign %s of that name is there: "
+					       "rename one of the two, or remove it by hand",
+					       k->name));
+	return false;
+}
+
 static void want_one(struct planner *p, const struct resource *want)
 {
-	struct arena *a = p->plan->arena;
 	const struct kind *k = want->kind;
 	const char *unknown = p->survey.unknown[kind_index(p->manifest, k)];
 	const struct actual *have, *foreign;
@@ -206,15 +228,8 @@ static void want_one(struct planner *p, const struct resource *want)
 	s->impact = IMPACT_LIVE;
 	if (have)
 		s->why = "half-made: to be cleared away and made again";
-	if (foreign)
-		step_hold(s, HOLD_CONFLICT,
-			  foreign->note
-				  ? foreign->note
-				  : arena_printf(a,
-						 "a foreign %s of that name is there: "
-						 "rename one of the two, or remove it by hand",
-						 k->name));
-	decide(p, want, have, s);
+	if (!foreign || !meet(p, want, foreign, s))
+		decide(p, want, have, s);
 }
 
 static void remove_rest(struct planner *p)
@@ -232,6 +247,9 @@ static void remove_rest(struct planner *p)
 				arena_printf(a, "%s/%s", m->kinds[k]->name, have->name);
 			struct step *s;
 
+			if (have->foreign && m->kinds[k]->meet &&
+			    manifest_find(m, m->kinds[k]->name, have->name))
+				continue; /* which says what is to be said */
 			if (have->foreign) {
 				plan_note(p->plan, NOTE_FOREIGN, subject,
 					  have->note ? have->note : "foreign");

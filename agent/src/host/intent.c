@@ -66,6 +66,7 @@ static bool load(struct arena *a, const char *path, struct intent_domain *ret)
 	ret->restart_domid = get_count(o, "restart_domid");
 	ret->paused_domid = get_count(o, "paused_domid");
 	ret->unpaused_domid = get_count(o, "unpaused_domid");
+	ret->adopt_domid = get_count(o, "adopt_domid");
 	ret->discard_saved = json_flag(o, "discard_saved");
 	ret->rebuild = json_flag(o, "rebuild");
 	ret->crashes = get_count(o, "crashes");
@@ -117,7 +118,8 @@ static int save(const char *path, const struct intent_domain *i, struct err *e)
 	const char *text;
 
 	if (i->stopped == INTENT_RUN && i->restart_domid == 0 && i->crashes == 0 && !i->rebuild &&
-	    i->paused_domid == 0 && i->unpaused_domid == 0 && !i->discard_saved)
+	    i->paused_domid == 0 && i->unpaused_domid == 0 && i->adopt_domid == 0 &&
+	    !i->discard_saved)
 		return file_remove(path, e);
 	o = json_object_new_object();
 	json_put_text(o, "uuid", i->uuid);
@@ -137,6 +139,8 @@ static int save(const char *path, const struct intent_domain *i, struct err *e)
 	if (i->unpaused_domid)
 		json_object_object_add(o, "unpaused_domid",
 				       json_object_new_int64(i->unpaused_domid));
+	if (i->adopt_domid)
+		json_object_object_add(o, "adopt_domid", json_object_new_int64(i->adopt_domid));
 	if (i->discard_saved)
 		json_object_object_add(o, "discard_saved", json_object_new_boolean(true));
 	if (i->rebuild)
@@ -272,6 +276,17 @@ static void set_unpause(struct intent_domain *i, const struct intent_who *who, c
 int intent_unpause(const struct intent_who *who, int64_t domid, struct err *e)
 {
 	return change(who, set_unpause, &domid, e);
+}
+
+static void set_adopt(struct intent_domain *i, const struct intent_who *who, const void *data)
+{
+	set_start(i, who, NULL);
+	i->adopt_domid = *(const int64_t *)data;
+}
+
+int intent_adopt(const struct intent_who *who, int64_t domid, struct err *e)
+{
+	return change(who, set_adopt, &domid, e);
 }
 
 static void set_discard(struct intent_domain *i, const struct intent_who *who, const void *data)

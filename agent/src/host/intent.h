@@ -35,6 +35,7 @@ struct intent_domain {
 	int64_t restart_domid; /* restart asked for while the domain had this id; 0: not */
 	int64_t paused_domid;  /* `manor pause` while the domain had this id; 0: not */
 	int64_t unpaused_domid; /* `manor unpause`, until it is done */
+	int64_t adopt_domid;   /* `manor adopt`: somebody else's domain of this id is to be ours; 0: none */
 	bool discard_saved;    /* it is to start anew, and what was saved of it to go */
 	bool rebuild;          /* `manor rebuild`: its clones that are behind are to be made anew */
 	int64_t crashes;       /* in a row */
@@ -64,6 +65,8 @@ int intent_restart(const struct intent_who *who, int64_t domid, int64_t timeout_
  * was done). */
 int intent_pause(const struct intent_who *who, int64_t domid, struct err *e);
 int intent_unpause(const struct intent_who *who, int64_t domid, struct err *e);
+/* While that domain is somebody else's and has this id; ends whatever was asked for of an earlier one. */
+int intent_adopt(const struct intent_who *who, int64_t domid, struct err *e);
 /* Until it is started anew, without what was saved of it. */
 int intent_discard(const struct intent_who *who, struct err *e);
 /* Until it is started from new clones. */

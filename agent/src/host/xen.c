@@ -12,8 +12,11 @@
 #include <limits.h>
 #include <stdio.h>
 
-#define PAGE 4096u
-#define KIB  1024u
+#include "base/json.h"
+
+#define PAGE       4096u
+#define KIB        1024u
+#define RECORD_MAX (64u << 10) /* libxl's has some thousand bytes */
 
 const char *const xen_type_words[] = {"pv", "pvh", "hvm", NULL};
 const char *const xen_state_words[] = {"running", "paused", "shutdown", "dying", NULL};
@@ -182,8 +185,36 @@ static void read_nics(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 		qsort(d->nics.items, d->nics.n, sizeof(*d->nics.items), by_devid);
 }
 
+static void hide(char **password)
+{
+	if (!*password || !**password)
+		return;
+	free(*password);
+	*password = xstrdup("*");
+}
+
+/* What it was told to make, as the text that it keeps; without what is nobody's business. */
+static const char *record_text(struct xen_ctx *x, struct arena *a, libxl_domain_config *c)
+{
+	_cleanup_(freep) char *text = NULL;
+	_cleanup_json_ json_object *o = NULL;
+
+	if (c->b_info.type == LIBXL_DOMAIN_TYPE_HVM) {
+		hide(&c->b_info.u.hvm.vnc.passwd);
+		hide(&c->b_info.u.hvm.spice.passwd);
+	}
+	for (int i = 0; i < c->num_vfbs; i++)
+		hide(&c->vfbs[i].vnc.passwd);
+	text = libxl_domain_config_to_json(x->xl, c);
+	if (!text || strlen(text) > RECORD_MAX)
+		return NULL;
+	o = json_parse(text, strlen(text), NULL);
+	return o ? arena_strdup(a, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN))
+		 : NULL;
+}
+
 /* libxl's own record, for domains that others made. */
-static void read_boot_foreign(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
+static void read_record(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 {
 	libxl_domain_config c;
 	int rc;
@@ -195,6 +226,12 @@ static void read_boot_foreign(struct xen_ctx *x, struct arena *a, struct xen_dom
 		d->kernel = arena_strdup(a, c.b_info.kernel);
 		d->initrd = arena_strdup(a, c.b_info.ramdisk);
 		d->cmdline = arena_strdup(a, c.b_info.cmdline);
+		if (c.b_info.bootloader && *c.b_info.bootloader) {
+			d->boot_known = false;
+			d->why = arena_printf(a, "%s took it from the guest's disk",
+					      c.b_info.bootloader);
+		}
+		d->record = record_text(x, a, &c);
 	} else {
 		d->why = arena_printf(a, "libxl has no record of it (%s)",
 				      libxl_error_to_string(rc));
@@ -260,12 +297,15 @@ static void read_marks(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 static void read_unmarked(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 {
 	_cleanup_(freep) char *type = xen_get(x, "/libxl/%d/type", (int)d->domid);
+	_cleanup_(freep) char *start = NULL;
 
 	for (int k = 0; type && xen_type_words[k]; k++)
 		if (streq(type, xen_type_words[k]))
 			d->type = k;
 	d->name = keep_full(a, xen_get(x, "/local/domain/%d/name", (int)d->domid));
-	read_boot_foreign(x, a, d);
+	start = xen_get(x, "/vm/%s/start_time", d->uuid); /* "1795752829.75" */
+	d->started = start ? MAX_OF(atoll(start), 0) : 0;
+	read_record(x, a, d);
 }
 
 static void read_vcpus(struct xen_ctx *x, struct xen_domain *d)

@@ -130,6 +130,7 @@ struct xen_domain {
 	int64_t saving; /* of the mark: how often in a row xen_save() has begun and not ended; it may be suspended
 			 * (XEN_SUSPEND), or do what it was asked to later than anybody waited for */
 	const char *paused_for; /* of the mark: what Manor paused it for ("pool vg0", "manifest"); NULL: nothing */
+	const char *record; /* of one without marks: libxl's own of it, as JSON; "*" stands for a password. NULL: none */
 	/* The marks; NULL: it bears none. */
 	const char *mark_uuid, *mark_name, *mark_state;
 };
@@ -174,6 +175,11 @@ int xen_ready(const struct xen_domain *d, int64_t instead_of, struct err *e);
 int xen_destroy(int64_t domid, struct err *e);
 /* Marks it ready and unpauses it: for a domain whose making ended just before that. */
 int xen_unpause(int64_t domid, struct err *e);
+
+/* Gives the marks of `d` (mark_uuid, name, type, kernel, initrd, cmdline, settings, shutdown_timeout, started) to the
+ * domain of d->uuid that somebody else made and that runs on, all of them or none. xl's process that looks after it
+ * is ended first, for two would restart it: -EBUSY where it can't be told which that is. */
+int xen_adopt(const struct xen_domain *d, int64_t domid, const struct xen_watcher *w, struct err *e);
 
 /* Pauses it, and notes what for (one line, a key beside the marks; first, so that one who was cut off is
  * understood); paused already is fine. Lets it go on, and takes the note away. */

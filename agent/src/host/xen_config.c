@@ -62,7 +62,8 @@ static void about(struct str *s, const char *key, const char *value)
 		str_addf(s, "%s=%s\n", key, value);
 }
 
-static int marks(const struct xen_domain *d, const struct xen_place *p, char ***ret, struct err *e)
+int xen_marks(const struct xen_domain *d, const char *state, int64_t started, int64_t console,
+	      char ***ret, struct err *e)
 {
 	_cleanup_str_ struct str text = {0};
 	char **list;
@@ -70,9 +71,9 @@ static int marks(const struct xen_domain *d, const struct xen_place *p, char ***
 
 	about(&text, "name", d->name);
 	about(&text, "type", xen_type_words[d->type]);
-	str_addf(&text, "started=%lld\nshutdown_timeout=%lld\n", (long long)p->now,
+	str_addf(&text, "started=%lld\nshutdown_timeout=%lld\n", (long long)started,
 		 (long long)d->shutdown_timeout);
-	str_addf(&text, "console=%lld\n", (long long)p->console);
+	str_addf(&text, "console=%lld\n", (long long)console);
 	about(&text, "kernel", d->kernel);
 	about(&text, "initrd", d->initrd);
 	about(&text, "cmdline", d->cmdline);
@@ -89,7 +90,7 @@ static int marks(const struct xen_domain *d, const struct xen_place *p, char ***
 	list[n++] = xstrdup("manor/uuid");
 	list[n++] = xstrdup(d->mark_uuid);
 	list[n++] = xstrdup("manor/state");
-	list[n++] = xstrdup("building");
+	list[n++] = xstrdup(state);
 	list[n++] = xstrdup("manor/about");
 	list[n++] = str_take(&text);
 	if (d->settings) {
@@ -118,7 +119,7 @@ int xen_config(const struct xen_domain *d, const struct xen_place *p, libxl_doma
 
 	c->c_info.type = type;
 	c->c_info.name = xstrdup(d->name);
-	r = marks(d, p, &c->c_info.xsdata, e);
+	r = xen_marks(d, "building", p->now, p->console, &c->c_info.xsdata, e);
 	if (r < 0)
 		return r;
 	if (libxl_uuid_from_string(&c->c_info.uuid, d->uuid))

@@ -28,6 +28,10 @@ struct xen_place {
  * it whatever comes. */
 int xen_config(const struct xen_domain *d, const struct xen_place *p, libxl_domain_config *ret,
 	       struct err *e);
+/* Our marks, as pairs of keys below the domain's path and values, for c_info.xsdata: NULL-terminated, the caller's.
+ * `console`: bytes of its console's log that aren't of this start. */
+int xen_marks(const struct xen_domain *d, const char *state, int64_t started, int64_t console,
+	      char ***ret, struct err *e);
 /* `hvm`: it has drives, which QEMU plays. */
 void xen_disk_config(libxl_device_disk *ret, const struct xen_disk *disk, const char *hotplug,
 		     bool hvm);

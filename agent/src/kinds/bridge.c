@@ -416,5 +416,6 @@ const struct kind kind_bridge = {
 	.check = bridge_check,
 	.actual = bridge_actual,
 	.decide = bridge_decide,
+	.meet = bridge_meet,
 	.apply = bridge_apply,
 };

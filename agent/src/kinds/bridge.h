@@ -16,4 +16,7 @@ const char *bridge_temp_name(const char *uuid, char buf[NET_NAME_MAX + 1]);
 
 void bridge_decide(struct planning *p, const struct resource *want, const struct actual *have,
 		   struct step *step);
+/* One that others made and that is as the manifest says is used as it is: guests may be its ports. */
+void bridge_meet(struct planning *p, const struct resource *want, const struct actual *foreign,
+		 const struct changes *diff, struct step *step);
 int bridge_apply(struct work *w, struct err *e);

@@ -278,7 +278,7 @@ void bridge_decide(struct planning *p, const struct resource *want, const struct
 		note_lost(p, want, h);
 		record_diff(p->arena, &bridge_table, b, h, p->facts, &changes);
 	}
-	if (!step && changes.n == 0)
+	if (!step && (!have || changes.n == 0))
 		return;
 	if (!step) {
 		step = plan_add(p->plan, ACTION_UPDATE, &kind_bridge, want->name, want->uuid);
@@ -302,4 +302,28 @@ void bridge_decide(struct planning *p, const struct resource *want, const struct
 			guard_port(p, want, l, step);
 	}
 	order(p->plan, step);
+}
+
+void bridge_meet(struct planning *p, const struct resource *want, const struct actual *foreign,
+		 const struct changes *diff, struct step *step)
+{
+	const struct net_link *l = foreign->data;
+	struct changes changes;
+
+	record_diff(p->arena, &bridge_table, complete(p, want, foreign), foreign->record, p->facts,
+		    &changes);
+	if (streq(l->kind, "bridge") && !net_mark(l) && changes.n == 0) {
+		step_drop(step);
+		plan_note(p->plan, NOTE_KEPT, arena_printf(p->arena, "bridge/%s", want->name),
+			  "not Manor's, and as its manifest says: used, and left as it is");
+		return;
+	}
+	step_hold(step, HOLD_CONFLICT,
+		  streq(l->kind, "bridge") && !net_mark(l)
+			  ? arena_printf(p->arena,
+					 "%s; or write what is there, and guests may use it as it "
+					 "is (%s)",
+					 foreign->note, words(p->arena, &changes))
+			  : foreign->note);
+	bridge_decide(p, want, NULL, step);
 }

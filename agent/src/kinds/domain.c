@@ -31,6 +31,9 @@ static int parse_boot(struct decode *c, const struct field *f, const char *text,
 
 	if (n && text[n - 1] == '/')
 		return err_set(e, -EINVAL, "a file: it ends with '/'");
+	/* As it is written: what runs was noted so, and another way of writing it is another kernel. */
+	if (strchr(text, '/') && *text != '/')
+		text = arena_printf(c->arena, "%s/%s", decode_dir(c), text);
 	return parse_text(c, f, text, ret, e);
 }
 
@@ -283,8 +286,6 @@ static const char *boot_path(struct lowering *l, const char *field, const char *
 
 	if (text[0] == '/')
 		return text;
-	if (strchr(text, '/'))
-		return arena_printf(l->m->arena, "%s/%s", span.source->dir, text);
 	if (!field_given(&domain_table, l->d, "template")) {
 		struct diag *g = diag_error(l->m->diags, "unknown-file", span,
 					    "%s of %s: '%s' names a template's file, and it has no "
@@ -443,6 +444,7 @@ const struct kind kind_domain = {
 	.met = domain_met,
 	.actual = domain_actual,
 	.decide = domain_decide,
+	.meet = domain_meet,
 	.rest = domain_at_shutdown,
 	.apply = domain_apply,
 };

@@ -118,5 +118,8 @@ const char *domain_saved_with(struct planning *p, const char *device);
 const char *domain_rest(struct arena *a, const struct facts *f, const struct resource *domain);
 /* One word for a domain that isn't there: "saved", "stopped", "absent". */
 const char *domain_absent_word(const struct facts *f, const struct resource *domain);
+/* Why Manor can't take over that foreign domain for that resource as it runs, in a sentence; NULL: it can. Arena memory. */
+const char *domain_unadoptable(struct arena *a, const struct facts *f, const struct manifest *m,
+			       const struct resource *r, const struct actual *foreign);
 /* That domain in xl's words, as a file for `xl create`. Arena memory. */
 const char *domain_render(struct arena *a, const struct resource *domain);

@@ -465,6 +465,8 @@ int domain_apply(struct work *w, struct err *e)
 		return go_on(w, e);
 	case ACTION_AWAIT:
 		return domain_wait(w, e);
+	case ACTION_ADOPT:
+		return domain_adopt(w, e);
 	case ACTION_SAVE:
 		return domain_save(w, e);
 	case ACTION_RESTORE:

@@ -479,8 +479,42 @@ void domain_check_settings(struct lowering *l)
 		"name fewer features in cpu.hide and cpu.show: 'baseline' hides many by one word");
 }
 
-json_object *domain_settings_of(const struct xen_domain *x)
+/* What `from` says, over what `to` does. */
+static void merge(json_object *to, json_object *from)
 {
+	json_object_object_foreach(from, key, value)
+	{
+		json_object *below = json_member(to, key, json_type_object);
+
+		if (below && json_object_is_type(value, json_type_object))
+			merge(below, value);
+		else
+			json_object_object_add(to, key, json_object_get(value));
+	}
+}
+
+/* What libxl's record says of it; what that doesn't is as wanted, for unknown is not different. */
+static json_object *settings_of_record(struct arena *a, const struct xen_domain *x,
+				       const struct domain *want)
+{
+	_cleanup_json_ json_object *record = domain_record(x), *said = NULL;
+	struct domain *d = arena_alloc(a, sizeof(*d));
+	json_object *o;
+
+	if (!record)
+		return NULL;
+	domain_record_machine(a, record, x, d);
+	said = settings_json(d);
+	o = want ? settings_json(want) : json_object_new_object();
+	merge(o, said);
+	return o;
+}
+
+json_object *domain_settings_of(struct arena *a, const struct xen_domain *x,
+				const struct domain *want)
+{
+	if (!x->mark_uuid)
+		return settings_of_record(a, x, want);
 	return x->settings ? json_parse(x->settings, strlen(x->settings), NULL) : NULL;
 }
 

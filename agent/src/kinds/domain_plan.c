@@ -63,8 +63,20 @@ struct reading_in {
 	struct domain *d;
 };
 
-static const char *disk_name(const struct reading_in *in, const struct xen_disk *disk)
+/* Others write /dev/mapper/vg0-web for /dev/vg0/web, or a link for a disk. */
+static bool same_disk(struct arena *a, const struct domain_disk *want, const struct xen_disk *disk)
 {
+	if (!want->target || !disk->target)
+		return false;
+	return streq(want->target, disk->target) || (want->id && streq(want->id, disk->id)) ||
+	       streq(domain_disk_canonical(a, want->target),
+		     domain_disk_canonical(a, disk->target));
+}
+
+static const char *disk_name(const struct reading_in *in, const struct xen_disk *disk,
+			     const char **ret_target)
+{
+	*ret_target = disk->target;
 	/* A drive is known by itself, not by what is in it. */
 	for (size_t i = 0; disk->cdrom && in->wanted && i < in->wanted->disks.n; i++) {
 		const struct entry *e = &in->wanted->disks.entries[i];
@@ -76,9 +88,10 @@ static const char *disk_name(const struct reading_in *in, const struct xen_disk 
 	for (size_t i = 0; in->wanted && i < in->wanted->disks.n; i++) {
 		const struct entry *e = &in->wanted->disks.entries[i];
 
-		if (disk->target && streq(((struct domain_disk *)e->value)->target, disk->target) &&
-		    !map_get(&in->d->disks, e->name))
+		if (same_disk(in->a, e->value, disk) && !map_get(&in->d->disks, e->name)) {
+			*ret_target = ((struct domain_disk *)e->value)->target;
 			return e->name;
+		}
 	}
 	/* A disk of another target may bear this name in the manifest: then it has changed. */
 	if (disk->vdev && !map_get(&in->d->disks, disk->vdev))
@@ -127,13 +140,15 @@ static void fill_devices(struct reading_in *in, struct actual *actual)
 	for (size_t i = 0; i < in->x->disks.n; i++) {
 		const struct xen_disk *from = in->x->disks.items[i];
 		struct domain_disk *k = arena_alloc(in->a, sizeof(*k));
+		const char *name, *target;
 
 		if (from->unplugged)
 			continue;
 
+		name = disk_name(in, from, &target);
 		*k = (struct domain_disk){
 			.vdev = from->vdev,
-			.target = from->target  ? from->target
+			.target = target        ? target
 				  : from->cdrom ? DISC_NONE
 						: NULL,
 			.read_only = from->read_only,
@@ -146,7 +161,7 @@ static void fill_devices(struct reading_in *in, struct actual *actual)
 		field_mark(domain_disk_fields, k, "read_only");
 		if (k->target)
 			field_mark(domain_disk_fields, k, "target");
-		map_add(in->a, &d->disks, disk_name(in, from), k);
+		map_add(in->a, &d->disks, name, k);
 		add_uses(in, actual, "volume",
 			 from->target ? domain_volume_of(from->target) : NULL);
 	}
@@ -315,7 +330,9 @@ static void add_one(struct arena *a, const struct facts *f, const struct manifes
 		return;
 	if (!mine)
 		name = x->name ? x->name : arena_printf(a, "domid-%lld", (long long)x->domid);
-	r = mine && m ? manifest_find(m, "domain", name) : NULL;
+	r = mine && m ? manifest_find(m, "domain", name) : domain_counterpart(m, x);
+	if (!mine && r)
+		name = r->name;
 	actual = actual_add(a, ret, &kind_domain, name);
 	actual->foreign = !mine;
 	actual->uuid = made_for ? made_for->uuid : x->mark_uuid;
@@ -326,13 +343,16 @@ static void add_one(struct arena *a, const struct facts *f, const struct manifes
 		.want = r ? r->record : NULL,
 		.wanted = r ? domain_wanted(a, f, m, r) : NULL,
 		.x = x,
-		.made_as = domain_settings_of(x),
 		.d = actual->record,
 	};
+	in.made_as = domain_settings_of(a, x, in.wanted);
 	fill(&in, actual);
 	json_object_put(in.made_as);
 	actual->state = in.d->state_now;
-	actual->note = mine ? note(a, f, actual, x) : NULL;
+	if (mine)
+		actual->note = note(a, f, actual, x);
+	else if (r)
+		actual->note = arena_printf(a, "not Manor's yet: `manor adopt domain/%s`", name);
 }
 
 void domain_actual(struct arena *a, const struct facts *f, const struct manifest *m,

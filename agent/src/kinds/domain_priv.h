@@ -35,14 +35,30 @@ const char *domain_firmware_path(const struct domain *d);
 const char *domain_settings(struct arena *a, const struct domain *d);
 /* Whether they can be noted. */
 void domain_check_settings(struct lowering *l);
-/* That mark of a domain, to be read once and given back (json_object_put); NULL: it has none. */
-json_object *domain_settings_of(const struct xen_domain *x);
+/* That mark of a domain, or, of one without marks, what libxl's record says over what is wanted (which may be NULL); to
+ * be read once and given back (json_object_put). NULL: not known. */
+json_object *domain_settings_of(struct arena *a, const struct xen_domain *x,
+				const struct domain *want);
 /* What it tells, and what Xen does; from `want` what isn't known. */
 void domain_read_hardware(struct arena *a, const struct xen_domain *x, json_object *made_as,
 			  const struct domain *want, struct domain *d);
 /* The card that the NIC with that MAC was made with (NIC_…); -1: not known. */
 int domain_nic_model(json_object *made_as, const char *mac);
 struct xen_hardware *domain_ask_hardware(struct arena *a, const struct domain *d);
+/* domain_record.c. libxl's record, the caller's (json_object_put); NULL: none. Parts of it: NULL where there are none. */
+json_object *domain_record(const struct xen_domain *x);
+json_object *domain_record_build(json_object *record);
+json_object *domain_record_hvm(json_object *record);
+/* Of a whole machine that one, else its first frame buffer: what has `vnc` and `keymap`. */
+json_object *domain_record_screen(json_object *record, int type);
+/* Firmware, boot order, screen, ports, clock, nodes, and the cards of hvm guests by MAC, as far as it tells. */
+void domain_record_machine(struct arena *a, json_object *record, const struct xen_domain *x,
+			   struct domain *d);
+/* domain_adopt.c. The resource whose given UUID that domain without marks has: they are one. NULL: none. */
+const struct resource *domain_counterpart(const struct manifest *m, const struct xen_domain *x);
+void domain_meet(struct planning *p, const struct resource *want, const struct actual *foreign,
+		 const struct changes *diff, struct step *step);
+int domain_adopt(struct work *w, struct err *e);
 /* domain_ready.c. One probe, and whole. */
 void domain_lower_ready(struct lowering *l);
 /* Adds the step that waits until it is ready, where it is to run and isn't known to be. */
@@ -68,7 +84,9 @@ bool domain_met(const struct facts *f, const struct resource *r, const void *wan
 		const struct resource *other);
 /* "web.root" of "/dev/vg0/web.root", else NULL. */
 const char *domain_volume_of(const char *target);
-/* domain_source.c. Its disks: one writer, or only readers. */
+/* domain_source.c. /dev/mapper/vg0-web--data is /dev/vg0/web-data; others as they are. */
+const char *domain_disk_canonical(struct arena *a, const char *target);
+/* Its disks: one writer, or only readers. */
 void domain_claims(struct arena *a, const void *record, struct list *ret);
 /* Files and ISOs that it names and nobody makes. */
 void domain_paths(struct arena *a, const void *record, struct list *ret);

@@ -9,6 +9,7 @@
 #include "kinds/disk_file.h"
 #include "kinds/domain_priv.h"
 #include "kinds/kinds.h"
+#include "kinds/lvm_facts.h"
 #include "kinds/path_facts.h"
 #include "kinds/storage_device.h"
 
@@ -21,7 +22,7 @@ static void add_unescaped(char **to, const char *s, size_t n)
 }
 
 /* /dev/mapper/vg0-web--data is /dev/vg0/web-data (lvm(8), "VALID NAMES"): others say it so. */
-static const char *canonical(struct arena *a, const char *target)
+const char *domain_disk_canonical(struct arena *a, const char *target)
 {
 	const char *dm =
 		startswith(target, "/dev/mapper/") ? target + strlen("/dev/mapper/") : NULL;
@@ -87,7 +88,7 @@ void domain_claims(struct arena *a, const void *record, struct list *ret)
 
 		if (!k->target || streq(k->target, DISC_NONE))
 			continue;
-		what = canonical(a, k->target);
+		what = domain_disk_canonical(a, k->target);
 		add_claim(a, ret, what, NULL, k->read_only);
 		add_claim(a, ret, k->id, what, k->read_only);
 		if (startswith(what, "iscsi://"))
@@ -151,13 +152,31 @@ static const struct blk_disk *find_device(struct arena *a, const struct facts *f
 	return NULL;
 }
 
+/* A volume that others made in LVM, by the path that they call it: it is none of the machine's disks. NULL: the
+ * device is none. */
+static const struct lvm_lv *find_volume(struct arena *a, const struct facts *f,
+					const struct domain_disk *k, const char **ret_target)
+{
+	const char *path = k->device.path ? domain_disk_canonical(a, k->device.path) : NULL;
+	const char *vg = path && startswith(path, "/dev/") ? path + strlen("/dev/") : NULL;
+	const char *slash = vg ? strchr(vg, '/') : NULL;
+
+	if (!slash || strchr(slash + 1, '/') || k->device.partition)
+		return NULL;
+	*ret_target = path;
+	return lvm_lv(lvm_facts(f), arena_strndup(a, vg, (size_t)(slash - vg)), slash + 1);
+}
+
 static void resolve(struct arena *a, const struct facts *f, struct domain_disk *k)
 {
 	const struct path_state *s = k->target ? path_facts(f, k->target) : NULL;
 	const struct blk_disk *disk;
-	const char *why, *help;
+	const char *why, *help, *target;
 
-	if (is_device(k) && facts_get(f, "disks")) {
+	if (is_device(k) && find_volume(a, f, k, &target)) {
+		k->target = target;
+		field_mark(domain_disk_fields, k, "target");
+	} else if (is_device(k) && facts_get(f, "disks")) {
 		disk = find_device(a, f, k, &why, &help);
 		if (!disk)
 			return;
@@ -253,13 +272,37 @@ static void hold_path(struct planning *p, const struct resource *want, struct st
 		hold(p, want->record, s, name, field, HOLD_CONFLICT, why);
 }
 
+/* Why no guest may have that volume; NULL: it may. What dom0 has mounted is found by who connects it. */
+static const char *volume_busy(struct arena *a, const char *path, const struct lvm_lv *lv,
+			       bool write)
+{
+	if (lvm_tag_value(&lv->tags, TAG_ID) || lvm_tag_value(&lv->tags, TAG_BASE))
+		return arena_printf(a, "%s is a volume of Manor's: name it with 'volume'", path);
+	if (lv->type && !streq(lv->type, "linear") && !streq(lv->type, "striped") &&
+	    !streq(lv->type, "thin") && !startswith(lv->type, "raid") &&
+	    !streq(lv->type, "mirror") && !streq(lv->type, "cache"))
+		return arena_printf(a, "%s is a %s, which is no disk", path, lv->type);
+	if (!lv->active)
+		return arena_printf(a, "%s isn't active: 'lvchange -ay %s'", path, path);
+	if (write && lv->readonly)
+		return arena_printf(a, "%s is read-only: say read_only: true", path);
+	return NULL;
+}
+
 static void hold_device(struct planning *p, const struct resource *want, struct step *s,
 			const char *name, const struct domain_disk *k)
 {
-	const char *why = NULL, *help = NULL;
+	const char *why = NULL, *help = NULL, *path;
+	const struct lvm_lv *lv = find_volume(p->arena, p->facts, k, &path);
 	const struct blk_disk *disk;
 	bool known = facts_get(p->facts, "disks");
 
+	if (lv) {
+		why = volume_busy(p->arena, path, lv, !k->read_only);
+		if (why)
+			hold(p, want->record, s, name, "device", HOLD_CONFLICT, why);
+		return;
+	}
 	disk = find_device(p->arena, p->facts, k, &why, &help);
 	if (disk && facts_unknown(p->facts, "lvm")) {
 		known = false;

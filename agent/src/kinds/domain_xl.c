@@ -164,9 +164,11 @@ static int fits(struct domain_xl *x, const struct field *f, const char *value, s
 static void refused(struct domain_xl *x, const struct table *t, const char *field,
 		    const char *value, unsigned line, const char *why)
 {
-	emit_note(x->out, NULL, "%s%s%s: '%.100s' (line %u) is left out: it is not %s",
+	const char *at = line ? arena_printf(x->arena, " (line %u)", line) : "";
+
+	emit_note(x->out, NULL, "%s%s%s: '%.100s'%s is left out: it is not %s",
 		  t == &domain_table ? "" : t->name, t == &domain_table ? "" : "'s ", field, value,
-		  line, why);
+		  at, why);
 }
 
 bool domain_xl_put(struct domain_xl *x, struct emit *m, const struct table *t, const char *field,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * One configuration of xm's or xl's becomes a domain: shared by kinds/domain_xl*.c and kinds/xl_import.c alone.
+ * One configuration of xm's or xl's becomes a domain, or one that runs: shared by kinds/domain_xl*.c, domain_export.c,
+ * xl_import.c and export.c alone.
  * What a field takes is asked of the domain's own tables.
  */
 #pragma once
@@ -21,7 +22,6 @@ struct xl_shared {
 		struct span span;
 	} *macs;
 	size_t n_macs;
-	bool volumes; /* some disks are LVM volumes made by hand */
 };
 
 struct domain_xl {
@@ -54,7 +54,7 @@ const char *domain_xl_part(struct arena *a, const char **text, const char **ret_
 void domain_xl_drop(struct domain_xl *x, const struct xl_setting *s, const char *fmt, ...)
 	_printf_(3, 4);
 /* Sets a field of that mapping, by its table. False where the field doesn't take it: a comment tells. `line`:
- * where it stood. */
+ * where it stood; 0: in no configuration. */
 bool domain_xl_put(struct domain_xl *x, struct emit *m, const struct table *t, const char *field,
 		   const char *value, unsigned line);
 bool domain_xl_put_number(struct domain_xl *x, struct emit *m, const struct table *t,
@@ -72,3 +72,10 @@ void domain_xl_pci(struct domain_xl *x);
 
 /* The whole of it. */
 void domain_xl(struct domain_xl *x);
+
+/* domain_export.c. One that others made, as it runs: `x` has its name, and no configuration. */
+void domain_export(struct domain_xl *x, const struct xen_domain *d);
+/* domain_xl_disk.c. "/dev/sda2": which disk that is may change. */
+bool domain_xl_is_moving(const char *path);
+/* xl_import.c. The head of a manifest: version, and the namespace, which is that of `host` when not given. */
+void xl_import_head(struct arena *a, struct emit *m, const char *namespace, const char *host);

@@ -99,7 +99,7 @@ static bool is_volume(const char *path)
 	return strchr(name, '/') != NULL;
 }
 
-static bool is_moving(const char *path)
+bool domain_xl_is_moving(const char *path)
 {
 	static const char *const names[] = {"/dev/sd", "/dev/hd", "/dev/nvme", "/dev/vd"};
 
@@ -114,14 +114,13 @@ static bool device(struct domain_xl *x, struct drive *v, const char *path)
 	if (!domain_xl_put(x, emit_map(v->out, "device"), &domain_device_table, "path", path,
 			   v->line))
 		return false;
-	x->all->volumes |= is_volume(path);
 	if (v->disk.cdrom)
 		emit_note(v->all, v->name,
 			  "the machine's own drive isn't handed over: make an ISO of the disc, and "
 			  "say 'cdrom: PATH'");
 	else if (is_volume(path))
 		emit_note(v->all, v->name, "an LVM volume made by hand");
-	else if (is_moving(path))
+	else if (domain_xl_is_moving(path))
 		emit_note(v->all, v->name,
 			  "such names may change: /dev/disk/by-id has some that stay");
 	return true;

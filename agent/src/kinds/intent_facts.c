@@ -23,6 +23,8 @@ TABLE(intent_domain_table, intent_domain, "intent", "What was asked for of one d
 	  .doc = "The domain id that it was paused with by hand; 0: it wasn't."),
       ROW(intent_domain, unpaused_domid, FIELD_INT,
 	  .doc = "The domain id that it is to go on with; 0: nobody asked."),
+      ROW(intent_domain, adopt_domid, FIELD_INT,
+	  .doc = "The domain id of somebody else's domain that is to be Manor's; 0: none."),
       ROW(intent_domain, discard_saved, FIELD_BOOL,
 	  .doc = "It is to start anew, without what was saved of it."),
       ROW(intent_domain, rebuild, FIELD_BOOL, .doc = "Its clones that are behind are made anew."),

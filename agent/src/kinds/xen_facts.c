@@ -60,6 +60,7 @@ TABLE(xen_domain_table, xen_domain, "domain", "A domain as Xen has it.",
 	  .doc = "Bytes that its console's log had before it was made."),
       ROW(xen_domain, saving, FIELD_INT,
 	  .doc = "Mark: how often in a row its saving began and did not end."),
+      ROW(xen_domain, record, FIELD_STRING, .doc = "Of one without marks: libxl's record of it, as JSON."),
       ROW(xen_domain, mark_uuid, FIELD_STRING, .doc = "Mark: UUID of the resource."),
       ROW(xen_domain, mark_name, FIELD_STRING, .doc = "Mark: name of the resource."),
       ROW(xen_domain, mark_state, FIELD_STRING, .doc = "Mark: building or ready."));

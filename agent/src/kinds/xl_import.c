@@ -73,7 +73,7 @@ static void one(struct xl_shared *all, struct emit *domains, const struct xl_imp
 			  said);
 }
 
-static void head(struct arena *a, struct emit *m, const char *namespace, const char *host)
+void xl_import_head(struct arena *a, struct emit *m, const char *namespace, const char *host)
 {
 	struct decode c = {.arena = a};
 	char *own = arena_strdup(a, host);
@@ -102,7 +102,7 @@ const char *xl_import(const struct xl_import_file *files, size_t n, const char *
 	_cleanup_str_ struct str out = {0};
 	size_t count = 0, errors = d->n_errors;
 
-	head(d->arena, m, namespace, host);
+	xl_import_head(d->arena, m, namespace, host);
 	all.bridges = emit_tall(m, "bridges");
 	domains = emit_tall(m, "domains");
 	for (size_t i = 0; i < n; i++)
@@ -113,12 +113,6 @@ const char *xl_import(const struct xl_import_file *files, size_t n, const char *
 		emit_note(m, "bridges",
 			  "made by Manor: say which links are their 'ports', and which 'addresses' "
 			  "the host has on them");
-	if (all.volumes)
-		emit_note(
-			m, "domains",
-			"A plan finds disks and partitions by 'device', but no LVM volumes made by hand: "
-			"declare one under 'volumes' for each, say 'volume: NAME' instead of 'device', and "
-			"copy the data over. 'storage' says what they are made of.");
 	str_add(&out,
 		"# From configurations of xm and xl, by 'manor import'. What was changed, and what has no "
 		"counterpart,\n# is said in comments: read them, then run 'manor check' and 'manor "

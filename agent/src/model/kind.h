@@ -118,6 +118,12 @@ struct kind {
 	void (*decide)(struct planning *p, const struct resource *want, const struct actual *have,
 		       struct step *step);
 
+	/* Something foreign has its name (or is known to be it): `diff` is in what that isn't as wanted, `step` the one
+	 * that would make it. Holds the step, makes it another, or drops it: what is there will do. Optional:
+	 * without it every foreign one is a conflict. Pure. */
+	void (*meet)(struct planning *p, const struct resource *want, const struct actual *foreign,
+		     const struct changes *diff, struct step *step);
+
 	/* The last word on the step that ends it as its host goes down, which wants the manifest's record: set another,
 	 * its serial, its timeout. Pure, optional. */
 	void (*rest)(struct arena *a, const struct facts *f, const struct manifest *m,

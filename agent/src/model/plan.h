@@ -25,6 +25,7 @@ enum action {
 	ACTION_RESUME,  /* what it was paused for is over */
 	ACTION_SAVE,    /* what it has in memory is kept, and it ends */
 	ACTION_AWAIT,   /* started, and not known to be ready: wait for that, aside */
+	ACTION_ADOPT,   /* somebody else's by now, and just as is wanted: to be ours, as it runs */
 	ACTION_RESTORE, /* absent, or half-made, and to go on where it was saved */
 };
 extern const char *const action_words[]; /* "create", "update", … */

@@ -100,6 +100,14 @@ int intent_start(const struct intent_who *who, struct err *e)
 	return 0;
 }
 
+int intent_adopt(const struct intent_who *who, int64_t domid, struct err *e)
+{
+	FAKE_FAIL(e);
+	drop(who->name);
+	of(who)->adopt_domid = domid;
+	return 0;
+}
+
 int intent_restart(const struct intent_who *who, int64_t domid, int64_t timeout_s, struct err *e)
 {
 	struct intent_domain *i;

@@ -68,6 +68,7 @@ static struct xen_domain *copy_domain(struct arena *a, const struct xen_domain *
 	to->hardware = NULL;
 	to->why = arena_strdup(a, from->why);
 	to->paused_for = arena_strdup(a, from->paused_for);
+	to->record = arena_strdup(a, from->record);
 	to->mark_uuid = arena_strdup(a, from->mark_uuid);
 	to->mark_name = arena_strdup(a, from->mark_name);
 	to->mark_state = arena_strdup(a, from->mark_state);
@@ -355,6 +356,30 @@ int xen_unpause(int64_t domid, struct err *e)
 int xen_hold(int64_t domid, struct err *e)
 {
 	return finish(__func__, domid, false, e);
+}
+
+int xen_adopt(const struct xen_domain *asked, int64_t domid, const struct xen_watcher *w,
+	      struct err *e)
+{
+	struct xen_domain *d;
+	int r = begin(__func__, domid, &d, e);
+
+	if (r < 0)
+		return r;
+	if (!streq(d->uuid, asked->uuid) ||
+	    (d->mark_uuid && !streq(d->mark_uuid, asked->mark_uuid)))
+		return err_set(e, -EEXIST, "A BUG: another domain would be taken over");
+	d->mark_uuid = arena_strdup(arena, asked->mark_uuid);
+	d->name = d->mark_name = arena_strdup(arena, asked->name);
+	d->mark_state = "ready";
+	d->settings = arena_strdup(arena, asked->settings);
+	d->kernel = arena_strdup(arena, asked->kernel);
+	d->initrd = arena_strdup(arena, asked->initrd);
+	d->cmdline = arena_strdup(arena, asked->cmdline);
+	d->boot_known = true;
+	d->shutdown_timeout = asked->shutdown_timeout;
+	d->record = NULL;
+	return 0;
 }
 
 int xen_pause(int64_t domid, const char *why, struct err *e)
