@@ -43,6 +43,7 @@ int verb_trash(int argc, char **argv);
 int verb_image(int argc, char **argv);
 int verb_render(int argc, char **argv);
 int verb_import(int argc, char **argv);
+int verb_export(int argc, char **argv);
 int verb_adopt(int argc, char **argv);
 int verb_schema(int argc, char **argv);
 int verb_version(int argc, char **argv);

@@ -4,11 +4,15 @@
  */
 #include <stdio.h>
 
+#include "base/file.h"
+#include "base/json.h"
 #include "cli/cli.h"
 #include "cli/loop.h"
 #include "cli/session.h"
 #include "engine/observe.h"
 #include "kinds/kinds.h"
+
+#define FACTS_BYTES (64u << 20)
 
 static void on_facts(void *data, struct facts *facts)
 {
@@ -33,6 +37,28 @@ struct facts *facts_now(const struct manifest *m)
 		return NULL;
 	f = l.facts;
 	l.facts = NULL;
+	return f;
+}
+
+struct facts *facts_load(const char *verb, const char *path)
+{
+	_cleanup_(freep) char *text = NULL;
+	_cleanup_err_ struct err e = {0};
+	struct facts *f = NULL;
+	json_object *json;
+	size_t n;
+
+	if (file_read(streq(path, "-") ? "/dev/stdin" : path, FACTS_BYTES, &text, &n, &e) == 0) {
+		json = json_parse(text, n, &e);
+		if (json) {
+			facts_from_json(json, all_readers, &f, &e);
+			json_object_put(json);
+		}
+	}
+	if (!f) {
+		fprintf(stderr, "manor %s: facts %s: %s\n", verb, path, e.message);
+		fprintf(stderr, "  help: make one on the host, with `manor facts > FILE`\n");
+	}
 	return f;
 }
 

@@ -7,8 +7,7 @@
 #include <stdio.h>
 
 #include "base/file.h"
-#include "base/newfile.h"
-#include "cli/cli.h"
+#include "cli/written.h"
 #include "host/xl_cfg.h"
 #include "kinds/kinds.h"
 #include "kinds/xl_import.h"
@@ -52,37 +51,6 @@ static const char *read_all(char **names, size_t n, const struct options *o, str
 	return text;
 }
 
-/* As `manor check` would. What still has to be done, such as a password's file, it tells. */
-static bool check(const char *name, const char *text, const struct options *o)
-{
-	_cleanup_(freep) char *whole = realpath(o->output ? o->output : ".", NULL);
-	char *slash = whole && o->output ? strrchr(whole, '/') : NULL;
-	struct diags *d = diags_new();
-	struct manifest *m;
-
-	if (slash)
-		slash[slash == whole] = '\0';
-	m = manifest_load_text(name, whole ? whole : "/", text, strlen(text), NULL, all_kinds, d);
-	diags_sort(d);
-	diags_print(d, stderr, o->colour_err);
-	diags_free(d);
-	return m;
-}
-
-static int write_out(const struct options *o, const char *text, struct err *e)
-{
-	_cleanup_newfile_ struct newfile *f = NULL;
-	int r = newfile_open(o->output, 0644, o->force, &f, e);
-
-	if (r == -EEXIST)
-		err_help(e, "--force replaces it");
-	if (r == 0)
-		r = file_write_all(newfile_fd(f), text, strlen(text));
-	if (r < 0 && f)
-		return err_errno(e, r, "write %s", o->output);
-	return r < 0 ? r : newfile_place(f, e);
-}
-
 int verb_import(int argc, char **argv)
 {
 	static const char *const accepts[] = {"output", "force", "namespace", "operands", NULL};
@@ -107,13 +75,9 @@ int verb_import(int argc, char **argv)
 	text = read_all(argv + at, (size_t)(argc - at), &o, d, &status);
 	if (!text)
 		return status;
-	if (o.output && write_out(&o, text, &e) < 0)
+	if (written_out(&o, text, &e) < 0)
 		return say(&e);
-	if (!o.output && (fputs(text, stdout) < 0 || fflush(stdout) != 0)) {
-		err_errno(&e, -errno, "write the manifest");
-		return say(&e);
-	}
-	if (check(o.output ? o.output : "(the manifest)", text, &o))
+	if (written_sound(&o, text))
 		return EXIT_FINE;
 	fprintf(stderr, "manor import: the manifest is written, and is not sound yet\n");
 	return EXIT_FAILED;

@@ -20,3 +20,5 @@ void loop_done(struct loop *l);
 /* Observes with all readers, and what the manifest (may be NULL) names by path; NULL with a message. The
  * caller owns the facts. */
 struct facts *facts_now(const struct manifest *m);
+/* Of `manor facts > FILE` ("-": standard input); NULL, having said why as `verb`. */
+struct facts *facts_load(const char *verb, const char *path);

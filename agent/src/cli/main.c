@@ -32,6 +32,7 @@ const struct verb verbs[] = {
 	{"trash", verb_trash, false},
 	{"render", verb_render, false},
 	{"import", verb_import, false},
+	{"export", verb_export, false},
 	{"adopt", verb_adopt, false},
 	{"schema", verb_schema, false},
 	{"agent", verb_agent, false},

@@ -4,37 +4,13 @@
  */
 #include <stdio.h>
 
-#include "base/file.h"
 #include "base/json.h"
+#include "cli/loop.h"
 #include "cli/session.h"
 #include "cli/show.h"
 #include "engine/planner.h"
 #include "kinds/kinds.h"
 #include "model/step_json.h"
-
-#define FACTS_BYTES (64u << 20)
-
-static struct facts *load_facts(const char *path)
-{
-	_cleanup_(freep) char *text = NULL;
-	_cleanup_err_ struct err e = {0};
-	struct facts *f = NULL;
-	json_object *json;
-	size_t n;
-
-	if (file_read(streq(path, "-") ? "/dev/stdin" : path, FACTS_BYTES, &text, &n, &e) == 0) {
-		json = json_parse(text, n, &e);
-		if (json) {
-			facts_from_json(json, all_readers, &f, &e);
-			json_object_put(json);
-		}
-	}
-	if (!f) {
-		fprintf(stderr, "manor plan: facts %s: %s\n", path, e.message);
-		fprintf(stderr, "  help: make one on the host, with `manor facts > FILE`\n");
-	}
-	return f;
-}
 
 static int plan_offline(const struct options *o)
 {
@@ -47,7 +23,7 @@ static int plan_offline(const struct options *o)
 
 	if (!m)
 		return EXIT_BAD;
-	f = load_facts(o->facts);
+	f = facts_load("plan", o->facts);
 	if (!f)
 		return EXIT_BAD;
 	session_from_options(&s, o);

@@ -225,6 +225,14 @@ static bool add_flow(const struct emit *m, struct str *out)
 	return true;
 }
 
+void emit_item_map(struct emit *m, const char *key, const struct emit *map)
+{
+	_cleanup_str_ struct str b = {0};
+
+	if (add_flow(map, &b))
+		list_add(m->arena, &entry(m, key)->items, arena_strdup(m->arena, str_get(&b)));
+}
+
 /* --- lines --- */
 
 static void add_indent(struct str *out, size_t depth)

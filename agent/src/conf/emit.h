@@ -23,6 +23,8 @@ void emit_text(struct emit *m, const char *key, const char *text);
 void emit_word(struct emit *m, const char *key, const char *word);
 /* One text more in the list under `key`. */
 void emit_item(struct emit *m, const char *key, const char *text);
+/* One mapping more in that list, on one line: it has no comments. */
+void emit_item_map(struct emit *m, const char *key, const struct emit *map);
 bool emit_has(const struct emit *m, const char *key); /* has a value */
 /* A comment beside `key`, whose value may come later or never; NULL: where the mapping ends. */
 void emit_note(struct emit *m, const char *key, const char *fmt, ...) _printf_(3, 4);
