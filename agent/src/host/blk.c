@@ -17,6 +17,7 @@
 
 #include "base/str.h"
 #include "host/blk_use.h"
+#include "host/pci.h"
 
 #define SIGNATURES_MAX 16
 #define DEVICES_MAX    4096
@@ -152,13 +153,6 @@ static void wwids_of(struct arena *a, struct udev_device *d, struct blk_disk *b)
 	}
 }
 
-/* Is this word of a sysfs path a PCI function: "0000:00:03.0"? */
-static bool is_pci(const char *s)
-{
-	return strlen(s) == 12 && s[4] == ':' && s[7] == ':' && s[10] == '.' &&
-	       strspn(s, "0123456789abcdef:.") == 12;
-}
-
 /* udev's own, which tells ports of one controller apart; without it the PCI function alone. */
 static const char *pci_of(struct arena *a, struct udev_device *d)
 {
@@ -171,7 +165,7 @@ static const char *pci_of(struct arena *a, struct udev_device *d)
 		return startswith(path, "pci-") ? path : NULL;
 	copy = xstrdup(udev_device_get_syspath(d));
 	for (char *w = strtok_r(copy, "/", &save); w; w = strtok_r(NULL, "/", &save))
-		if (is_pci(w))
+		if (pci_is_address(w))
 			pci = w;
 	return pci ? arena_printf(a, "pci-%s", pci) : NULL;
 }

@@ -14,6 +14,7 @@
 #include "base/num.h"
 #include "host/net.h"
 #include "host/netlink.h"
+#include "host/pci.h"
 
 #define TRIES 5 /* where the kernel says that things changed under a dump */
 
@@ -58,16 +59,6 @@ static const char *state_word(unsigned state)
 	return state < ARRAY_SIZE(words) ? words[state] : "unknown";
 }
 
-/* Is this word of a sysfs path a PCI function: "0000:00:03.0"? */
-static bool is_pci(const char *s)
-{
-	unsigned domain, bus, slot, function;
-	int n = 0;
-
-	return sscanf(s, "%4x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function, &n) == 4 &&
-	       n == 12 && !s[n];
-}
-
 /* An interface of a USB device: "1-1.2:1.0", bus, ports, configuration, interface. */
 static bool is_usb(const char *s)
 {
@@ -84,7 +75,7 @@ static const char *device_path(struct arena *a, const char *real)
 	char *save = NULL;
 
 	for (char *w = strtok_r(copy, "/", &save); w; w = strtok_r(NULL, "/", &save)) {
-		if (is_pci(w)) {
+		if (pci_is_address(w)) {
 			pci = w;
 			usb = NULL;
 		} else if (is_usb(w)) {

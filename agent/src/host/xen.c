@@ -378,6 +378,7 @@ static void read_domain(struct xen_ctx *x, struct arena *a, const libxl_dominfo 
 	xen_read_shares(x, a, d);
 	read_disks(x, a, d);
 	read_nics(x, a, d);
+	xen_read_pci(x, a, d);
 }
 
 static int by_domid(const void *a, const void *b)
@@ -441,6 +442,7 @@ int xen_read(struct arena *a, struct xen_facts *ret, struct err *e)
 	if (!list)
 		return xen_fail(&x, e, -EIO, ERROR_FAIL, "list the domains");
 	qsort(list, (size_t)n, sizeof(*list), by_domid);
+	xen_read_pci_marks(&x, a, ret);
 	for (int i = 0; i < n; i++) {
 		struct xen_domain *d;
 

@@ -95,6 +95,23 @@ struct xen_nic {
 	const char *label;  /* asked for: what errors call it ("lan"); never read */
 };
 
+/* A PCI device of the machine's that a domain has. */
+struct xen_pci {
+	struct record rec;
+	const char *address; /* "0000:00:0a.0" */
+	bool permissive;     /* it may write to all of its configuration space */
+	const char *label;   /* asked for: what errors call it ("card"); never read */
+};
+
+/* The mark of a PCI device that xen_pci_add() made assignable, in dom0's own part of xenstore: it lasts as long as
+ * that does. */
+struct xen_pci_mark {
+	struct record rec;
+	const char *address;
+	const char *uuid;   /* of the resource */
+	const char *driver; /* of dom0's, that had it before and gets it back; NULL: none had */
+};
+
 struct xen_domain {
 	struct record rec;
 	int64_t domid;
@@ -120,6 +137,7 @@ struct xen_domain {
 	int64_t shutdown_timeout; /* of the mark; 0: not known */
 	struct list disks;    /* of struct xen_disk, by devid */
 	struct list nics;     /* of struct xen_nic, by devid */
+	struct list pci;      /* of struct xen_pci, as they were given to it */
 	const char *cpus;     /* that its vcpus may run on: "0,2-3", "all", "differently"; NULL: not known */
 	int64_t weight, cap;  /* of the scheduler; weight 0: not known */
 	const struct xen_hardware *hardware; /* asked for */
@@ -144,6 +162,7 @@ struct xen_facts {
 	struct list virt_caps;    /* of strings: "pv", "hvm", "hap", … as xl info says */
 	uint64_t dom0_memory;     /* that it has */
 	int64_t dom0_vcpus;
+	struct list pci_marks;    /* of struct xen_pci_mark */
 	struct list domains;      /* all but dom0, by domid */
 };
 
@@ -160,7 +179,7 @@ struct xen_watcher {
 #define XEN_SETTINGS_MAX 1900 /* bytes of `settings`: xenstored takes 2048 of a value by default */
 
 /* Makes and starts the domain that `d` describes: name, uuid, type, kernel, initrd, cmdline, memory,
- * maxmem, vcpus, maxvcpus, disks (vdev, target, read_only), nics (mac, bridge), mark_uuid. Half-made remains of
+ * maxmem, vcpus, maxvcpus, disks (vdev, target, read_only), nics (mac, bridge), pci, mark_uuid. Half-made remains of
  * the same mark or UUID are destroyed first; a whole one of either is -EEXIST. On failure nothing is left
  * of it. *ret_domid is the new domain's. With `state` XEN_PAUSED it doesn't run yet, and `paused_for` says why. */
 int xen_create(const struct xen_domain *d, const struct xen_watcher *w, int64_t *ret_domid,
@@ -231,6 +250,13 @@ int xen_nic_add(int64_t domid, const struct xen_nic *nic, struct err *e);
 int xen_nic_remove(int64_t domid, const char *mac, struct err *e);
 /* Moves the vif to another bridge; the guest keeps its link and notices nothing. */
 int xen_nic_bridge(int64_t domid, const char *mac, const char *bridge, struct err *e);
+
+/* Takes a PCI device from whatever driver of dom0's has it (`driver`, NULL: none), marks it with that UUID, and has it
+ * ready to be given to a guest; loads Xen's driver for that. Safe to run again, with the driver that its mark tells.
+ * On failure dom0 has it as before. */
+int xen_pci_add(const char *address, const char *uuid, const char *driver, struct err *e);
+/* Gives it back to that driver, and takes the mark away. No domain may have it. */
+int xen_pci_remove(const char *address, const char *driver, struct err *e);
 
 /* Puts a terminal at its console in this process's place: returns only where it can't. The first is what its
  * kernel's messages are on: of hvm the serial port. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What is asked of a domain, in libxl's words: names and marks, memory, processors, what it boots, disks, NICs.
+ * What is asked of a domain, in libxl's words: names and marks, memory, processors, what it boots, disks, NICs, PCI
+ * devices.
  */
 #include "host/xen_config.h"
 
@@ -53,6 +54,34 @@ void xen_nic_config(libxl_device_nic *ret, const struct xen_nic *nic, const char
 		for (int i = 0; i < 6; i++)
 			ret->mac[i] = (uint8_t)b[i];
 	ret->script = dup_or_null(hotplug);
+}
+
+void xen_pci_device(const char *address, libxl_device_pci *ret)
+{
+	unsigned domain = 0, bus = 0, slot = 0, function = 0;
+
+	libxl_device_pci_init(ret);
+	sscanf(address, "%x:%x:%x.%x", &domain, &bus, &slot, &function);
+	ret->domain = (int)domain;
+	ret->bus = (uint8_t)bus;
+	ret->dev = (uint8_t)slot;
+	ret->func = (uint8_t)function;
+	ret->vfunc_mask = 1; /* as xl asks for a single function */
+	ret->rdm_policy = LIBXL_RDM_RESERVE_POLICY_RELAXED;
+}
+
+static void pci_config(const struct xen_domain *d, libxl_domain_config *c)
+{
+	c->pcidevs = xcalloc(d->pci.n, sizeof(*c->pcidevs));
+	for (size_t i = 0; i < d->pci.n; i++) {
+		const struct xen_pci *p = d->pci.items[i];
+
+		xen_pci_device(p->address, &c->pcidevs[c->num_pcidevs]);
+		c->pcidevs[c->num_pcidevs++].permissive = p->permissive;
+	}
+	/* Its memory has holes where the machine's has, or the devices' would lie under it. */
+	if (d->pci.n && d->type == XEN_PV)
+		libxl_defbool_set(&c->b_info.u.pv.e820_host, true);
 }
 
 /* "KEY=VALUE\n", unless there is no value. */
@@ -148,5 +177,6 @@ int xen_config(const struct xen_domain *d, const struct xen_place *p, libxl_doma
 	c->nics = xcalloc(d->nics.n, sizeof(*c->nics));
 	for (size_t i = 0; i < d->nics.n; i++)
 		xen_nic_config(&c->nics[c->num_nics++], d->nics.items[i], p->hotplug);
+	pci_config(d, c);
 	return 0;
 }

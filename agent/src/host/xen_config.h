@@ -36,8 +36,10 @@ int xen_marks(const struct xen_domain *d, const char *state, int64_t started, in
 void xen_disk_config(libxl_device_disk *ret, const struct xen_disk *disk, const char *hotplug,
 		     bool hvm);
 void xen_nic_config(libxl_device_nic *ret, const struct xen_nic *nic, const char *hotplug);
+/* Of an address in full. */
+void xen_pci_device(const char *address, libxl_device_pci *ret);
 
-/* xen_hardware.c: all but memory, disks and NICs; vcpus are filled already. */
+/* xen_hardware.c: all but memory, disks, NICs and PCI devices; vcpus are filled already. */
 int xen_hardware_config(const struct xen_domain *d, const struct xen_place *p,
 			libxl_domain_config *c, struct err *e);
 /* Of at least `n` bits, none set. libxl disposes of it. */

@@ -86,7 +86,7 @@ static int check(const struct xen_domain *d, bool boots, struct err *e)
 		r = xen_disk_check(d->disks.items[i], e);
 	for (size_t i = 0; r == 0 && i < d->nics.n; i++)
 		r = xen_nic_check(d->nics.items[i], e);
-	return r;
+	return r < 0 ? r : xen_pci_check(NULL, d, e);
 }
 
 static int configure(struct xen_ctx *x, const struct xen_domain *d, libxl_domain_config *c,
@@ -366,8 +366,9 @@ static int start(struct xen_ctx *x, const struct xen_domain *d, libxl_domain_con
 	uint32_t domid = INVALID_DOMID;
 	int rc, r;
 
-	xen_tell(w, "building: %zu disk%s, %zu interface%s", d->disks.n, d->disks.n == 1 ? "" : "s",
-		 d->nics.n, d->nics.n == 1 ? "" : "s");
+	xen_tell(w, "building: %zu disk%s, %zu interface%s%s", d->disks.n,
+		 d->disks.n == 1 ? "" : "s", d->nics.n, d->nics.n == 1 ? "" : "s",
+		 d->pci.n ? ", PCI devices" : "");
 	rc = libxl_domain_create_new(x->xl, c, &domid, NULL, NULL);
 	if (rc) {
 		r = xen_fail(x, e, -EIO, rc, "Xen did not make it");
@@ -400,6 +401,8 @@ static int make(const struct xen_domain *d, int fd, const struct xen_watcher *w,
 	r = check(d, fd < 0, e);
 	if (r == 0)
 		r = clear(&x, d, e);
+	if (r == 0)
+		r = xen_pci_check(&x, d, e);
 	if (r < 0)
 		return r;
 	libxl_domain_config_init(&c);

@@ -72,6 +72,11 @@ void xen_place_done(struct xen_place *p);
 const char *xen_hotplug(void);
 /* Its cpus, weight and cap, as far as Xen tells. */
 void xen_read_shares(struct xen_ctx *x, struct arena *a, struct xen_domain *d);
+/* xen_pci.c. What a domain has of the machine's devices; and whose mark which of them bear. */
+void xen_read_pci(struct xen_ctx *x, struct arena *a, struct xen_domain *d);
+void xen_read_pci_marks(struct xen_ctx *x, struct arena *a, struct xen_facts *ret);
+/* Whether it could have them: -ENOENT, -EBUSY with err_at. `x` NULL: as far as the kernel tells. */
+int xen_pci_check(struct xen_ctx *x, const struct xen_domain *d, struct err *e);
 /* The log of its console that xenconsoled keeps. */
 #define XEN_CONSOLE_LOG "/var/log/xen/console/guest-%s.log"
 

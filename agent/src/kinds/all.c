@@ -2,11 +2,11 @@
 #include "kinds/kinds.h"
 
 const struct kind *const all_kinds[] = {
-	&kind_link, &kind_bridge, &kind_storage, &kind_template, &kind_volume, &kind_file, &kind_domain,
-	&kind_host, NULL,
+	&kind_link, &kind_bridge, &kind_storage, &kind_template, &kind_volume, &kind_file, &kind_pci,
+	&kind_domain, &kind_host, NULL,
 };
 
 const struct reader *const all_readers[] = {
-	&reader_net, &reader_lvm, &reader_disks, &reader_cache, &reader_paths, &reader_xen,
-	&reader_intent, NULL,
+	&reader_net, &reader_lvm, &reader_disks, &reader_cache, &reader_paths, &reader_pci,
+	&reader_xen, &reader_intent, NULL,
 };

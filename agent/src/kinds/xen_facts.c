@@ -24,6 +24,16 @@ TABLE(xen_nic_table, xen_nic, "nic", "A network interface of a domain.",
       ROW(xen_nic, connected, FIELD_BOOL, .doc = "Whether both ends are connected."),
       ROW(xen_nic, unplugged, FIELD_BOOL, .doc = "Whether its adding was cut short."));
 
+TABLE(xen_pci_table, xen_pci, "pci", "A PCI device that a domain has.",
+      ROW(xen_pci, address, FIELD_STRING, .doc = "Where it is in the machine."),
+      ROW(xen_pci, permissive, FIELD_BOOL,
+	  .doc = "Whether the guest may write all of its configuration."));
+
+TABLE(xen_pci_mark_table, xen_pci_mark, "mark", "A PCI device that Manor made assignable.",
+      ROW(xen_pci_mark, address, FIELD_STRING, .doc = "Where it is."),
+      ROW(xen_pci_mark, uuid, FIELD_STRING, .doc = "UUID of the resource."),
+      ROW(xen_pci_mark, driver, FIELD_STRING, .doc = "Driver of dom0's that had it before."));
+
 TABLE(xen_domain_table, xen_domain, "domain", "A domain as Xen has it.",
       ROW(xen_domain, domid, FIELD_INT, .doc = "Xen's number of it, another one at each start."),
       ROW(xen_domain, uuid, FIELD_STRING, .doc = "UUID."),
@@ -54,6 +64,7 @@ TABLE(xen_domain_table, xen_domain, "domain", "A domain as Xen has it.",
       ROW(xen_domain, shutdown_timeout, FIELD_INT, .doc = "Seconds that it may take to shut down."),
       ROW(xen_domain, disks, FIELD_LIST, .sub = &xen_disk_table, .doc = "Its disks."),
       ROW(xen_domain, nics, FIELD_LIST, .sub = &xen_nic_table, .doc = "Its interfaces."),
+      ROW(xen_domain, pci, FIELD_LIST, .sub = &xen_pci_table, .doc = "Its PCI devices."),
       ROW(xen_domain, paused_for, FIELD_STRING, .doc = "Mark: what Manor has paused it for."),
       ROW(xen_domain, ready, FIELD_BOOL, .doc = "Mark: what its manifest calls ready was seen."),
       ROW(xen_domain, console_from, FIELD_INT,
@@ -73,6 +84,8 @@ TABLE(xen_table, xen_facts, "xen", "Xen and its domains.",
       ROW(xen_facts, virt_caps, FIELD_LIST, .doc = "What kinds of guests it can run."),
       ROW(xen_facts, dom0_memory, FIELD_SIZE, .doc = "Memory of dom0."),
       ROW(xen_facts, dom0_vcpus, FIELD_INT, .doc = "Virtual CPUs that dom0 uses."),
+      ROW(xen_facts, pci_marks, FIELD_LIST, .sub = &xen_pci_mark_table,
+	  .doc = "PCI devices that Manor made assignable."),
       ROW(xen_facts, domains, FIELD_LIST, .sub = &xen_domain_table, .doc = "All but dom0."));
 
 /* As they stand in the reading, 0 and "no reason" tell nothing: they stay unset. */

@@ -71,6 +71,12 @@ int fake_xen_configure(const char *call, const struct xen_domain *d, int64_t cpu
 void fake_xen_disk(const struct xen_disk *disk, bool drive);
 void fake_xen_nic(const struct xen_nic *nic);
 
+/* pci.c; and another driver has a device (NULL: none): false where there is no such; whether guests can be given it */
+struct pci_facts;
+void fake_pci_load(const struct pci_facts *f);
+bool fake_pci_bind(const char *address, const char *driver);
+bool fake_pci_assignable(const char *address);
+
 /* xen.c, intent.c */
 struct xen_facts;
 void fake_xen_load(const struct xen_facts *f);
