@@ -20,6 +20,10 @@ static int intend(const struct life *l, struct err *e)
 		return intent_stop(&l->who, INTENT_SAVED, NULL, INTENT_TIMEOUT_LEFT, e);
 	if (!d || (d->state != XEN_RUNNING && d->state != XEN_PAUSED))
 		return err_set(e, -ESRCH, "it doesn't run");
+	if (d->pci.n) {
+		err_help(e, "shut it down instead: manor stop");
+		return err_set(e, -EOPNOTSUPP, "it has a PCI device, whose state can't be saved");
+	}
 	/* Said before it stands still. */
 	r = save_room(d->memory_now, e);
 	return r < 0 ? r : intent_stop(&l->who, INTENT_SAVED, NULL, INTENT_TIMEOUT_LEFT, e);

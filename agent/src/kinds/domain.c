@@ -205,6 +205,9 @@ TABLE(domain_table, domain, "domain", "A guest.",
        .doc = "what cloud-init in the guest is told at its first boot"},
       {.name = "nics", .type = FIELD_MAP, .offset = FIELD_AT(domain, nics),
        .sub = &domain_nic_table, .impact = IMPACT_LIVE, .doc = "its interfaces by name"},
+      {.name = "pci", .type = FIELD_MAP, .offset = FIELD_AT(domain, pci), .sub = &domain_pci_table,
+       .impact = IMPACT_GUEST_RESTART,
+       .doc = "PCI devices of the machine's that it alone has, by name; of pv and hvm, on a host with an IOMMU"},
       {.name = "depends_on", .type = FIELD_LIST, .offset = FIELD_AT(domain, depends_on),
        .parse = parse_name, .ref = "domain", .flags = FIELD_CONFIG | FIELD_UNORDERED,
        .doc = "domains that are started first, and are ready first where they say when that is; their failure "
@@ -411,6 +414,7 @@ static void prepare(struct manifest *m, struct resource *r)
 	domain_lower_hardware(&l);
 	prepare_boot(&l);
 	domain_lower_disks(&l);
+	domain_lower_pci(&l);
 	domain_lower_ready(&l);
 	prepare_bounds(&l);
 	for (size_t i = 0; i < l.d->nics.n; i++) {

@@ -61,6 +61,12 @@ struct domain_nic {
 	int64_t devid;
 };
 
+struct domain_pci {
+	struct record rec;
+	const char *address; /* "0000:00:0a.0" */
+	bool permissive, seize;
+};
+
 struct domain {
 	struct record rec;
 	const char *template;
@@ -86,6 +92,7 @@ struct domain {
 	struct map disks; /* name → struct domain_disk */
 	struct cloud_init cloud_init;
 	struct map nics;  /* name → struct domain_nic */
+	struct map pci;   /* name → struct domain_pci */
 	struct list depends_on; /* names of domains */
 	struct domain_ready ready;
 	int on_poweroff, on_reboot, on_crash, on_watchdog; /* enum domain_end */

@@ -89,6 +89,7 @@ void domain_ask(struct work *w, struct xen_domain *ret)
 	for (size_t i = 0; i < d->nics.n; i++)
 		list_add(w->arena, &ret->nics,
 			 asked_nic(w, d->nics.entries[i].name, d->nics.entries[i].value));
+	domain_ask_pci(w->arena, d, &ret->pci);
 }
 
 /* The same, with its boot files there. */

@@ -12,6 +12,7 @@
 #include "kinds/lvm_facts.h"
 #include "kinds/net_facts.h"
 #include "kinds/path_facts.h"
+#include "kinds/pci.h"
 #include "kinds/volume.h"
 
 const char *domain_volume_of(const char *target)
@@ -135,6 +136,8 @@ bool domain_met(const struct facts *f, const struct resource *r, const void *wan
 		return volume_there(f, other);
 	if (other->kind == &kind_file)
 		return disk_file_there(f, other);
+	if (other->kind == &kind_pci)
+		return pci_there(f, other->name);
 	/* Its disks are the volumes, and the volumes' needs are their own. */
 	if (other->kind == &kind_storage)
 		return true;

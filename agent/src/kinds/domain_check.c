@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What domains may not have in common: a MAC address, a disk that one of them writes.
+ * What domains may not have in common: a MAC address, a disk that one of them writes, a PCI device.
  */
 #include "kinds/domain_priv.h"
 #include "kinds/kinds.h"
@@ -8,9 +8,9 @@
 
 /* One use of something that only one may have: a MAC, a volume that is written to. */
 struct use {
-	const char *what; /* the MAC, the target */
+	const char *what; /* the MAC, the target, the address */
 	const struct resource *domain;
-	const struct entry *entry; /* of the NIC or disk */
+	const struct entry *entry; /* of the NIC, disk or device */
 	const char *field;         /* of it */
 	bool writes;
 };
@@ -141,10 +141,60 @@ static void check_uuids(struct manifest *m)
 	}
 }
 
+static void say_mac(struct manifest *m, const struct use *first, const struct use *second)
+{
+	struct diag *g = diag_error(m->diags, "duplicate-mac", use_span(second),
+				    "%s and %s have the same MAC address %s",
+				    use_title(m->arena, "nic", first, second),
+				    use_title(m->arena, "nic", second, first), first->what);
+
+	diag_also(m->diags, g, use_span(first), "first here");
+}
+
+static void say_disk(struct manifest *m, const struct use *first, const struct use *second)
+{
+	struct diag *g;
+
+	if (!first->writes && !second->writes)
+		return;
+	g = diag_error(m->diags, "shared-volume", use_span(second),
+		       "%s uses a %s that %s uses too, and one of them may write it",
+		       use_title(m->arena, "disk", second, first),
+		       streq(second->field, "volume") ? "volume" : "disk",
+		       use_title(m->arena, "disk", first, second));
+	diag_also(m->diags, g, use_span(first), "first here");
+	diag_help(m->diags, g, "it is shared only where all say read_only: true");
+}
+
+static void say_pci(struct manifest *m, const struct use *first, const struct use *second)
+{
+	struct diag *g = diag_error(m->diags, "shared-pci", use_span(second),
+				    "%s takes PCI device %s, which %s has: it can be one's alone",
+				    use_title(m->arena, "pci", second, first), second->what,
+				    use_title(m->arena, "pci", first, second));
+
+	diag_also(m->diags, g, use_span(first), "first here");
+}
+
+/* Says of each two in a row of one thing that they are. */
+static void each_double(struct manifest *m, struct use *list, size_t n,
+			void (*say)(struct manifest *m, const struct use *first,
+				    const struct use *second))
+{
+	if (list)
+		qsort(list, n, sizeof(*list), by_what);
+	for (size_t i = 1; i < n; i++) {
+		bool swap = earlier(&list[i], &list[i - 1]);
+
+		if (streq(list[i].what, list[i - 1].what))
+			say(m, &list[swap ? i : i - 1], &list[swap ? i - 1 : i]);
+	}
+}
+
 void domain_check(struct manifest *m)
 {
-	struct use *macs = NULL, *targets = NULL;
-	size_t n_macs = 0, n_targets = 0;
+	struct use *macs = NULL, *targets = NULL, *devices = NULL;
+	size_t n_macs = 0, n_targets = 0, n_devices = 0;
 
 	for (size_t i = 0; i < m->n_resources; i++) {
 		const struct resource *r = m->resources[i];
@@ -162,44 +212,19 @@ void domain_check(struct manifest *m)
 			add_use(m, &targets, &n_targets, r, domain_disk_what(m->arena, x),
 				!x->read_only, &d->disks.entries[k], domain_disk_key(x));
 		}
+		for (size_t k = 0; k < d->pci.n; k++) {
+			const struct domain_pci *x = d->pci.entries[k].value;
+
+			add_use(m, &devices, &n_devices, r, x->address, true, &d->pci.entries[k],
+				"address");
+			domain_check_pci(m, r, x);
+		}
 	}
 	check_uuids(m);
 	check_wholes(m, targets, n_targets);
 	for (size_t i = 0; i < n_macs; i++)
 		check_host_mac(m, &macs[i]);
-	if (macs)
-		qsort(macs, n_macs, sizeof(*macs), by_what);
-	for (size_t i = 1; i < n_macs; i++) {
-		bool swap = earlier(&macs[i], &macs[i - 1]);
-		const struct use *second = &macs[swap ? i - 1 : i],
-				 *first = &macs[swap ? i : i - 1];
-		struct diag *g;
-
-		if (!streq(macs[i].what, macs[i - 1].what))
-			continue;
-		g = diag_error(m->diags, "duplicate-mac", use_span(second),
-			       "%s and %s have the same MAC address %s",
-			       use_title(m->arena, "nic", first, second),
-			       use_title(m->arena, "nic", second, first), first->what);
-		diag_also(m->diags, g, use_span(first), "first here");
-	}
-	if (targets)
-		qsort(targets, n_targets, sizeof(*targets), by_what);
-	for (size_t i = 1; i < n_targets; i++) {
-		bool swap = earlier(&targets[i], &targets[i - 1]);
-		const struct use *second = &targets[swap ? i - 1 : i],
-				 *first = &targets[swap ? i : i - 1];
-		struct diag *g;
-
-		if (!streq(targets[i].what, targets[i - 1].what) ||
-		    (!first->writes && !second->writes))
-			continue;
-		g = diag_error(m->diags, "shared-volume", use_span(second),
-			       "%s uses a %s that %s uses too, and one of them may write it",
-			       use_title(m->arena, "disk", second, first),
-			       streq(second->field, "volume") ? "volume" : "disk",
-			       use_title(m->arena, "disk", first, second));
-		diag_also(m->diags, g, use_span(first), "first here");
-		diag_help(m->diags, g, "it is shared only where all say read_only: true");
-	}
+	each_double(m, macs, n_macs, say_mac);
+	each_double(m, targets, n_targets, say_disk);
+	each_double(m, devices, n_devices, say_pci);
 }

@@ -191,6 +191,9 @@ static void fill_devices(struct reading_in *in, struct actual *actual)
 		map_add(in->a, &d->nics, name, n);
 		add_uses(in, actual, "bridge", from->bridge);
 	}
+	domain_fill_pci(in->a, in->x, in->wanted, d);
+	for (size_t i = 0; i < in->x->pci.n; i++)
+		add_uses(in, actual, "pci", ((struct xen_pci *)in->x->pci.items[i])->address);
 	field_mark(&domain_table, d, "disks");
 	field_mark(&domain_table, d, "nics");
 }
@@ -527,6 +530,7 @@ void domain_hold_impossible(struct planning *p, const struct resource *want, str
 	domain_hold_diskless(p, want, s);
 	domain_hold_saved_disks(p, want, s);
 	hold_incapable(p, want->record, s);
+	domain_hold_pci(p, want, s);
 	hold_unfitting(p, want, s);
 }
 
@@ -629,6 +633,7 @@ static void decide_running(struct planning *p, const struct resource *want,
 		}
 		if (step->action == ACTION_RESTART) {
 			domain_hold_impossible(p, want, step);
+			domain_defer_pci(p, want, step);
 			if (first && first->action == ACTION_UPDATE)
 				absorb(p, first, step);
 		}

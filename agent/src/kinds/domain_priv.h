@@ -10,7 +10,8 @@
 
 #define BOOT_NONE "none" /* an initrd_path, a kernel_path */
 
-extern const struct table domain_disk_table, domain_device_table, domain_ready_table;
+extern const struct table domain_disk_table, domain_device_table, domain_ready_table,
+	domain_pci_table;
 extern const struct table *const domain_disk_fields, *const domain_nic_fields;
 
 /* What prepare() works on. */
@@ -59,6 +60,17 @@ const struct resource *domain_counterpart(const struct manifest *m, const struct
 void domain_meet(struct planning *p, const struct resource *want, const struct actual *foreign,
 		 const struct changes *diff, struct step *step);
 int domain_adopt(struct work *w, struct err *e);
+/* domain_pci.c. Each device is implied; what can't have one is said. */
+void domain_lower_pci(struct lowering *l);
+/* What else the manifest has behind that device. */
+void domain_check_pci(struct manifest *m, const struct resource *domain, const struct domain_pci *p);
+void domain_ask_pci(struct arena *a, const struct domain *d, struct list *ret);
+void domain_fill_pci(struct arena *a, const struct xen_domain *x, const struct domain *want,
+		     struct domain *d);
+/* Holds a step of a guest that could have none on this host. */
+void domain_hold_pci(struct planning *p, const struct resource *want, struct step *s);
+/* Where a restart that brings devices isn't allowed, dom0 keeps them until it is. */
+void domain_defer_pci(struct planning *p, const struct resource *want, const struct step *restart);
 /* domain_ready.c. One probe, and whole. */
 void domain_lower_ready(struct lowering *l);
 /* Adds the step that waits until it is ready, where it is to run and isn't known to be. */
@@ -72,7 +84,7 @@ const char *domain_disk_what(struct arena *a, const struct domain_disk *k);
 const char *iscsi_disk(const char *uri);
 /* The field that says where it comes from; "vdev" where none does. */
 const char *domain_disk_key(const struct domain_disk *k);
-/* Across domains: no MAC twice, no disk that two may write. */
+/* Across domains: no MAC twice, no disk that two may write, no PCI device for two. */
 void domain_check(struct manifest *m);
 
 /* With the boot files of the clone that it runs on, where that is behind its template. */
@@ -86,7 +98,7 @@ bool domain_met(const struct facts *f, const struct resource *r, const void *wan
 const char *domain_volume_of(const char *target);
 /* domain_source.c. /dev/mapper/vg0-web--data is /dev/vg0/web-data; others as they are. */
 const char *domain_disk_canonical(struct arena *a, const char *target);
-/* Its disks: one writer, or only readers. */
+/* Its disks: one writer, or only readers; its PCI devices. */
 void domain_claims(struct arena *a, const void *record, struct list *ret);
 /* Files and ISOs that it names and nobody makes. */
 void domain_paths(struct arena *a, const void *record, struct list *ret);

@@ -135,6 +135,8 @@ struct step *domain_plan_save(struct planning *p, const struct resource *want,
 {
 	step = domain_step(p, step, ACTION_SAVE, want, IMPACT_LIVE, why);
 	step->timeout_s = timeout(SAVE_TIMEOUT_S, x->memory_now);
+	if (x->pci.n && x->state != XEN_SHUTDOWN)
+		step_hold(step, HOLD_CONFLICT, "it has a PCI device, whose state can't be saved");
 	return step;
 }
 

@@ -95,6 +95,11 @@ void domain_claims(struct arena *a, const void *record, struct list *ret)
 			add_claim(a, ret, iscsi_disk(what), what, k->read_only);
 		add_claim(a, ret, whole_of(a, what), NULL, true);
 	}
+	for (size_t i = 0; i < d->pci.n; i++) {
+		const struct domain_pci *p = d->pci.entries[i].value;
+
+		add_claim(a, ret, arena_printf(a, "PCI device %s", p->address), NULL, false);
+	}
 }
 
 static bool on_a_path(const struct domain_disk *k)
