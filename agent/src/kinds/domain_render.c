@@ -76,6 +76,23 @@ static void nics(struct arena *a, const struct domain *d, struct str *out)
 	str_add(out, "]\n");
 }
 
+static void devices(const struct domain *d, struct str *out)
+{
+	if (d->pci.n == 0)
+		return;
+	str_add(out, "pci = [\n");
+	for (size_t i = 0; i < d->pci.n; i++) {
+		const struct domain_pci *p = d->pci.entries[i].value;
+
+		str_addf(out, "    \"%s%s%s\",\n", p->address, p->permissive ? ",permissive=1" : "",
+			 p->seize ? ",seize=1" : "");
+	}
+	str_add(out, "]\n");
+	/* What xl says by itself as well. */
+	if (d->type == XEN_PV)
+		number(out, "e820_host", 1);
+}
+
 static void boots(struct arena *a, const struct domain *d, const struct xen_hardware *h,
 		  struct str *out)
 {
@@ -191,6 +208,7 @@ const char *domain_render(struct arena *a, const struct resource *r)
 	processors(a, h, &out);
 	disks(a, d, &out);
 	nics(a, d, &out);
+	devices(d, &out);
 	text(a, &out, "on_poweroff", domain_end_words[d->on_poweroff]);
 	text(a, &out, "on_reboot", domain_end_words[d->on_reboot]);
 	text(a, &out, "on_crash", domain_end_words[d->on_crash]);

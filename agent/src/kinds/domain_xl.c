@@ -252,6 +252,8 @@ static void memory(struct domain_xl *x)
 		return;
 	if (most < value)
 		domain_xl_drop(x, s, "less than its memory");
+	else if (most > value && x->pci && x->type == XEN_HVM)
+		domain_xl_drop(x, s, "a machine with a PCI device has all of its memory at once");
 	else
 		put_size(x, "maxmem", most, s);
 }
@@ -471,11 +473,11 @@ void domain_xl(struct domain_xl *x)
 	type(x);
 	domain_xl_boot(x);
 	domain_xl_machine(x);
+	domain_xl_pci(x);
 	memory(x);
 	vcpus(x);
 	domain_xl_disks(x);
 	domain_xl_nics(x);
-	domain_xl_pci(x);
 	ends(x);
 	emit_order(x->out, &domain_table);
 	rest(x);

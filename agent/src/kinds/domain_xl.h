@@ -22,6 +22,7 @@ struct xl_shared {
 		struct span span;
 	} *macs;
 	size_t n_macs;
+	struct list pci, pci_of; /* of strings: addresses, and the domains that have them */
 };
 
 struct domain_xl {
@@ -30,6 +31,7 @@ struct domain_xl {
 	struct xl_cfg cfg;
 	const char *name; /* the manifest's */
 	int type;         /* enum xen_type */
+	bool pci;         /* it has PCI devices */
 	struct emit *out; /* the domain */
 };
 
@@ -67,8 +69,7 @@ void domain_xl_boot(struct domain_xl *x);    /* domain_xl_boot.c: type was set b
 void domain_xl_machine(struct domain_xl *x); /* domain_xl_machine.c: screen, ports, clock, processors */
 void domain_xl_disks(struct domain_xl *x);   /* domain_xl_disk.c */
 void domain_xl_nics(struct domain_xl *x);    /* domain_xl_nic.c */
-/* PCI devices, as comments for now. */
-void domain_xl_pci(struct domain_xl *x);
+void domain_xl_pci(struct domain_xl *x);     /* the same: PCI devices; before the memory */
 
 /* The whole of it. */
 void domain_xl(struct domain_xl *x);

@@ -9,6 +9,7 @@
 
 #include "host/net.h"
 #include "kinds/net_facts.h"
+#include "kinds/pci.h"
 
 #define NIC_MAX 16 /* bytes of "eth12" */
 
@@ -200,66 +201,94 @@ void domain_xl_nics(struct domain_xl *x)
 
 /* --- PCI devices --- */
 
-/* "00:0a.0", "0000:00:0a.0@7,permissive=1" → "0000:00:0a.0", and what stands behind it; NULL: none is meant. */
-static const char *pci_address(struct arena *a, const char *text, const char **ret_rest)
+/* The domain of an earlier configuration that has it, or NULL: only one can, though both files are there. */
+static const char *pci_taken(struct domain_xl *x, const char *address)
 {
-	unsigned domain = 0, bus, slot, function;
-	int n = 0;
-
-	if (sscanf(text, "%4x:%2x:%2x.%1u%n", &domain, &bus, &slot, &function, &n) != 4) {
-		domain = n = 0;
-		if (sscanf(text, "%2x:%2x.%1u%n", &bus, &slot, &function, &n) != 3)
-			return NULL;
-	}
-	if (function > 7 || slot > 31)
-		return NULL;
-	text += n;
-	text += strcspn(text, ",");
-	*ret_rest = text + (*text == ',');
-	return arena_printf(a, "%04x:%02x:%02x.%u", domain, bus, slot, function);
+	for (size_t i = 0; i < x->all->pci.n; i++)
+		if (streq(x->all->pci.items[i], address))
+			return x->all->pci_of.items[i];
+	list_add(x->arena, &x->all->pci, (void *)address);
+	list_add(x->arena, &x->all->pci_of, (void *)x->name);
+	return NULL;
 }
 
-/* A field that a domain doesn't have yet: as it will be, for whoever takes the '#' away then. `words`: what has no
- * counterpart. */
-static void pci_device(struct domain_xl *x, const struct xl_setting *s, size_t number,
-		       struct str *words)
+/* "00:0a.0", "0000:00:0a.0@7" → "0000:00:0a.0"; NULL: it is none. */
+static const char *pci_address(struct arena *a, const char *text)
 {
-	const char *text = s->items[number].text, *rest = "", *key, *value;
-	const char *address = text ? pci_address(x->arena, text, &rest) : NULL;
-	_cleanup_str_ struct str flags = {0};
+	struct decode c = {.arena = a};
+	const char *address;
 
+	text = arena_strndup(a, text, strcspn(text, "@"));
+	return parse_pci_address(&c, NULL, text, &address, NULL) == 0 ? address : NULL;
+}
+
+static void pci_flag(struct domain_xl *x, struct emit *out, const char *key, const char *value,
+		     bool on, unsigned line)
+{
+	if (value)
+		on = streq(value, "1");
+	if (on)
+		domain_xl_put(x, out, &domain_pci_table, key, "true", line);
+}
+
+/* `all_…`: what holds where the device itself says nothing. */
+static void pci_device(struct domain_xl *x, const struct xl_setting *s, size_t number,
+		       bool all_permissive, bool all_seize)
+{
+	const char *rest = s->items[number].text ? s->items[number].text : "";
+	unsigned line = s->items[number].span.line;
+	const char *key, *value, *permissive = NULL, *seize = NULL, *address, *other;
+	const char *said = domain_xl_part(x->arena, &rest, &value);
+	_cleanup_str_ struct str words = {0};
+	struct emit *all, *out;
+	const char *name;
+
+	address = said && !value ? pci_address(x->arena, said) : NULL;
 	if (!address) {
-		str_addf(words, "%s'%.60s', which is no address", words->n ? ", " : "",
-			 text ? text : "");
+		domain_xl_drop(x, s, "'%.60s' is no device's address",
+			       s->items[number].text ? s->items[number].text : "");
 		return;
 	}
+	other = pci_taken(x, address);
+	if (other) {
+		domain_xl_drop(x, s, "%s is %s's, and can be one's alone", address, other);
+		return;
+	}
+	x->pci = true;
+	all = emit_tall(x->out, "pci");
+	name = arena_printf(x->arena, "pci%zu", number);
+	out = emit_map(all, name);
+	emit_text(out, "address", address);
 	while ((key = domain_xl_part(x->arena, &rest, &value)))
-		if ((streq(key, "permissive") || streq(key, "seize")) && streq(value, "1"))
-			str_addf(&flags, ", %s: true", key);
+		if (streq(key, "permissive") && value)
+			permissive = value;
+		else if (streq(key, "seize") && value)
+			seize = value;
 		else if (!streq(value, "0") && *key)
-			str_addf(words, "%s%.40s of %s", words->n ? ", " : "", key, address);
-	emit_note(x->out, NULL, "  pci%zu: {address: \"%s\"%s}", number, address, str_get(&flags));
+			str_addf(&words, "%s%.40s", words.n ? ", " : "", key);
+	pci_flag(x, out, "permissive", permissive, all_permissive, line);
+	pci_flag(x, out, "seize", seize, all_seize, line);
+	if (words.n)
+		emit_note(all, name, "left out (line %u): %s", line, words.s);
 }
 
 void domain_xl_pci(struct domain_xl *x)
 {
 	struct xl_setting *s = domain_xl_take(x, "pci");
-	_cleanup_str_ struct str words = {0};
+	bool permissive = domain_xl_flag(x, "pci_permissive", false);
+	bool seize = domain_xl_flag(x, "pci_seize", false);
 
-	if (!s)
-		return;
-	if (s->text) {
+	if (s && s->text) {
 		if (*s->text)
 			domain_xl_drop(x, s, "one text, where a list belongs");
-		return;
+		s = NULL;
 	}
-	if (!s->n)
-		return;
-	emit_note(x->out, NULL,
-		  "PCI devices (line %u) can't be handed over yet; this is how:", s->span.line);
-	emit_note(x->out, NULL, "pci:");
-	for (size_t i = 0; i < s->n; i++)
-		pci_device(x, s, i, &words);
-	if (words.n)
-		emit_note(x->out, NULL, "left out there (line %u): %s", s->span.line, words.s);
+	if (s && s->n && x->type == XEN_PVH) {
+		domain_xl_drop(x, s, "Xen can give none to a pvh guest: say type: pv");
+		s = NULL;
+	}
+	for (size_t i = 0; s && i < s->n; i++)
+		pci_device(x, s, i, permissive, seize);
+	if (x->pci && x->type == XEN_PV)
+		domain_xl_flag(x, "e820_host", true); /* as it is with a device, anyway */
 }

@@ -33,11 +33,12 @@ STORIES = {
     "pvh": "what can't be taken over is told",
     "pv-screen": "a machine's words where there is no machine",
     "sparse": "what isn't said at all",
+    "cards": "guests that shared a line card, for they never ran at once",
     "ends": "line ends of other systems, and a byte order mark",
 }
 # What is warned of in them, and nothing else.
 WARNS = {"first-steps-network": "warning: whoever reaches 0.0.0.0 has the screen and keyboard of domain 'iscsi1'"}
-SEVERAL = {"quiet": ["quiet-mail.cfg", "quiet-dns.cfg"]}
+SEVERAL = {"quiet": ["quiet-mail.cfg", "quiet-dns.cfg"], "cards": ["cards-now.cfg", "cards-next.cfg"]}
 
 
 def run(*words, cwd=IMPORT):
