@@ -62,15 +62,16 @@ def what_xl_made_is_told_as_a_manifest_that_has_nothing_to_do(host):
 @test
 def it_is_not_taken_over_as_long_as_it_may_be_another_processes(host):
     domid = host.domid("old")
-    host.put("/etc/xen/front.cfg", f'name = "front"\ntype = "pv"\nkernel = "{IMAGES}/vmlinuz"\nmemory = 64\n')
+    host.put("/etc/xen/front.cfg", f'name = "front"\ntype = "pv"\nkernel = "{IMAGES}/vmlinuz"\nmemory = 96\n')
     host.sh("setsid xl create -q -p -F /etc/xen/front.cfg </dev/null >/run/front.log 2>&1 &")
-    wait_for("front is there", lambda: "front" in host.domains(), 60)
+    wait_for("front is there", lambda: host.run(
+        "d=$(xl domid front) && xenstore-read /local/domain/$d/console/tty").code == 0, 90)
     done = host.manor("adopt", "domain/old", code=1)
     expect("may be looking after it" in done.all and "front.cfg" in done.all, "it isn't said why", done)
     expect(host.domid("old") == domid and monitors(host, "old"), "something was done to it", done)
-    host.sh("kill $(for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline 2>/dev/null | grep -q 'create -q -p -F' && "
-            "echo ${p#/proc/}; done)")
-    host.run("xl destroy front")
+    host.sh("for p in /proc/[0-9]*; do case $(readlink $p/exe) in */xl) "
+            "grep -q front.cfg $p/cmdline && kill ${p#/proc/};; esac; done; true")
+    host.sh("xl destroy front")
     host.plan(code=0)
 
 
