@@ -27,13 +27,21 @@ static void number(struct str *out, const char *key, int64_t value)
 	str_addf(out, "%s = %s%lld%s\n", key, mark, (long long)value, mark);
 }
 
+/* Of a device only a whole one that is named by its path is known without the host; NULL: it isn't. */
+static const char *target(const struct domain_disk *k)
+{
+	if (k->target)
+		return streq(k->target, DISC_NONE) ? "" : k->target;
+	return k->device.partition ? NULL : k->device.path;
+}
+
 static const char *disk(struct arena *a, const struct domain *d, const struct domain_disk *k)
 {
 	bool drive = d->type == XEN_HVM && k->cdrom;
 
 	return arena_printf(a, "format=raw, vdev=%s, access=%s, %starget=%s", k->vdev,
 			    k->read_only ? "ro" : "rw", drive ? "devtype=cdrom, " : "",
-			    streq(k->target, DISC_NONE) ? "" : k->target);
+			    target(k) ? target(k) : "/dev/…");
 }
 
 /* What xl can't say, or only together with other programs. */
@@ -43,7 +51,7 @@ static const char *disk_note(const struct domain_disk *k)
 		return "connect it first: nbd-client, and name the device";
 	if (k->iscsi)
 		return "log in to it first: iscsiadm, and name the device";
-	return k->target ? NULL : "which device it is stands in the plan, not in the manifest";
+	return target(k) ? NULL : "which device it is stands in the plan, not in the manifest";
 }
 
 static void disks(struct arena *a, const struct domain *d, struct str *out)
@@ -55,8 +63,7 @@ static void disks(struct arena *a, const struct domain *d, struct str *out)
 
 		if (note)
 			str_addf(out, "    # %s: %s\n", d->disks.entries[i].name, note);
-		if (k->target)
-			str_addf(out, "    %s%s,\n", note ? "# " : "", quoted(a, disk(a, d, k)));
+		str_addf(out, "    %s%s,\n", note ? "# " : "", quoted(a, disk(a, d, k)));
 	}
 	str_add(out, "]\n");
 }
