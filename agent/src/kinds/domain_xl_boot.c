@@ -108,6 +108,20 @@ static void drop_line(struct domain_xl *x)
 	}
 }
 
+/* What the kernels of then called hda1 was renamed under those who take a newer one. */
+static void note_root(struct domain_xl *x, const char *line)
+{
+	const char *root = strstr(line, "root=/dev/");
+	const char *name = root ? root + strlen("root=/dev/") : "";
+	int n = (int)strcspn(name, " ");
+
+	if ((startswith(name, "hd") || startswith(name, "sd")) && n > 2 && n < 8)
+		emit_note(x->out, "cmdline",
+			  "Linux since 2.6.37 has no %.*s: with a kernel of today say "
+			  "root=/dev/xvd%.*s",
+			  n, name, n - 2, name + 2);
+}
+
 static void command_line(struct domain_xl *x)
 {
 	const struct xl_setting *s = NULL, *whole = NULL, *from;
@@ -134,12 +148,14 @@ static void command_line(struct domain_xl *x)
 	if (!line.n)
 		return;
 	from = whole ? whole : extra ? s : from;
-	if (domain_xl_put(x, x->out, &domain_table, "cmdline", line.s,
-			  from ? from->span.line : 1) &&
-	    told)
+	if (!domain_xl_put(x, x->out, &domain_table, "cmdline", line.s, from ? from->span.line : 1))
+		return;
+	if (told)
 		emit_note(x->out, "cmdline",
 			  "put together as xm did: root, then address and host name, then what "
 			  "else there was");
+	if (x->type != XEN_HVM)
+		note_root(x, line.s);
 }
 
 /* --- who starts it --- */

@@ -254,6 +254,21 @@ static const char *vdev_wrong(struct domain_xl *x, struct emit *all, const char 
 	return NULL;
 }
 
+/* To blkfront of today a partition of an IDE disk is all of that disk, and the next has no room beside it; one of a SCSI
+ * disk is a partition still. */
+static void note_vdev(struct domain_xl *x, const struct drive *v)
+{
+	size_t n = strlen(v->name);
+
+	if (x->type != XEN_HVM && startswith(v->name, "hd") &&
+	    isdigit((unsigned char)v->name[n - 1]))
+		emit_note(
+			v->all, v->name,
+			"Linux since 2.6.37 takes %s for all of xvd%c: with a kernel of today say "
+			"vdev: xvd%s",
+			v->name, v->name[2], v->name + 2);
+}
+
 static void disk(struct domain_xl *x, struct emit **all, const char *spec, unsigned line)
 {
 	struct drive v = {.spec = spec, .line = line};
@@ -280,6 +295,7 @@ static void disk(struct domain_xl *x, struct emit **all, const char *spec, unsig
 	if (v.disk.backend && !streq(v.disk.backend, "0") && !streq(v.disk.backend, "Domain-0"))
 		emit_note(v.all, v.name, "backend=%.40s (line %u): dom0 alone serves disks",
 			  v.disk.backend, line);
+	note_vdev(x, &v);
 	say_words(x, &v);
 	*all = v.all;
 	emit_put(v.all, v.name, v.out, false);
