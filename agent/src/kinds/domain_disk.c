@@ -448,6 +448,35 @@ static void prepare_source(struct lowering *l, const char *name, struct domain_d
 		s->prepare(l, name, k);
 }
 
+/* A guest's kernel gives its disks numbers by letter and partition, whatever stands before them, and an emulated
+ * machine's IDE bus does so too; a whole disk has the numbers of all its partitions. */
+static bool same_to_guest(const char *a, const char *b)
+{
+	const char *x = a + (startswith(a, "xvd") ? 3 : 2), *y = b + (startswith(b, "xvd") ? 3 : 2);
+
+	return *x == *y && (!x[1] || !y[1] || streq(x + 1, y + 1));
+}
+
+static void same_vdev(struct lowering *l, const char *first, const char *second, const char *was,
+		      const char *is)
+{
+	struct diag *g;
+
+	if (streq(was, is)) {
+		g = diag_error(l->m->diags, "duplicate-vdev", at(l, second, "vdev"),
+			       "disks '%s' and '%s' of %s are both %s", first, second,
+			       resource_title(l->m->arena, l->r), is);
+	} else {
+		g = diag_error(l->m->diags, "duplicate-vdev", at(l, second, "vdev"),
+			       "disks '%s' and '%s' of %s are %s and %s, which are one to a guest",
+			       first, second, resource_title(l->m->arena, l->r), was, is);
+		diag_help(l->m->diags, g,
+			  "hda and sda are other names for xvda, and who has all of it has xvda1 "
+			  "too: take another letter");
+	}
+	diag_also(l->m->diags, g, at(l, first, "vdev"), "first here");
+}
+
 static void prepare_disks(struct lowering *l)
 {
 	const struct map *disks = &l->d->disks;
@@ -459,16 +488,10 @@ static void prepare_disks(struct lowering *l)
 		prepare_source(l, name, k);
 		for (size_t j = 0; j < i; j++) {
 			const struct domain_disk *other = disks->entries[j].value;
-			struct diag *g;
 
-			if (!k->vdev || !streq(k->vdev, other->vdev))
+			if (!k->vdev || !other->vdev || !same_to_guest(k->vdev, other->vdev))
 				continue;
-			g = diag_error(l->m->diags, "duplicate-vdev", at(l, name, "vdev"),
-				       "disks '%s' and '%s' of %s are both %s",
-				       disks->entries[j].name, name,
-				       resource_title(l->m->arena, l->r), k->vdev);
-			diag_also(l->m->diags, g, at(l, disks->entries[j].name, "vdev"),
-				  "first here");
+			same_vdev(l, disks->entries[j].name, name, other->vdev, k->vdev);
 			break;
 		}
 	}
