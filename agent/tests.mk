@@ -6,7 +6,7 @@
 #   golden/          manifests, facts and plans as files, over the host in memory (fake/)
 #   cli/*            the program as a person calls it; check.py: bad/ and good/ manifests
 #   fuzz/fuzz_X.c    what strangers write; corpora replay here, `make fuzz` looks for more
-#   system/          the real thing in the lab: ci/run-system
+#   system/          the real thing in the lab: ci/run-system; its stories/ are hosts as files, which cli/stories.py looks at
 
 TESTS     := $(OBJ)/tests
 MANOR_BIN := $(BUILD)/manor$(if $(filter 1,$(SAN)),.san)
@@ -50,7 +50,7 @@ test-programs: $(TEST_BINS) $(MANOR_BIN)
 
 # Once with the build at hand.
 test-fast-once: test-programs
-	@MANOR=$(abspath $(MANOR_BIN)) FUZZ_CORPUS=agent/tests/fuzz/corpus \
+	@MANOR=$(abspath $(MANOR_BIN)) GOLDEN=$(abspath $(GOLDEN_BIN)) FUZZ_CORPUS=agent/tests/fuzz/corpus \
 	 ci/run-tests --name '$(if $(filter 1,$(SAN)),sanitized,plain)' --counts $(BUILD)/counts \
 		$(UNIT_BINS) $(GOLDEN_BIN) $(CLI_TESTS) $(FUZZ_BINS)
 
