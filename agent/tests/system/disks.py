@@ -2,14 +2,12 @@
 """Where a guest's disks may come from: files, ISOs, partitions, empty volumes, the network; and who may have them."""
 import re
 
-from lab import MANIFEST, changed, expect, guest, held, line_of, standard, test, wait_for, yaml
+from lab import MANIFEST, changed, expect, guest, held, line_of, partitioned, standard, test, wait_for, yaml
 
 FILES = "/srv/disks"
 TARGET = "iqn.2024-01.org.example:disk"
 NBD = "nbd://127.0.0.1/disk"
 ISCSI = f"iscsi://127.0.0.1/{TARGET}/1"
-# One partition from sector 2048 on, 100 MiB large: the 64 bytes behind the boot code, and what ends it.
-TABLE = r"\000\000\002\000\203\000\000\000\000\010\000\000\000\040\003\000"
 
 
 def many():
@@ -45,11 +43,8 @@ def what_is_missing_is_said_at_its_line_before_anything_starts(host):
     line = line_of(text, "domains", "box", "disks", "root", "file")
     expect(f"lab.yaml:{line}:" in plan.all and f"the folder of {FILES}/box.img isn't there" in plan.all,
            "the missing folder isn't said at its line", plan)
-    host.sh(f"mkdir -p {FILES}; head -c 1M /dev/urandom > {FILES}/boot.iso.away; "
-            "wipefs -qa /dev/vdc; dd if=/dev/zero of=/dev/vdc bs=1M count=1 conv=fsync 2>/dev/null; "
-            f"printf '{TABLE}' | dd of=/dev/vdc bs=1 seek=446 conv=notrunc 2>/dev/null; "
-            r"printf '\125\252' | dd of=/dev/vdc bs=1 seek=510 conv=notrunc,fsync 2>/dev/null; "
-            "blockdev --rereadpt /dev/vdc; udevadm settle")
+    host.sh(f"mkdir -p {FILES}; head -c 1M /dev/urandom > {FILES}/boot.iso.away")
+    partitioned(host, "/dev/vdc", (2048, 204800))
     plan = host.plan(None, code=1)
     expect(f"lab.yaml:{line_of(text, 'domains', 'box', 'disks', 'iso', 'cdrom')}:" in plan.all and
            "boot.iso isn't there" in plan.all, "the missing ISO isn't said at its line", plan)

@@ -10,12 +10,14 @@ import copy
 import json
 import os
 import re
+import struct
 import subprocess
 import sys
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 TINY = os.path.join(TOP, "images/tiny/out")
+STORIES = os.path.join(TOP, "agent/tests/system/stories")
 MANIFEST = "/etc/manor/lab.yaml"  # beside the watched one, so that a change is applied by us alone
 WATCHED = "/etc/manor/appliance.yaml"
 IMAGES = "/etc/manor/images/tiny/out"
@@ -159,6 +161,22 @@ def changed(manifest, *path, to=None):
     return m
 
 
+# --- manifests that are files, as their operators write them ---------------------------------------
+
+def written(story):
+    """What the host of that story is told: stories/STORY/appliance.yaml."""
+    with open(os.path.join(STORIES, story, "appliance.yaml"), encoding="utf-8") as f:
+        return f.read()
+
+
+def edited(text, *changes):
+    """As in an editor: each (was, is) is one place of the text."""
+    for was, now in changes:
+        expect(text.count(was) == 1, f"'{was}' stands in {text.count(was)} places of the manifest, not in one")
+        text = text.replace(was, now)
+    return text
+
+
 # --- the host -------------------------------------------------------------------------------------
 
 class Result:
@@ -277,6 +295,11 @@ class Host:
         self.bury()
         for name in manifest.get("domains", {}):
             self.guest_up(name)
+
+    def clear(self):
+        """No guest, no volume, no golden image but those of the suite: a pool on a disk, as a new host's."""
+        self.apply({key: value for key, value in standard().items() if key not in ("domains", "volumes", "templates")})
+        self.bury()
 
     def bury(self):
         """Tombstones go for good."""
@@ -427,6 +450,15 @@ def cites(done, text, path, *words):
 def with_bridge(manifest, name):
     """Something that depends on nothing else."""
     return changed(manifest, "bridges", name, to={})
+
+
+def partitioned(host, device, *partitions):
+    """A disk that bears nothing but a table of partitions, each (first sector, sectors); there is no fdisk in the dom0."""
+    entries = b"".join(b"\0\0\2\0\x83\0\0\0" + struct.pack("<II", *p) for p in partitions)
+    table = "".join(f"\\{byte:03o}" for byte in entries.ljust(64, b"\0") + b"\x55\xaa")
+    host.sh(f"wipefs -qa {device}; dd if=/dev/zero of={device} bs=1M count=1 conv=fsync 2>/dev/null; "
+            f"printf '{table}' | dd of={device} bs=1 seek=446 conv=notrunc,fsync 2>/dev/null; "
+            f"blockdev --rereadpt {device}; udevadm settle")
 
 
 def begin(host, manifest):

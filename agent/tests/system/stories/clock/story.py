@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The clock: what a guest gets its time from is chosen, seen, and can be compared with another's."""
+from lab import MANIFEST, edited, expect, test, written
+
+
+@test
+def one_with_a_clock_of_its_own_and_one_like_any_other(host):
+    host.clear()
+    host.apply(written("clock"))
+    for name in ("pbx", "any"):
+        host.guest_up(name)
+    expect('"tsc_mode": "native"' in host.sh("xl list -l pbx"), "its counter isn't the processor's")
+    expect('"tsc_mode": "always_emulate"' in host.sh("xl list -l any"), "the other's isn't emulated")
+    expect("pc" not in host.domains(), "who is to be off runs", host.domains())
+    host.settled()
+
+
+@test
+def what_it_gets_its_time_from_is_told(host):
+    told = host.manor("render", "pbx", "-f", MANIFEST).out
+    expect('tsc_mode = "native"' in told and 'cpus = "1"' in told and "cpu_weight = 512" in told, "it isn't told", told)
+    told = host.manor("render", "pc", "-f", MANIFEST).out
+    for words in ('timer_mode = "one_missed_tick_pending"', "hpet = 0", "localtime = 1", 'tsc_mode = "native"'):
+        expect(words in told, f"a machine's {words} isn't told", told)
+
+
+@test(soak=True)
+def another_clock_waits_for_leave_and_nothing_else_changes(host):
+    other = edited(written("clock"), ("clock: {tsc: always_emulate}", "clock: {tsc: native}"))
+    domid = host.domid("any")
+    host.write_serial("any", "kept")
+    plan = host.plan(other, code=3)
+    expect("clock.tsc: always_emulate → native" in plan.out and "GUEST RESTART" in plan.out, "it is told otherwise", plan)
+    host.apply(None, code=3)
+    expect(host.domid("any") == domid, "it was restarted without leave")
+    host.apply(None, "--allow", "guest-restart")
+    host.guest_up("any")
+    expect('"tsc_mode": "native"' in host.sh("xl list -l any"), "its counter is as before")
+    expect(host.serial("any") == "kept", "its disk is another", host.serial("any"))
+    host.settled()
