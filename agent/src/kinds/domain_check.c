@@ -87,6 +87,68 @@ static void check_wholes(struct manifest *m, const struct use *list, size_t n)
 	}
 }
 
+/* One that may write what many read is the odd one out, wherever it stands: the place to mend is where that is said, or
+ * ought to be. Returns whether these uses of one thing, in the order of by_what(), are so. */
+static bool one_writes(struct manifest *m, const struct use *list, size_t n)
+{
+	const struct use *writer = NULL, *reader;
+	const void *disk;
+	struct diag *g;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!list[i].writes)
+			continue;
+		if (writer)
+			return false;
+		writer = &list[i];
+	}
+	if (!writer || n < 3)
+		return false;
+	reader = writer == list ? list + 1 : list;
+	disk = writer->entry->value;
+	g = diag_error(m->diags, "shared-volume",
+		       field_given(domain_disk_fields, disk, "read_only")
+			       ? field_span(disk, "read_only")
+			       : use_span(writer),
+		       "%s may write the %s that %s and %zu more read",
+		       use_title(m->arena, "disk", writer, reader),
+		       streq(writer->field, "volume") ? "volume" : "disk",
+		       use_title(m->arena, "disk", reader, writer), n - 2);
+	diag_also(m->diags, g, use_span(reader), "read here");
+	diag_help(m->diags, g, "it is shared only where all say read_only: true");
+	return true;
+}
+
+/* `list` is in the order of by_what(). */
+static void check_shared(struct manifest *m, const struct use *list, size_t n)
+{
+	size_t end;
+
+	for (size_t begin = 0; begin < n; begin = end) {
+		for (end = begin + 1; end < n && streq(list[end].what, list[begin].what);)
+			end++;
+		if (one_writes(m, list + begin, end - begin))
+			continue;
+		for (size_t i = begin + 1; i < end; i++) {
+			bool swap = earlier(&list[i], &list[i - 1]);
+			const struct use *second = &list[swap ? i - 1 : i],
+					 *first = &list[swap ? i : i - 1];
+			struct diag *g;
+
+			if (!first->writes && !second->writes)
+				continue;
+			g = diag_error(
+				m->diags, "shared-volume", use_span(second),
+				"%s uses a %s that %s uses too, and one of them may write it",
+				use_title(m->arena, "disk", second, first),
+				streq(second->field, "volume") ? "volume" : "disk",
+				use_title(m->arena, "disk", first, second));
+			diag_also(m->diags, g, use_span(first), "first here");
+			diag_help(m->diags, g, "it is shared only where all say read_only: true");
+		}
+	}
+}
+
 /* A guest with the MAC of one of the host's own cards would take its packets. */
 static void check_host_mac(struct manifest *m, const struct use *u)
 {
@@ -151,21 +213,6 @@ static void say_mac(struct manifest *m, const struct use *first, const struct us
 	diag_also(m->diags, g, use_span(first), "first here");
 }
 
-static void say_disk(struct manifest *m, const struct use *first, const struct use *second)
-{
-	struct diag *g;
-
-	if (!first->writes && !second->writes)
-		return;
-	g = diag_error(m->diags, "shared-volume", use_span(second),
-		       "%s uses a %s that %s uses too, and one of them may write it",
-		       use_title(m->arena, "disk", second, first),
-		       streq(second->field, "volume") ? "volume" : "disk",
-		       use_title(m->arena, "disk", first, second));
-	diag_also(m->diags, g, use_span(first), "first here");
-	diag_help(m->diags, g, "it is shared only where all say read_only: true");
-}
-
 static void say_pci(struct manifest *m, const struct use *first, const struct use *second)
 {
 	struct diag *g = diag_error(m->diags, "shared-pci", use_span(second),
@@ -225,6 +272,8 @@ void domain_check(struct manifest *m)
 	for (size_t i = 0; i < n_macs; i++)
 		check_host_mac(m, &macs[i]);
 	each_double(m, macs, n_macs, say_mac);
-	each_double(m, targets, n_targets, say_disk);
+	if (targets)
+		qsort(targets, n_targets, sizeof(*targets), by_what);
+	check_shared(m, targets, n_targets);
 	each_double(m, devices, n_devices, say_pci);
 }
