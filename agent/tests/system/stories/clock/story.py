@@ -3,7 +3,7 @@
 from lab import MANIFEST, edited, expect, test, written
 
 
-@test
+@test(soak=True)
 def one_with_a_clock_of_its_own_and_one_like_any_other(host):
     host.clear()
     host.apply(written("clock"))
@@ -15,7 +15,7 @@ def one_with_a_clock_of_its_own_and_one_like_any_other(host):
     host.settled()
 
 
-@test
+@test(soak=True)
 def what_it_gets_its_time_from_is_told(host):
     told = host.manor("render", "pbx", "-f", MANIFEST).out
     expect('tsc_mode = "native"' in told and 'cpus = "1"' in told and "cpu_weight = 512" in told, "it isn't told", told)

@@ -12,7 +12,7 @@ def memory_of(host, name):
     return int(re.search(r"MemTotal=(\d+)kB", host.say(name, "mem")).group(1)) >> 10
 
 
-@test
+@test(soak=True)
 def a_guest_with_two_processors_and_a_desktop(host):
     host.clear()
     host.apply(written("first-steps"))
@@ -23,7 +23,7 @@ def a_guest_with_two_processors_and_a_desktop(host):
     host.settled()
 
 
-@test
+@test(soak=True)
 def memory_and_processors_go_up_and_down_while_it_runs(host):
     domid, before = host.domid("iscsi1"), memory_of(host, "iscsi1")
     host.apply(edited(written("first-steps"), ("memory: 128MiB", "memory: 224MiB"), ("vcpus: 2\n", "vcpus: 4\n")))
@@ -38,7 +38,7 @@ def memory_and_processors_go_up_and_down_while_it_runs(host):
     host.settled()
 
 
-@test
+@test(soak=True)
 def its_console_is_attached_and_left_and_attached_again(host):
     for word in ("first", "again"):
         # As at a terminal: a line for the guest, then Ctrl-].
@@ -47,14 +47,14 @@ def its_console_is_attached_and_left_and_attached_again(host):
         expect(f"MANOR-REPLY {word}-42" in said, "what the guest says isn't seen", said)
 
 
-@test
+@test(soak=True)
 def the_desktop_is_looked_at_with_a_viewer(host):
     expect(host.manor("vnc", "desktop").out.strip() == "127.0.0.1:5902", "it isn't said where", host.manor("vnc", "desktop"))
     width, height, _ = rfb.screen(host, 5902)
     expect(width >= 640 and height >= 400, "there is no screen", width, height)
 
 
-@test
+@test(soak=True)
 def nobody_else_may_write_what_it_writes(host):
     second = written("first-steps") + """\
   thief:

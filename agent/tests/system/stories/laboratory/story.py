@@ -10,7 +10,7 @@ def without_machine():
     return edited(written("laboratory"), ("    type: hvm\n    vnc: true\n", "    type: hvm\n    state: stopped\n    vnc: true\n"))
 
 
-@test
+@test(soak=True)
 def two_networks_and_what_stands_still(host):
     host.clear()
     host.sh(f"mkdir -p {FILES}")
@@ -28,7 +28,7 @@ def two_networks_and_what_stands_still(host):
     host.settled()
 
 
-@test
+@test(soak=True)
 def an_iso_that_is_not_there_is_said_before_anything_starts(host):
     installing = edited(without_machine(), ("    template: hvm-windows\n    state: stopped\n", "    template: hvm-windows\n"))
     done = host.plan(installing, code=1)
@@ -47,7 +47,7 @@ def what_ends_by_itself_starts_again(host):
     host.settled()
 
 
-@test
+@test(soak=True)
 def a_guest_is_ported_to_a_machine_and_its_disk_stays(host):
     """One word in the manifest. It is started in the soak's time; what is said is said at once."""
     host.write_serial("wiki", "page-one")
@@ -86,7 +86,7 @@ def a_machine_on_both_networks_writes_a_partition(host):
     host.settled()
 
 
-@test
+@test(soak=True)
 def the_laboratory_is_cleared_away(host):
     host.clear()
     expect(f"{FILES}/wiki.img" in host.sh(f"ls {FILES}/*.img"), "a disk that is a file went with its guest")

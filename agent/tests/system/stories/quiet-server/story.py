@@ -34,7 +34,7 @@ def at_rest(host):
     wait_for("nothing is left to do", lambda: host.manor("plan", "-f", MANIFEST, code=None).code == 0, 200, 2)
 
 
-@test
+@test(soak=True)
 def the_boot_itself_starts_all_five_in_order(host):
     host.clear()
     text = written("quiet-server")
@@ -60,7 +60,7 @@ def another_reboot_brings_all_five_back_as_they_were(host):
     at_rest(host)
 
 
-@test
+@test(soak=True)
 def all_read_the_modules_and_nobody_writes_them(host):
     for name in ("dns", "cvs"):
         expect(host.in_guest(name, "mount -t ext4 -o ro,noload /dev/xvda3 /tmp && cat /tmp/modules.dep") == "kept-quiet",
@@ -82,7 +82,7 @@ def all_read_the_modules_and_nobody_writes_them(host):
     expect(set(host.domains()) == set(GUESTS), "something was started or stopped", host.domains())
 
 
-@test
+@test(soak=True)
 def dom0_is_quiet_beside_them(host):
     """Nothing of Manor's turns while nothing is to do: a second of processor time in half a minute is more than enough."""
     spent = "cat /sys/fs/cgroup/system.slice/manor.service/cpu.stat | awk '/^usage_usec/ {print $2}'"
