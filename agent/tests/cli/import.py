@@ -47,7 +47,7 @@ def manifest_of(files, folder, *words):
 
 def story(name, folder):
     """What is wrong with it, or None."""
-    done = manifest_of([f"{name}.cfg"], folder)
+    done = manifest_of(SEVERAL.get(name, [f"{name}.cfg"]), folder)
     asks = ".vncpasswd" in done.stdout
     golden = IMPORT / f"{name}.yaml"
     if os.environ.get("UPDATE"):
