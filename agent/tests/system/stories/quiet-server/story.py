@@ -43,6 +43,7 @@ def the_boot_itself_starts_all_five_in_order(host):
             "echo kept-quiet >/mnt/modules/modules.dep && umount /mnt/modules")
     goes_down(host)
     host.put(WATCHED, text)
+    host.sh("sync")  # a name that was changed may be lost by a power cut
     host.cut_power()
     all_up(host)
     as_asked(host)
