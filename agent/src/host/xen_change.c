@@ -292,24 +292,6 @@ int xen_disk_add(int64_t domid, const struct xen_disk *want, struct err *e)
 	return r;
 }
 
-int xen_disc_change(int64_t domid, const struct xen_disk *want, struct err *e)
-{
-	_cleanup_xen_ struct xen_ctx x;
-	libxl_device_disk disk;
-	int rc, r = xen_ctx_open(&x, e);
-
-	if (r == 0)
-		r = xen_disk_check(want, e);
-	if (r < 0)
-		return r;
-	xen_disk_config(&disk, want, xen_hotplug(), true);
-	rc = libxl_cdrom_insert(x.xl, (uint32_t)domid, &disk, NULL);
-	if (rc)
-		r = xen_fail(&x, e, -EIO, rc, "change the disc in %s", want->vdev);
-	libxl_device_disk_dispose(&disk);
-	return r;
-}
-
 int xen_disk_remove(int64_t domid, const char *vdev, struct err *e)
 {
 	_cleanup_xen_ struct xen_ctx x;

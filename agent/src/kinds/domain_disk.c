@@ -26,15 +26,6 @@ static int parse_disc(struct decode *c, const struct field *f, const char *text,
 	return 0;
 }
 
-/* A drive's disc is changed as the guest runs; of another guest a cdrom is a disk like others. */
-static enum impact target_impact(const struct field *f, const void *old, const void *new_,
-				 const struct facts *facts)
-{
-	const struct domain_disk *have = old, *want = new_;
-
-	return have->cdrom && want->cdrom ? IMPACT_LIVE : f->impact;
-}
-
 static int parse_file(struct decode *c, const struct field *f, const char *text, const char **ret,
 		      struct err *e)
 {
@@ -91,8 +82,8 @@ TABLE(domain_disk_table, domain_disk, "disk",
 	      "occupies what is written; it is never removed"},
       {.name = "cdrom", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, cdrom),
        .parse = parse_disc, .flags = FIELD_CONFIG,
-       .doc = "an ISO in dom0, which many guests may read; an hvm guest has a drive for it, where another can be put "
-	      "while it runs, or none: then it is empty"},
+       .doc = "an ISO in dom0, which many guests may read; an hvm guest has a drive for it, which none leaves empty; another "
+	      "disc takes a restart"},
       {.name = "device", .type = FIELD_SUB, .offset = FIELD_AT(domain_disk, device),
        .sub = &domain_device_table, .flags = FIELD_CONFIG,
        .doc = "a disk of the machine's, or a partition of one, as it is"},
@@ -118,8 +109,7 @@ TABLE(domain_disk_table, domain_disk, "disk",
        .def = "false", .impact = IMPACT_GUEST_RESTART,
        .doc = "the guest may only read it; a cdrom always"},
       {.name = "target", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, target),
-       .flags = FIELD_DERIVED, .impact = IMPACT_GUEST_RESTART, .impact_of = target_impact,
-       .doc = "the device or file in dom0"},
+       .flags = FIELD_DERIVED, .impact = IMPACT_GUEST_RESTART, .doc = "the device or file in dom0"},
       {.name = "id", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, id),
        .flags = FIELD_STATUS, .doc = "the thing itself, whatever it is called"});
 
