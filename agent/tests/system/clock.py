@@ -56,7 +56,7 @@ def compare(host, passes):
     return measured(host, "plain", passes), measured(host, "steady", passes)
 
 
-@test
+@test(soak=True)
 def a_guest_tells_how_steady_its_clock_ticks(host):
     compare(host, 3)
     # By hand too, and what is no number of passes is said to be none.
