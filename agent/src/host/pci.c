@@ -26,7 +26,7 @@ static const char *attribute(struct arena *a, const char *address, const char *n
 	return arena_strdup(a, startswith(text, "0x") ? text + 2 : text);
 }
 
-static const char *driver_of(struct arena *a, const char *address)
+const char *pci_driver(struct arena *a, const char *address)
 {
 	_cleanup_(freep) char *path = xasprintf(BUS "/devices/%s/driver", address);
 	char link[PATH_MAX];
@@ -53,7 +53,7 @@ static int add_device(struct arena *a, struct pci_facts *ret, const char *addres
 	d->address = arena_strdup(a, address);
 	d->id = arena_printf(a, "%s:%s", vendor, device);
 	d->type = attribute(a, address, "class");
-	d->driver = driver_of(a, address);
+	d->driver = pci_driver(a, address);
 	list_add(a, &ret->devices, d);
 	return 0;
 }

@@ -29,6 +29,8 @@ struct pci_facts {
 };
 
 int pci_read(struct arena *a, struct pci_facts *ret, struct err *e);
+/* The driver that has it now, or NULL. Arena memory. */
+const char *pci_driver(struct arena *a, const char *address);
 
 /* Whether that is a device's address in full, as a word of a path in sysfs: "0000:00:03.0". */
 static inline bool pci_is_address(const char *s)

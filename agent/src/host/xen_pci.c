@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -17,7 +16,6 @@
 #define DEVICES_MAX 256 /* of one domain, and marks: what is read of xenstore at most */
 #define ADDRESS     12  /* bytes of "0000:00:0a.0" */
 #define MARKS       "/local/domain/0/manor/pci"
-#define SYS_DEVICE  "/sys/bus/pci/devices"
 #define SYS_DRIVERS "/sys/bus/pci/drivers"
 #define SYS_BACKEND SYS_DRIVERS "/" PCI_BACKEND
 
@@ -88,22 +86,10 @@ void xen_read_pci_marks(struct xen_ctx *x, struct arena *a, struct xen_facts *re
 	}
 }
 
-/* The driver that has it now, or NULL; caller frees. */
-static char *driver_now(const char *address)
-{
-	_cleanup_(freep) char *path = xasprintf(SYS_DEVICE "/%s/driver", address);
-	char link[PATH_MAX];
-	ssize_t n = readlink(path, link, sizeof(link) - 1);
-
-	if (n <= 0)
-		return NULL;
-	link[n] = '\0';
-	return xstrdup(strrchr(link, '/') ? strrchr(link, '/') + 1 : link);
-}
-
 static bool has_driver(const char *address, const char *driver)
 {
-	_cleanup_(freep) char *now = driver_now(address);
+	_cleanup_arena_ struct arena *a = arena_new();
+	const char *now = pci_driver(a, address);
 
 	return now ? driver && strcmp(now, driver) == 0 : !driver;
 }
