@@ -223,12 +223,14 @@ static int no_room(uint64_t bytes, uint64_t left, struct err *e)
 		       num_size(need, bytes), save_dir(), num_size(have, left));
 }
 
-/* 0 where nothing tells. */
-static uint64_t room_left(void)
+static int room_left(uint64_t *ret, struct err *e)
 {
 	struct statvfs fs;
 
-	return statvfs(save_dir(), &fs) < 0 ? 0 : (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (statvfs(save_dir(), &fs) < 0)
+		return err_errno(e, -errno, "look at %s", save_dir());
+	*ret = (uint64_t)fs.f_bavail * fs.f_frsize;
+	return 0;
 }
 
 int save_room(uint64_t bytes, struct err *e)
@@ -236,9 +238,10 @@ int save_room(uint64_t bytes, struct err *e)
 	uint64_t left;
 	int r = file_mkdirs(save_dir(), 0700, e);
 
+	if (r == 0)
+		r = room_left(&left, e);
 	if (r < 0)
 		return r;
-	left = room_left();
 	bytes += bytes / 64 + SLACK;
 	return bytes <= left ? 0 : no_room(bytes, left, e);
 }
@@ -270,6 +273,7 @@ int save_begin(const char *name, const struct saved_domain *header, uint64_t byt
 {
 	_cleanup_(freep) char *path = NULL;
 	_cleanup_saving_ struct saving *s = xcalloc(1, sizeof(*s));
+	uint64_t left;
 	int r;
 
 	if (!name_ok(name))
@@ -283,8 +287,11 @@ int save_begin(const char *name, const struct saved_domain *header, uint64_t byt
 	if (r == 0 &&
 	    fallocate(newfile_fd(s->file), FALLOC_FL_KEEP_SIZE, 0, (off_t)(bytes + bytes / 64)) <
 		    0 &&
-	    errno == ENOSPC)
-		r = no_room(bytes + bytes / 64, room_left(), e);
+	    errno == ENOSPC) {
+		r = room_left(&left, e);
+		if (r == 0)
+			r = no_room(bytes + bytes / 64, left, e);
+	}
 	if (r == 0)
 		r = header_write(newfile_fd(s->file), header, e);
 	if (r < 0)
