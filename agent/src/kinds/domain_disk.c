@@ -15,17 +15,6 @@
 #define MIB (INT64_C(1) << 20)
 
 /* A path by one name: with ".." the same file could have several. */
-static field_parse_fn parse_file;
-
-static int parse_disc(struct decode *c, const struct field *f, const char *text, const char **ret,
-		      struct err *e)
-{
-	if (!streq(text, DISC_NONE))
-		return parse_file(c, f, text, ret, e);
-	*ret = DISC_NONE;
-	return 0;
-}
-
 static int parse_file(struct decode *c, const struct field *f, const char *text, const char **ret,
 		      struct err *e)
 {
@@ -36,6 +25,15 @@ static int parse_file(struct decode *c, const struct field *f, const char *text,
 		return r;
 	if (strstr(*ret, "/../") || (n > 3 && streq(*ret + n - 3, "/..")))
 		return err_set(e, -EINVAL, "a path without '..': write where it leads");
+	return 0;
+}
+
+static int parse_disc(struct decode *c, const struct field *f, const char *text, const char **ret,
+		      struct err *e)
+{
+	if (!streq(text, DISC_NONE))
+		return parse_file(c, f, text, ret, e);
+	*ret = DISC_NONE;
 	return 0;
 }
 
