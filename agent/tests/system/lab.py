@@ -312,12 +312,14 @@ class Host:
     # what there is
 
     def domains(self):
-        """{name: (domid, memory in MiB, vcpus, state)} without dom0."""
+        """{name: (domid, memory in MiB, vcpus, state)} without dom0. Whether one has a processor just then is no other state
+        than that it waits for something."""
         found = {}
         for line in self.sh("xl list").splitlines()[1:]:
             m = re.match(r"(\S+)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\S+)", line)
             if m and m.group(2) != "0":
-                found[m.group(1)] = (int(m.group(2)), int(m.group(3)), int(m.group(4)), m.group(5))
+                idle = "-b----" if m.group(5) in ("r-----", "------") else m.group(5)
+                found[m.group(1)] = (int(m.group(2)), int(m.group(3)), int(m.group(4)), idle)
         return found
 
     def domid(self, name):
