@@ -59,7 +59,7 @@ def what_xl_made_is_told_as_a_manifest_that_has_nothing_to_do(host):
     expect("adopt domain/old" in host.manor("status").out, "status doesn't tell", host.manor("status"))
 
 
-@test
+@test(soak=True)
 def it_is_not_taken_over_as_long_as_it_may_be_another_processes(host):
     domid = host.domid("old")
     host.put("/etc/xen/front.cfg", f'name = "front"\ntype = "pv"\nkernel = "{IMAGES}/vmlinuz"\nmemory = 96\n')

@@ -43,7 +43,7 @@ def a_newer_template_leaves_its_clones_alone(host):
     host.settled()
 
 
-@test
+@test(soak=True)
 def rebuild_wants_to_be_told_and_gives_it_the_newer_files(host):
     files, lists = boot_files(host, "web"), host.domid("lists")
     done = host.manor("rebuild", "-f", MANIFEST, "web", code=1)

@@ -130,7 +130,7 @@ def a_partition_that_dom0_uses_is_no_guests(host):
     host.apply(wanted)
 
 
-@test
+@test(soak=True)
 def disks_come_from_the_network(host):
     m = changed(many(), "domains", "box", "disks", "big", "size", to="21GiB")
     m["domains"]["box"]["disks"]["nbd"] = {"vdev": "xvdh", "nbd": NBD}

@@ -102,7 +102,7 @@ def with_golden(captured):
     return changed(m, "domains", "gold", to=guest("gold", 9, template="golden"))
 
 
-@test
+@test(soak=True)
 def a_captured_disk_is_what_new_guests_are_made_of(host):
     host.start_from(standard())
     host.sh(f"rm -rf {MADE}; mkdir -p {MADE}")
@@ -124,7 +124,7 @@ def a_captured_disk_is_what_new_guests_are_made_of(host):
     expect(host.serial("gold") == "kappa", "what was written before isn't on its disk", host.serial("gold"))
 
 
-@test
+@test(soak=True)
 def an_exported_volume_is_imported_as_it_was(host):
     host.sh("dd if=/dev/urandom of=/dev/vg0/web-data bs=64k count=8 seek=100 oflag=direct status=none")
     tar = made(host, "export", "web-data", "-o", f"{MADE}/data.tar.zst")

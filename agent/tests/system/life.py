@@ -67,7 +67,7 @@ def a_guest_that_crashes_is_started_again(host):
     expect(host.guest_up("web")["serial"] == "delta", "it isn't what it was")
 
 
-@test
+@test(soak=True)
 def one_that_crashes_again_and_again_has_its_crashes_counted(host):
     for _ in range(3):
         domid = host.domid("web")

@@ -93,8 +93,19 @@ def what_dom0_uses_stays_its_own(_):
 
 
 @test
+def it_goes_back_with_the_guest_that_had_it(_):
+    host = passthrough()
+    host.apply(nothing_much())
+    expect(driver(host, CARD) == "none", "the card isn't back", driver(host, CARD))
+    expect("0000" not in host.run("xenstore-ls /local/domain/0/manor/pci").out, "marks are left")
+    host.settled()
+
+
+@test(soak=True)
 def a_card_that_dom0_drives_is_seized_but_not_before_its_guest_may_restart(_):
     host = passthrough()
+    host.apply(with_guest(card=CARD))
+    host.guest_up("pbx")
     host.sh(f"xl pci-assignable-add {OTHER}")
     m = with_guest(card=CARD, other=OTHER, nic={"address": NIC, "seize": True, "permissive": True})
     plan = host.plan(m)
@@ -123,7 +134,7 @@ def what_one_had_leave_for_the_next_has_not(_):
     host.settled()
 
 
-@test
+@test(soak=True)
 def a_guest_that_goes_gives_all_back_but_a_persons(_):
     host = passthrough()
     host.apply(nothing_much())

@@ -20,7 +20,7 @@ def state(host):
     return host.domains()["web"][3]
 
 
-@test
+@test(soak=True)
 def a_guest_is_paused_before_its_pool_is_full_and_goes_on_when_it_has_grown(host):
     host.sh("wipefs -qa /dev/vdd")
     host.start_from(small("200MiB"))
