@@ -9,8 +9,8 @@ import signal
 import subprocess
 import time
 
-from lablib.common import LABS, Failure, Gone, say
-from lablib.guest import Agent
+from lablib.common import LABS, Failure, Gone, Late, say
+from lablib.guest import Agent, run
 from lablib.machine import qemu_command
 
 
@@ -141,4 +141,19 @@ class Lab:
         say(f"{self.name}: booting Xen and the dom0 ({how}, {conf['memory']}, {conf['cpus']} vCPUs, "
             f"disks {' '.join(conf['disks']) or 'none'}, NICs {conf['nics']})")
         self.start(conf)
-        say(f"{self.name}: up, the dom0 answers after {self.wait_ready(timeout):.1f} s")
+        took = self.wait_ready(timeout)
+        self.wait_nics(conf["nics"])
+        say(f"{self.name}: up, the dom0 answers after {took:.1f} s")
+
+    def wait_nics(self, count):
+        """The dom0 answers while udev still loads drivers: until the NICs that QEMU gave it are there and
+        named. Whoever came sooner would see them come. Theirs alone: a guest's interface has a device too."""
+        script = ('for i in $(seq 150); do n=0; for d in /sys/class/net/*; do [ ! -e $d/device ] || '
+                  '! grep -q ^52:54:00:4d:00: $d/address || n=$((n + 1)); done; '
+                  '[ $n -lt "$1" ] || exec udevadm settle --timeout=60; sleep 0.2; done; exit 1')
+        try:
+            there = not count or run(self, ["sh", "-c", script, "sh", str(count)], timeout=120).code == 0
+        except Late:
+            there = False
+        if not there:
+            say(f"{self.name}: not all of the {count} NICs have appeared, or udev isn't done with them")

@@ -10,7 +10,6 @@ from lab import TINY, both_types, expect, same, test
 
 @test
 def plan_says_what_would_be_made_and_makes_nothing(host):
-    host.sh("udevadm settle")  # drivers of NICs come when they will
     before = host.picture()
     done = host.plan(both_types(), code=3)
     for word in ("bridge/xenbr0", "storage/vg0", "template/tiny", "volume/web-data", "domain/web", "domain/lists"):
