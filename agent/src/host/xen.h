@@ -185,7 +185,8 @@ struct xen_watcher {
 int xen_create(const struct xen_domain *d, const struct xen_watcher *w, int64_t *ret_domid,
 	       struct err *e);
 /* Asks the guest to shut down and waits; one that does not within `timeout_s` is left running and
- * gives -ETIMEDOUT. A paused one is unpaused, so that it can. The husk stays, in XEN_SHUTDOWN. */
+ * gives -ETIMEDOUT. A paused one is unpaused, so that it can; one without Xen's drivers has its (ACPI) power button
+ * pressed. The husk stays, in XEN_SHUTDOWN. */
 int xen_shutdown(int64_t domid, unsigned timeout_s, const struct xen_watcher *w, struct err *e);
 /* Whether xen_create() would find what it takes, were the domain `instead_of` (0: none) gone: files,
  * devices, bridges, memory. Asked before that one is stopped. */

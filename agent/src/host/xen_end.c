@@ -9,6 +9,7 @@
 #include <math.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/time.h>
 
 #define DESTROY_TRIES 5
 
@@ -80,6 +81,102 @@ static void doze(struct xen_ctx *x)
 	}
 }
 
+struct answer {
+	bool given;
+	int rc;
+};
+
+static void answered(libxl_ctx *ctx, int rc, void *data)
+{
+	struct answer *a = data;
+
+	a->given = true;
+	a->rc = rc;
+}
+
+/* Lets libxl go on with what it does meanwhile, for a second at most. */
+static void pump(struct xen_ctx *x)
+{
+	struct timeval now;
+	struct pollfd fds[64];
+	int n = ARRAY_SIZE(fds), wait_ms = 1000;
+
+	gettimeofday(&now, NULL); /* libxl reckons in this clock */
+	if (libxl_osevent_beforepoll(x->xl, &n, fds, &wait_ms, now)) {
+		usleep(100000);
+		return;
+	}
+	if (wait_ms < 0 || wait_ms > 1000)
+		wait_ms = 1000;
+	poll(fds, (nfds_t)n, wait_ms);
+	gettimeofday(&now, NULL);
+	libxl_osevent_afterpoll(x->xl, n, fds, now);
+}
+
+static void tell_left(const struct xen_watcher *w, double left, int *told)
+{
+	int s = (int)ceil(left);
+
+	if (s == *told || s < 0)
+		return;
+	*told = s;
+	xen_tell(w, "waiting for the guest to shut down, at most %ds more", s);
+}
+
+/* Nobody has waited for it yet, so nobody may end it for that. */
+static int cannot(struct xen_ctx *x, int rc, const char *what, struct err *e)
+{
+	err_help(e, "`manor stop NAME --timeout 0s` ends it as if its power were cut");
+	return xen_fail(x, e, -EIO, rc, "%s", what);
+}
+
+/* Asks until the guest has taken notice; libxl itself gives up after a minute, which a guest that still boots may take.
+ * One without Xen's drivers can't be asked: its power button is pressed. */
+static int ask(struct xen_ctx *x, int64_t domid, double until, const struct xen_watcher *w,
+	       int *told, struct err *e)
+{
+	libxl_dominfo info;
+
+	for (;;) {
+		struct answer a = {0};
+		libxl_asyncop_how how = {.callback = answered, .u.for_callback = &a};
+		bool late = false;
+		int r, rc = libxl_domain_shutdown(x->xl, (uint32_t)domid, &how);
+
+		if (rc == ERROR_NOPARAVIRT) {
+			xen_tell(w,
+				 "the guest has no drivers for Xen: its power button is pressed");
+			rc = libxl_send_trigger(x->xl, (uint32_t)domid, LIBXL_TRIGGER_POWER, 0,
+						NULL);
+			return rc ? cannot(x, rc, "the guest's power button can't be pressed", e)
+				  : 0;
+		}
+		if (rc)
+			return cannot(x, rc, "the guest can't be asked to shut down", e);
+		while (!a.given) {
+			double left = until - xen_clock();
+
+			if (left <= 0 && !late) {
+				late = true;
+				libxl_ao_abort(x->xl, &how);
+			} else
+				tell_left(w, left, told);
+			pump(x);
+		}
+		if (a.rc == 0)
+			return 0;
+		r = xen_info(x, domid, &info, e);
+		if (r == -ENOENT || (r == 0 && info.shutdown))
+			return 0;
+		if (r < 0)
+			return r;
+		if (xen_clock() >= until)
+			return err_set(e, -ETIMEDOUT, "took no notice of being asked to shut down");
+		if (a.rc != ERROR_TIMEDOUT)
+			return cannot(x, a.rc, "the guest can't be asked to shut down", e);
+	}
+}
+
 int xen_shutdown(int64_t domid, unsigned timeout_s, const struct xen_watcher *w, struct err *e)
 {
 	_cleanup_xen_ struct xen_ctx x;
@@ -95,11 +192,13 @@ int xen_shutdown(int64_t domid, unsigned timeout_s, const struct xen_watcher *w,
 	if (info.shutdown)
 		return 0;
 	xs_watch(x.xs, "@releaseDomain", "shutdown");
-	rc = libxl_domain_shutdown(x.xl, (uint32_t)domid, NULL);
+	/* First, for only a guest that runs takes notice of anything. */
+	rc = info.paused ? libxl_domain_unpause(x.xl, (uint32_t)domid, NULL) : 0;
 	if (rc)
-		return xen_fail(&x, e, -ETIMEDOUT, rc, "the guest can't be asked to shut down");
-	if (info.paused)
-		libxl_domain_unpause(x.xl, (uint32_t)domid, NULL);
+		return cannot(&x, rc, "the guest can't be let go on to shut down", e);
+	r = ask(&x, domid, until, w, &told, e);
+	if (r < 0)
+		return r;
 	for (;;) {
 		double left = until - xen_clock();
 
@@ -110,11 +209,7 @@ int xen_shutdown(int64_t domid, unsigned timeout_s, const struct xen_watcher *w,
 			return r;
 		if (left <= 0)
 			return err_set(e, -ETIMEDOUT, "did not shut down within %us", timeout_s);
-		if (told != (int)left) {
-			told = (int)left;
-			xen_tell(w, "waiting for the guest to shut down, at most %ds more",
-				 (int)ceil(left));
-		}
+		tell_left(w, left, &told);
 		doze(&x);
 	}
 }

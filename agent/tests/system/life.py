@@ -12,8 +12,10 @@ def status_of(host, name):
 @test
 def stop_keeps_a_guest_stopped_until_start(host):
     host.start_from(standard())
-    host.manor("stop", "web")
+    host.manor("pause", "web")  # it must go on to end in order
+    done = host.manor("stop", "web")
     expect("web" not in host.domains(), "web still runs")
+    expect("shut down" in done.out and "destroyed" not in done.out, "it didn't end in order", done)
     expect("by hand" in status_of(host, "web"), "status doesn't say so", host.manor("status"))
     host.apply()
     expect("web" not in host.domains(), "apply started it against a person's word")
