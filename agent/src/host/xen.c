@@ -146,6 +146,19 @@ static bool vif_bridge(struct arena *a, const char *vif, const char **ret)
 	return true;
 }
 
+/* The same of a card that is emulated as well: where its two ends differ, that of the guest that has no drivers for Xen,
+ * so that it is seen until both are where they should be. */
+static bool card_bridge(struct arena *a, const char *vif, const char **ret)
+{
+	const char *emulated;
+
+	if (!vif_bridge(a, vif, ret))
+		return false;
+	if (vif_bridge(a, arena_printf(a, "%s-emu", vif), &emulated) && !streq(emulated, *ret))
+		*ret = emulated;
+	return true;
+}
+
 static void read_nics(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 {
 	int domid = (int)d->domid;
@@ -167,12 +180,12 @@ static void read_nics(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 		nic->devid = atoll(ids[i]);
 		nic->mac = mac;
 		vif = arena_printf(a, "vif%d.%lld", domid, (long long)nic->devid);
-		if (vif_bridge(a, vif, &nic->bridge)) {
+		if (card_bridge(a, vif, &nic->bridge)) {
 			nic->vif = vif;
 		} else {
 			/* Made by others under a name of their choice, or not there yet. */
 			vif = keep_full(a, xen_get(x, "%s/vifname", b));
-			if (vif && vif_bridge(a, vif, &nic->bridge))
+			if (vif && card_bridge(a, vif, &nic->bridge))
 				nic->vif = vif;
 			else
 				nic->bridge = keep_full(a, xen_get(x, "%s/bridge", b));

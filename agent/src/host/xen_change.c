@@ -17,6 +17,7 @@
 #define MEMORY_SLACK   (4 * 1024) /* KiB: what a guest's own counting may be off */
 #define CONNECT_WAIT_S 20
 #define POLL_US        100000
+#define POLL_FIRST_US  5000 /* a guest that follows at all mostly does so at once */
 
 static int64_t distance(int64_t a, int64_t b)
 {
@@ -35,6 +36,7 @@ static int memory_follows(struct xen_ctx *x, int64_t domid, int64_t start, int64
 {
 	double until = xen_clock() + wait_s;
 	int64_t told = -1, now = start;
+	unsigned pause_us = POLL_FIRST_US;
 	libxl_dominfo info;
 
 	for (;;) {
@@ -51,7 +53,8 @@ static int memory_follows(struct xen_ctx *x, int64_t domid, int64_t start, int64
 			xen_tell(w, "waiting for the guest: has %llu of %llu MiB", mib(now),
 				 mib(kb));
 		told = now;
-		usleep(POLL_US);
+		usleep(pause_us);
+		pause_us = MIN_OF(pause_us * 2, (unsigned)POLL_US);
 	}
 	if (distance(now, kb) < distance(start, kb) - KIB)
 		return 0;
@@ -405,11 +408,42 @@ static void bridge_of(const char *vif, char ret[IF_NAMESIZE])
 	snprintf(ret, IF_NAMESIZE, "%s", name ? name + 1 : "");
 }
 
+static int move_port(const char *vif, const char *bridge, struct err *e)
+{
+	char now[IF_NAMESIZE];
+	int r;
+
+	bridge_of(vif, now);
+	if (streq(now, bridge))
+		return 0;
+	r = now[0] ? bridge_port(now, vif, SIOCBRDELIF) : 0;
+	if (r < 0)
+		return err_errno(e, r, "take %s out of %s", vif, now);
+	r = bridge_port(bridge, vif, SIOCBRADDIF);
+	return r < 0 ? err_errno(e, r, "make %s a port of %s", vif, bridge) : 0;
+}
+
+/* As Manor's hotplug program and Xen's own call them. */
+static int name_of(struct xen_ctx *x, int64_t domid, int devid, char ret[IF_NAMESIZE],
+		   struct err *e)
+{
+	_cleanup_(freep) char *other = NULL;
+
+	snprintf(ret, IF_NAMESIZE, "vif%d.%d", (int)domid, devid);
+	if (if_nametoindex(ret))
+		return 0;
+	other = xen_get(x, "/local/domain/0/backend/vif/%d/%d/vifname", (int)domid, devid);
+	if (!other || strlen(other) >= IF_NAMESIZE || !if_nametoindex(other))
+		return err_set(e, -ENOENT, "there is no interface %s", ret);
+	snprintf(ret, IF_NAMESIZE, "%s", other);
+	return 0;
+}
+
 int xen_nic_bridge(int64_t domid, const char *mac, const char *bridge, struct err *e)
 {
 	_cleanup_xen_ struct xen_ctx x;
 	struct xen_nic want = {.bridge = bridge};
-	char vif[IF_NAMESIZE], now[IF_NAMESIZE];
+	char vif[IF_NAMESIZE], tap[IF_NAMESIZE + 8];
 	libxl_device_nic nic;
 	int devid, r = xen_ctx_open(&x, e);
 
@@ -424,20 +458,17 @@ int xen_nic_bridge(int64_t domid, const char *mac, const char *bridge, struct er
 	}
 	devid = nic.devid;
 	libxl_device_nic_dispose(&nic);
-	snprintf(vif, sizeof(vif), "vif%d.%d", (int)domid, devid);
-	if (!if_nametoindex(vif))
-		return err_set(e, -ENOENT, "there is no interface %s", vif);
-	bridge_of(vif, now);
-	if (!streq(now, bridge)) {
-		if (now[0]) {
-			r = bridge_port(now, vif, SIOCBRDELIF);
-			if (r < 0)
-				return err_errno(e, r, "take %s out of %s", vif, now);
-		}
-		r = bridge_port(bridge, vif, SIOCBRADDIF);
-		if (r < 0)
-			return err_errno(e, r, "make %s a port of %s", vif, bridge);
-	}
+	r = name_of(&x, domid, devid, vif, e);
+	if (r < 0)
+		return r;
+	/* The emulated card's end, which a guest without Xen's drivers goes through. */
+	snprintf(tap, sizeof(tap), "%s-emu", vif);
+	if (if_nametoindex(tap))
+		r = move_port(tap, bridge, e);
+	if (r == 0)
+		r = move_port(vif, bridge, e);
+	if (r < 0)
+		return r;
 	/* What libxl and scripts are told when they ask later. */
 	r = xen_put(&x, e, bridge, "/local/domain/0/backend/vif/%d/%d/bridge", (int)domid, devid);
 	if (r == 0)

@@ -78,6 +78,29 @@ def its_screen_is_seen_by_a_viewer(host):
 
 
 @test
+def its_card_moves_to_another_bridge_with_both_its_ends(host):
+    def ends():
+        vif = next(iter(host.vifs("whole").values()))[0]
+        return [host.sh(f"basename $(readlink /sys/class/net/{end}/master)").strip() for end in (vif, f"{vif}-emu")]
+
+    domid, m = host.domid("whole"), machine()
+    m["domains"]["web"] = standard()["domains"]["web"]
+    expect(ends() == ["xenbr0", "xenbr0"], "it isn't where it should be", ends())
+    other = changed(m, "bridges", "xenbr1", to={"addresses": ["10.155.201.1/24"]})
+    other["domains"]["whole"]["nics"]["lan"]["bridge"] = "xenbr1"
+    host.apply(other)
+    expect(ends() == ["xenbr1", "xenbr1"], "one end stayed behind", ends())
+    # Half of it, as a cut leaves it: seen, and finished.
+    vif = next(iter(host.vifs("whole").values()))[0]
+    host.sh(f"ip link set {vif}-emu master xenbr0")
+    host.apply()
+    expect(ends() == ["xenbr1", "xenbr1"], "the other end wasn't seen", ends())
+    host.apply(m)
+    expect(ends() == ["xenbr0", "xenbr0"] and host.domid("whole") == domid, "it didn't come back", ends())
+    host.settled()
+
+
+@test
 def it_outlives_the_agent_whatever_becomes_of_that(host):
     domid, pid = host.domid("whole"), model_pid(host, "whole")
     before = float(host.in_guest("whole", "cut -d' ' -f1 /proc/uptime"))
