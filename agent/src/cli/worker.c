@@ -76,18 +76,37 @@ static json_object *read_request(struct err *e)
 	return json_parse(str_get(&text), text.n, e);
 }
 
+/* A line; NULL at the end. Caller frees. */
+static char *read_line(void)
+{
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t n = getline(&line, &size, stdin);
+
+	if (n > 0 && (size_t)n <= REQUEST_BYTES)
+		return line;
+	free(line);
+	return NULL;
+}
+
+/* One request a line, until there are no more: see `keep` in engine/worker.h. */
 static int work_step(void)
 {
-	_cleanup_(freep) char *done = NULL;
-	_cleanup_err_ struct err e = {0};
-	json_object *request = read_request(&e);
-	int r;
+	int code = EXIT_FAILED;
+	char *line;
 
-	if (!request)
-		return say_result(-EINVAL, NULL, NULL, &e);
-	r = perform_step(request, all_kinds, all_readers, say_progress, NULL, &done, &e);
-	json_object_put(request);
-	return say_result(r, done, NULL, &e);
+	while ((line = read_line())) {
+		_cleanup_(freep) char *own = line, *done = NULL;
+		_cleanup_err_ struct err e = {0};
+		json_object *request = json_parse(line, strlen(line), &e);
+		int r = request ? perform_step(request, all_kinds, all_readers, say_progress, NULL,
+					       &done, &e)
+				: -EINVAL;
+
+		json_object_put(request);
+		code = say_result(r, done, NULL, &e);
+	}
+	return code;
 }
 
 static int work_read(const char *name)
@@ -108,7 +127,7 @@ static int work_read(const char *name)
 				 arena_strdup(a, json_object_get_string(
 							 json_object_array_get_idx(list, i))));
 	json_object_put(request);
-	f = perform_read(all_readers, names, &paths);
+	f = perform_read(all_readers, names, &paths, NULL);
 
 	if (f->n != 1)
 		r = say_result(err_set(&e, -ENOENT, "no reader '%s'", name), NULL, NULL, &e);

@@ -141,6 +141,7 @@ static void end(struct converge *c, enum converge_result result, const char *tex
 		c->o.ended(c->o.data, result, c);
 	sd_event_source_disable_unref(c->defer);
 	sd_event_source_disable_unref(c->timer);
+	workers_let_go(c);
 	closep(&c->lock);
 	run_done(&c->run);
 	plan_free(c->plan);
@@ -288,6 +289,8 @@ static void start_step(struct converge *c, size_t i)
 		.request = perform_request(c->plan, i, c->manifest),
 		.timeout_ms = s->timeout_s * 1000,
 		.gentle = s->kind->gentle,
+		.keep = s->aside ? NULL : s->kind->name,
+		.owner = c,
 		.lock_fd = c->lock,
 		.progress = on_progress,
 		.ended = on_step_end,
@@ -386,6 +389,7 @@ static void next(struct converge *c)
 	if (!run_over(&c->run)) {
 		/* While all that goes on is aside, others may act. */
 		if (c->run.running == c->run.aside && c->lock >= 0) {
+			workers_let_go(c);
 			closep(&c->lock);
 			c->lock = -1;
 			if (c->o.aside)

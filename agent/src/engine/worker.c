@@ -21,7 +21,7 @@
 
 struct worker {
 	struct worker *other; /* the next that was given up */
-	char *name;
+	char *name, *keep;
 	pid_t pid;
 	int in, out, err; /* our ends */
 	char *request;
@@ -29,6 +29,7 @@ struct worker {
 	struct str line, tail;
 	sd_event_source *in_source, *out_source, *err_source, *child_source, *timer;
 	bool exited, out_closed, timed_out, gentle;
+	bool resting; /* in `idle` */
 	bool killed;  /* asked to end, by its time limit or by worker_stop() */
 	bool stopped; /* … the latter */
 	bool babbled;
@@ -44,6 +45,8 @@ struct worker {
 
 /* Killed, and not dead yet. */
 static struct worker *given_up;
+/* Kept, with nothing to do. */
+static struct worker *idle;
 
 bool worker_hangs(const char *name)
 {
@@ -53,14 +56,20 @@ bool worker_hangs(const char *name)
 	return false;
 }
 
-static void release(struct worker *w)
+static void leave(struct worker **list, struct worker *w)
 {
-	for (struct worker **p = &given_up; *p; p = &(*p)->other) {
+	for (struct worker **p = list; *p; p = &(*p)->other) {
 		if (*p != w)
 			continue;
 		*p = w->other;
 		break;
 	}
+}
+
+static void release(struct worker *w)
+{
+	leave(&given_up, w);
+	leave(&idle, w);
 	sd_event_source_disable_unref(w->in_source);
 	sd_event_source_disable_unref(w->out_source);
 	sd_event_source_disable_unref(w->err_source);
@@ -74,6 +83,7 @@ static void release(struct worker *w)
 	free(w->request);
 	free(w->text);
 	free(w->name);
+	free(w->keep);
 	json_object_put(w->value);
 	err_done(&w->error);
 	free(w);
@@ -101,10 +111,59 @@ static void say_why(struct worker *w)
 				    tail[0] ? ": " : "", tail);
 }
 
+/* What one request left behind. */
+static void forget_answer(struct worker *w)
+{
+	w->timer = sd_event_source_disable_unref(w->timer);
+	w->in_source = sd_event_source_disable_unref(w->in_source);
+	str_done(&w->tail);
+	free(w->request);
+	w->request = NULL;
+	free(w->text);
+	w->text = NULL;
+	json_object_put(w->value);
+	w->value = NULL;
+	err_done(&w->error);
+	w->has_result = false;
+}
+
+/* It answered, and goes on living. Whoever asked may give it the next at once. */
+static void rest(struct worker *w)
+{
+	struct worker_spec spec = w->spec;
+	int result = w->result;
+	_cleanup_(freep) char *text = w->text;
+	_cleanup_err_ struct err error = w->error;
+	json_object *value = w->value;
+
+	w->text = NULL;
+	w->value = NULL;
+	w->error = (struct err){0};
+	forget_answer(w);
+	w->spec.ended = NULL;
+	w->spec.progress = NULL;
+	w->resting = true;
+	w->other = idle;
+	idle = w;
+	if (spec.ended)
+		spec.ended(spec.data, result, text, value, &error);
+	json_object_put(value);
+}
+
 /* Over when the process is reaped and all it said is read. A grandchild may keep the pipe open: the
  * result line or the exit is enough then. */
 static void maybe_over(struct worker *w)
 {
+	if (w->keep && w->has_result && !w->exited && !w->killed && !w->out_closed) {
+		rest(w);
+		return;
+	}
+	/* Nothing comes after what it was asked to leave. */
+	if (w->keep && w->has_result && w->in >= 0) {
+		w->in_source = sd_event_source_disable_unref(w->in_source);
+		closep(&w->in);
+		w->in = -1;
+	}
 	if (!w->exited || (!w->out_closed && !w->has_result && !w->killed))
 		return;
 	say_why(w);
@@ -227,6 +286,8 @@ static int on_in(sd_event_source *s, int fd, uint32_t events, void *data)
 		w->sent += (size_t)n;
 	if (n < 0 || w->sent == w->request_n) {
 		w->in_source = sd_event_source_disable_unref(w->in_source);
+		if (w->keep && n >= 0)
+			return 0;
 		closep(&w->in);
 		w->in = -1;
 	}
@@ -238,6 +299,10 @@ static int on_child(sd_event_source *s, const siginfo_t *si, void *data)
 	struct worker *w = data;
 
 	w->exited = true;
+	if (w->resting) {
+		release(w);
+		return 0;
+	}
 	w->status = si->si_code == CLD_EXITED ? (si->si_status & 0xff) << 8 : si->si_status;
 	/* What it said last may still be in the pipe. */
 	while (!w->out_closed && take_output(w))
@@ -363,20 +428,78 @@ static int spawn(struct worker *w, const struct worker_spec *spec, struct err *e
 	return 0;
 }
 
-int worker_start(sd_event *loop, const struct worker_spec *spec, struct worker **ret, struct err *e)
+/* Gives it what `spec` says: its request, its time. */
+static int hand(sd_event *loop, struct worker *w, const struct worker_spec *spec)
 {
-	struct worker *w = xcalloc(1, sizeof(*w));
 	int r;
 
+	free(w->name);
 	w->name = xstrdup(spec->name);
 	w->gentle = spec->gentle;
 	w->timeout_ms = spec->timeout_ms;
 	w->spec = *spec;
-	w->in = w->out = w->err = -1;
-	w->request = xstrdup(spec->request ? json_object_to_json_string_ext(spec->request,
-									    JSON_C_TO_STRING_PLAIN)
-					   : "");
+	if (spec->request)
+		w->request = xasprintf("%s\n", json_object_to_json_string_ext(
+						       spec->request, JSON_C_TO_STRING_PLAIN));
+	else
+		w->request = xstrdup("");
 	w->request_n = strlen(w->request);
+	w->sent = 0;
+	r = sd_event_add_io(loop, &w->in_source, w->in, EPOLLOUT, on_in, w);
+	if (r >= 0 && spec->timeout_ms)
+		r = sd_event_add_time_relative(loop, &w->timer, CLOCK_MONOTONIC,
+					       spec->timeout_ms * 1000ull, 10000, on_timer, w);
+	return r;
+}
+
+static struct worker *idle_of(const struct worker_spec *spec)
+{
+	struct worker *w = idle;
+
+	while (w && (w->out_closed || !streq(w->keep, spec->keep) || w->spec.owner != spec->owner))
+		w = w->other;
+	return spec->keep ? w : NULL;
+}
+
+/* Nothing is under way in it, so it can go at once; and it is gone when this returns, with the lock that it had. */
+static void let_go(struct worker *w)
+{
+	pid_t pid = w->exited ? 0 : w->pid;
+
+	release(w);
+	if (pid && kill(pid, SIGKILL) == 0)
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+}
+
+void workers_let_go(const void *owner)
+{
+	for (struct worker *w = idle, *next; w; w = next) {
+		next = w->other;
+		if (w->spec.owner == owner)
+			let_go(w);
+	}
+}
+
+int worker_start(sd_event *loop, const struct worker_spec *spec, struct worker **ret, struct err *e)
+{
+	struct worker *w = idle_of(spec);
+	int r;
+
+	if (w) {
+		leave(&idle, w);
+		w->resting = false;
+		r = hand(loop, w, spec);
+		if (r >= 0) {
+			if (ret)
+				*ret = w;
+			return 0;
+		}
+		let_go(w);
+	}
+	w = xcalloc(1, sizeof(*w));
+	w->in = w->out = w->err = -1;
+	w->keep = spec->keep ? xstrdup(spec->keep) : NULL;
 	r = spawn(w, spec, e);
 	if (r < 0) {
 		release(w);
@@ -388,10 +511,7 @@ int worker_start(sd_event *loop, const struct worker_spec *spec, struct worker *
 	if (r >= 0)
 		r = sd_event_add_io(loop, &w->err_source, w->err, EPOLLIN, on_err, w);
 	if (r >= 0)
-		r = sd_event_add_io(loop, &w->in_source, w->in, EPOLLOUT, on_in, w);
-	if (r >= 0 && spec->timeout_ms)
-		r = sd_event_add_time_relative(loop, &w->timer, CLOCK_MONOTONIC,
-					       spec->timeout_ms * 1000ull, 10000, on_timer, w);
+		r = hand(loop, w, spec);
 	if (r < 0) {
 		kill(-w->pid, SIGTERM);
 		release(w);

@@ -8,6 +8,9 @@
  *   {"result": 0, "text": "…", "value": …}   or   {"result": -5, "error": {message, help, path}}
  *
  * A crash in a library is thus one failed step with a name.
+ *
+ * One that is kept (`keep`) may be given another request once it has answered: opening libraries costs as much as many
+ * a step. It ends when its input does.
  */
 #pragma once
 
@@ -24,6 +27,9 @@ struct worker_spec {
 	json_object *request;    /* borrowed; NULL: empty input */
 	unsigned timeout_ms;     /* then SIGTERM, and SIGKILL after a grace; 0: none */
 	bool gentle;             /* never SIGKILL: LVM in the middle of metadata must end by itself */
+	const char *keep;        /* one that answered under the same word for the same owner does it, if there is one;
+				  * and it is kept in turn: see workers_let_go(). NULL: a process of its own */
+	const void *owner;
 	int lock_fd;             /* inherited until it ends, or -1 (see engine/store.h): without one it
 				  * is a reading, which is given up when it doesn't die */
 	/* Any may be NULL. `progress` borrows its text. `ended` comes last and exactly once; `value` is
@@ -41,6 +47,8 @@ int worker_start(sd_event *loop, const struct worker_spec *spec, struct worker *
 /* Whether one of that name without a lock was given up and hasn't died yet: it hangs in the kernel, and
  * another would hang beside it. */
 bool worker_hangs(const char *name);
+/* Ends those that are kept for this owner and have nothing to do. They have its lock until then. */
+void workers_let_go(const void *owner);
 /* Asks it to end early (SIGTERM), and unless it is gentle makes it, after the same grace; `ended` still
  * comes. */
 void worker_stop(struct worker *w);

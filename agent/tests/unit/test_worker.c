@@ -174,6 +174,98 @@ static void what_libraries_print_does_not_confuse_it(void **state)
 	assert_int_equal(s.result, 0);
 }
 
+/* One after the other, as the executor would give them out. Returns the process that did it. */
+static int ask(sd_event *loop, const char *word, const char *keep, const void *owner,
+	       struct seen *ret)
+{
+	const char *args[] = {"again", NULL};
+	json_object *request = json_object_new_string(word);
+	struct seen s = {.loop = loop, .stay = true};
+	struct worker_spec spec = {
+		.name = word, .args = args, .request = request, .timeout_ms = 10000,
+		.keep = keep, .owner = owner, .lock_fd = -1, .ended = on_end, .data = &s,
+	};
+	_cleanup_err_ struct err e = {0};
+
+	assert_int_equal(worker_start(loop, &spec, NULL, &e), 0);
+	json_object_put(request);
+	while (!s.ended)
+		assert_true(sd_event_run(loop, UINT64_MAX) >= 0);
+	assert_int_equal(s.ended, 1);
+	*ret = s;
+	return s.value;
+}
+
+static void one_that_is_kept_does_the_next_of_its_kind_and_owner(void **state)
+{
+	int a, b, pid, other;
+	struct seen s;
+	sd_event *loop;
+
+	assert_true(sd_event_new(&loop) >= 0);
+	pid = ask(loop, "one", "volume", &a, &s);
+	assert_string_equal(s.text, "\"one\"");
+	assert_int_equal(ask(loop, "two", "volume", &a, &s), pid);
+	assert_string_equal(s.text, "\"two\"");
+	other = ask(loop, "three", "domain", &a, &s);
+	assert_int_not_equal(other, pid);
+	assert_int_not_equal(ask(loop, "four", "volume", &b, &s), pid);
+	assert_int_not_equal(ask(loop, "five", NULL, &a, &s), pid);
+	workers_let_go(&a);
+	assert_int_equal(kill(pid, 0), -1);
+	assert_int_equal(kill(other, 0), -1);
+	assert_int_not_equal(ask(loop, "six", "volume", &a, &s), pid);
+	workers_let_go(&a);
+	workers_let_go(&b);
+	sd_event_unref(loop);
+}
+
+static void one_that_is_kept_and_dies_is_replaced(void **state)
+{
+	struct seen s;
+	sd_event *loop;
+	int a, pid;
+
+	assert_true(sd_event_new(&loop) >= 0);
+	pid = ask(loop, "one", "volume", &a, &s);
+	/* In its second request: that one alone fails. */
+	ask(loop, "crash", "volume", &a, &s);
+	assert_true(s.result < 0);
+	assert_non_null(strstr(s.message, "signal 6"));
+	assert_int_not_equal(ask(loop, "two", "volume", &a, &s), pid);
+	assert_int_equal(s.result, 0);
+	/* While it has nothing to do: nobody is told. */
+	pid = s.value;
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	for (int i = 0; i < 100 && kill(pid, 0) == 0; i++)
+		assert_true(sd_event_run(loop, 100000) >= 0);
+	assert_int_equal(s.ended, 1);
+	assert_int_not_equal(ask(loop, "three", "volume", &a, &s), pid);
+	assert_int_equal(s.result, 0);
+	workers_let_go(&a);
+	sd_event_unref(loop);
+}
+
+static int again(void)
+{
+	char buf[256];
+
+	while (fgets(buf, sizeof(buf), stdin)) {
+		json_object *o = json_object_new_object();
+
+		buf[strcspn(buf, "\n")] = '\0';
+		if (strstr(buf, "crash"))
+			abort();
+		json_object_object_add(o, "result", json_object_new_int(0));
+		json_object_object_add(o, "text", json_object_new_string(buf));
+		json_object_object_add(o, "value", json_object_new_int(getpid()));
+		printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+		fflush(stdout);
+		json_object_put(o);
+	}
+	return 0;
+}
+
 static int work(const char *how)
 {
 	char buf[256] = "";
@@ -181,9 +273,12 @@ static int work(const char *how)
 	if (streq(how, "good")) {
 		if (!fgets(buf, sizeof(buf), stdin))
 			return 1;
+		buf[strcspn(buf, "\n")] = '\0';
 		printf("{\"progress\":\"half\",\"done\":1,\"total\":2}\n"
 		       "{\"result\":0,\"text\":%s,\"value\":42}\n",
 		       buf);
+	} else if (streq(how, "again")) {
+		return again();
 	} else if (streq(how, "fails")) {
 		printf("{\"result\":-2,\"error\":{\"message\":\"no such bridge\"}}\n");
 	} else if (streq(how, "crashes")) {
@@ -222,6 +317,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(one_that_was_asked_to_end_gets_its_grace),
 		cmocka_unit_test(a_reading_is_given_up_and_known_to_hang),
 		cmocka_unit_test(what_libraries_print_does_not_confuse_it),
+		cmocka_unit_test(one_that_is_kept_does_the_next_of_its_kind_and_owner),
+		cmocka_unit_test(one_that_is_kept_and_dies_is_replaced),
 	};
 
 	if (argc == 3 && streq(argv[1], "worker"))
