@@ -11,7 +11,7 @@ const struct xen_domain *guest_running(struct arena *a, const char *verb, const 
 	_cleanup_err_ struct err e = {0};
 	struct xen_facts x = {0};
 
-	if (xen_read(a, &x, &e) < 0) {
+	if (xen_read(a, name, NULL, &x, &e) < 0) {
 		fprintf(stderr, "manor %s: %s\n", verb,
 			e.message ? e.message : "Xen could not be read");
 		return NULL;

@@ -111,7 +111,7 @@ void observe(sd_event *loop, const struct reader *const *readers, const struct l
 	o->done = done;
 	o->data = data;
 	/* Time, boot and name of the host; none of the readers, which get workers. */
-	o->facts = perform_read(readers, nothing, NULL);
+	o->facts = perform_read(readers, nothing, NULL, NULL);
 	o->pending = 1;
 	/* In the readers' order, whichever answers first. */
 	for (size_t i = 0; i < n; i++)

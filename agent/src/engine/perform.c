@@ -93,10 +93,21 @@ static int load_request(struct performing *p, json_object *request, const struct
 	return 0;
 }
 
-struct facts *perform_read(const struct reader *const *readers, const char *const *names,
-			   const struct list *paths)
+static int read_by(const struct reader *r, struct arena *a, const struct list *paths,
+		   const struct step *one, void *record, struct err *e)
 {
 	static const struct list none;
+
+	if (r->read_paths)
+		return r->read_paths(a, paths ? paths : &none, record, e);
+	if (r->read_one && one)
+		return r->read_one(a, one->name, one->uuid, record, e);
+	return r->read(a, record, e);
+}
+
+struct facts *perform_read(const struct reader *const *readers, const char *const *names,
+			   const struct list *paths, const struct step *one)
+{
 	struct facts *f = facts_new();
 	_cleanup_(freep) char *boot = NULL;
 	char host[256] = "";
@@ -115,9 +126,7 @@ struct facts *perform_read(const struct reader *const *readers, const char *cons
 		if (names && word_find(names, readers[i]->name) < 0)
 			continue;
 		record = arena_alloc(f->arena, readers[i]->table->size);
-		if ((readers[i]->read_paths
-			     ? readers[i]->read_paths(f->arena, paths ? paths : &none, record, &e)
-			     : readers[i]->read(f->arena, record, &e)) < 0)
+		if (read_by(readers[i], f->arena, paths, one, record, &e) < 0)
 			facts_add_unknown(f, readers[i], e.message ? e.message : "failed");
 		else
 			facts_add_known(f, readers[i], record);
@@ -129,11 +138,13 @@ struct facts *perform_read(const struct reader *const *readers, const char *cons
 static int look(struct performing *p, const struct actual **ret, struct err *e)
 {
 	struct list paths = {0};
+	/* What is to be taken over may have another name still. */
+	bool alone = p->step.kind->alone && p->step.action != ACTION_ADOPT;
 	size_t k = 0;
 
 	facts_free(p->facts);
 	observe_paths(p->arena, &p->manifest, &paths);
-	p->facts = perform_read(p->readers, p->step.kind->readers, &paths);
+	p->facts = perform_read(p->readers, p->step.kind->readers, &paths, alone ? &p->step : NULL);
 	survey_make(p->arena, &p->manifest, p->facts, &p->survey);
 	while (p->manifest.kinds[k] != p->step.kind)
 		k++;

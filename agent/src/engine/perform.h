@@ -23,6 +23,6 @@ int perform_step(json_object *request, const struct kind *const *kinds,
 		 char **ret_text, struct err *e);
 
 /* Readings in this very process, those named (NULL-terminated; NULL: all), into new facts. `paths` (may be
- * NULL: none): as in observe(). */
+ * NULL: none): as in observe(). `one` (may be NULL): of a kind that is alone, so that what it isn't about is left out. */
 struct facts *perform_read(const struct reader *const *readers, const char *const *names,
-			   const struct list *paths);
+			   const struct list *paths, const struct step *one);

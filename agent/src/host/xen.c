@@ -287,7 +287,8 @@ static void read_about(struct arena *a, const char *about, struct xen_domain *d)
 	d->boot_known = d->kernel || d->type == XEN_HVM;
 }
 
-static void read_marks(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
+/* Who it is. */
+static void read_mark(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 {
 	_cleanup_(freep) char *about = NULL;
 
@@ -295,16 +296,21 @@ static void read_marks(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 	if (!d->mark_uuid)
 		return;
 	d->mark_state = keep_full(a, xen_get(x, "/local/domain/%d/manor/state", (int)d->domid));
+	about = xen_get(x, "/local/domain/%d/manor/about", (int)d->domid);
+	if (about)
+		read_about(a, about, d);
+	d->name = d->mark_name;
+}
+
+/* What else Manor has noted of it. */
+static void read_notes(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
+{
 	d->paused_for = keep_full(a, xen_get(x, "/local/domain/%d/manor/paused", (int)d->domid));
 	if (d->paused_for && !*d->paused_for)
 		d->paused_for = NULL;
 	d->ready = xen_get_int(x, 0, "/local/domain/%d/manor/ready", (int)d->domid) > 0;
 	d->saving = xen_get_int(x, 0, "/local/domain/%d/manor/saving", (int)d->domid);
 	d->settings = keep_full(a, xen_get(x, "/local/domain/%d/manor/settings", (int)d->domid));
-	about = xen_get(x, "/local/domain/%d/manor/about", (int)d->domid);
-	if (about)
-		read_about(a, about, d);
-	d->name = d->mark_name;
 }
 
 static void read_unmarked(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
@@ -315,7 +321,6 @@ static void read_unmarked(struct xen_ctx *x, struct arena *a, struct xen_domain 
 	for (int k = 0; type && xen_type_words[k]; k++)
 		if (streq(type, xen_type_words[k]))
 			d->type = k;
-	d->name = keep_full(a, xen_get(x, "/local/domain/%d/name", (int)d->domid));
 	start = xen_get(x, "/vm/%s/start_time", d->uuid); /* "1795752829.75" */
 	d->started = start ? MAX_OF(atoll(start), 0) : 0;
 	read_record(x, a, d);
@@ -347,8 +352,17 @@ static const char *read_vnc(struct xen_ctx *x, struct arena *a, int domid)
 	return arena_printf(a, strchr(on, ':') && on[0] != '[' ? "[%s]:%s" : "%s:%s", on, port);
 }
 
+/* What has no name yet may be the one that is asked for. */
+static bool asked_for(const struct xen_domain *d, const char *name, const char *uuid)
+{
+	if (!name && !uuid)
+		return true;
+	return !d->name || streq(d->name, name) || streq(d->mark_uuid, uuid) ||
+	       streq(d->uuid, uuid);
+}
+
 static void read_domain(struct xen_ctx *x, struct arena *a, const libxl_dominfo *i,
-			struct xen_domain *d)
+			const char *name, const char *uuid_asked, struct xen_domain *d)
 {
 	char uuid[LIBXL_UUID_FMTLEN + 1];
 
@@ -377,15 +391,23 @@ static void read_domain(struct xen_ctx *x, struct arena *a, const libxl_dominfo 
 		d->why = "it is being destroyed";
 		return;
 	}
+	read_mark(x, a, d);
+	if (!d->mark_uuid)
+		d->name = keep_full(a, xen_get(x, "/local/domain/%d/name", (int)d->domid));
+	if (!asked_for(d, name, uuid_asked)) {
+		d->why = "not asked for";
+		return;
+	}
 	d->memory = (uint64_t)xen_target_kb(x, i) * KIB;
 	d->maxmem = (uint64_t)xen_get_int(x, (int64_t)i->max_memkb,
 					  "/local/domain/%u/memory/static-max", i->domid) *
 		    KIB;
 	read_vcpus(x, d);
-	read_marks(x, a, d);
-	if (!d->mark_uuid)
+	if (d->mark_uuid)
+		read_notes(x, a, d);
+	else
 		read_unmarked(x, a, d);
-	else if (!d->boot_known)
+	if (d->mark_uuid && !d->boot_known)
 		d->why = "its marks do not say";
 	d->vnc = read_vnc(x, a, (int)d->domid);
 	xen_read_shares(x, a, d);
@@ -439,7 +461,8 @@ static int read_host(struct xen_ctx *x, struct arena *a, struct xen_facts *ret, 
 	return 0;
 }
 
-int xen_read(struct arena *a, struct xen_facts *ret, struct err *e)
+int xen_read(struct arena *a, const char *name, const char *uuid, struct xen_facts *ret,
+	     struct err *e)
 {
 	_cleanup_xen_ struct xen_ctx x;
 	libxl_dominfo *list;
@@ -465,7 +488,7 @@ int xen_read(struct arena *a, struct xen_facts *ret, struct err *e)
 			continue;
 		}
 		d = arena_alloc(a, sizeof(*d));
-		read_domain(&x, a, &list[i], d);
+		read_domain(&x, a, &list[i], name, uuid, d);
 		list_add(a, &ret->domains, d);
 	}
 	libxl_dominfo_list_free(list, n);

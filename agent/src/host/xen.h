@@ -166,8 +166,11 @@ struct xen_facts {
 	struct list domains;      /* all but dom0, by domid */
 };
 
-/* What there is. Reads only, takes no lock for domains of ours. */
-int xen_read(struct arena *a, struct xen_facts *ret, struct err *e);
+/* What there is. Reads only, takes no lock for domains of ours. With a name or a UUID only what bears one of them, as a
+ * mark or otherwise, is read whole; of any other domain its domid, name, uuid, state and marks, for each key of xenstore is
+ * a question to another process, and there are some forty to a domain. */
+int xen_read(struct arena *a, const char *name, const char *uuid, struct xen_facts *ret,
+	     struct err *e);
 
 /* Tells where a long call stands; may be NULL. */
 typedef void xen_progress_fn(void *data, const char *what);

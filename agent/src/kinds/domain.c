@@ -439,6 +439,7 @@ const struct kind kind_domain = {
 	.section = "domains",
 	.table = &domain_table,
 	.readers = readers,
+	.alone = true,
 	.before = before,
 	.prepare = prepare,
 	.check = domain_check,

@@ -96,10 +96,11 @@ static void unset(const struct table *t, struct record *rec, const char *name)
 			rec->set &= ~(UINT64_C(1) << i);
 }
 
-static int xen_facts_read(struct arena *a, void *ret_record, struct err *e)
+static int read_one(struct arena *a, const char *name, const char *uuid, void *ret_record,
+		    struct err *e)
 {
 	struct xen_facts *x = ret_record;
-	int r = xen_read(a, x, e);
+	int r = xen_read(a, name, uuid, x, e);
 
 	if (r < 0)
 		return r;
@@ -121,12 +122,18 @@ static int xen_facts_read(struct arena *a, void *ret_record, struct err *e)
 	return 0;
 }
 
+static int xen_facts_read(struct arena *a, void *ret_record, struct err *e)
+{
+	return read_one(a, NULL, NULL, ret_record, e);
+}
+
 const struct reader reader_xen = {
 	.name = "xen",
 	.doc = "Xen's version and memory, and every domain but dom0.",
 	.table = &xen_table,
 	.deadline_ms = 30000,
 	.read = xen_facts_read,
+	.read_one = read_one,
 };
 
 const struct xen_facts *xen_facts(const struct facts *f)

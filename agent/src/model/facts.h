@@ -21,6 +21,10 @@ struct reader {
 	 * strings, absolute paths. */
 	int (*read_paths)(struct arena *a, const struct list *paths, void *ret_record,
 			  struct err *e);
+	/* In its place, for a step of a kind that is `alone` (model/kind.h): all of what bears that name or mark, and of
+	 * the rest no more than that it is there. Optional. */
+	int (*read_one)(struct arena *a, const char *name, const char *uuid, void *ret_record,
+			struct err *e);
 };
 
 struct reading {

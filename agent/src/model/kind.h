@@ -69,6 +69,7 @@ struct kind {
 	const char *section; /* "bridges": its key in the manifest; NULL: never written there */
 	const struct table *table;
 	const char *const *readers; /* names of the readings it needs, NULL-terminated */
+	bool alone;  /* a step looks at nothing in its readings but what bears its name or its UUID */
 	bool gentle; /* its worker is never killed (LVM in the middle of its metadata), only asked */
 
 	/* Manifest → resources. All optional, called in the order of the kinds' array.

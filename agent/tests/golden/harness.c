@@ -110,7 +110,7 @@ struct world {
 /* Facts of the host in memory, at the time and in the boot of the case's own. */
 static struct facts *read_world(const struct world *w)
 {
-	struct facts *f = perform_read(all_readers, NULL, &w->paths);
+	struct facts *f = perform_read(all_readers, NULL, &w->paths, NULL);
 
 	f->time = w->first->time;
 	f->boot_id = w->first->boot_id;
@@ -268,7 +268,7 @@ static void adopt_boot(struct facts *f)
 {
 	const struct intent_facts *intents = facts_get(f, "intent");
 	static const char *const nothing[] = {NULL};
-	struct facts *here = perform_read(all_readers, nothing, NULL);
+	struct facts *here = perform_read(all_readers, nothing, NULL, NULL);
 	const char *boot = arena_strdup(f->arena, here->boot_id);
 
 	for (size_t i = 0; intents && i < intents->domains.n; i++) {

@@ -32,7 +32,7 @@ static const struct reader *const readers[] = {&reader_net, NULL};
 static size_t apply(const char *text, size_t *ret_held, bool may_fail)
 {
 	_cleanup_diags_ struct diags *d = diags_new();
-	_cleanup_facts_ struct facts *f = perform_read(readers, NULL, NULL);
+	_cleanup_facts_ struct facts *f = perform_read(readers, NULL, NULL, NULL);
 	_cleanup_plan_ struct plan *p = NULL;
 	const struct manifest *m =
 		manifest_load_text("t.yaml", "/", text, strlen(text), NULL, kinds, d);

@@ -66,7 +66,7 @@ static int import(struct err *e)
 {
 	_cleanup_manifest_ struct manifest *m =
 		manifest_load(CASE "manifest.yaml", all_kinds, diags_new());
-	_cleanup_facts_ struct facts *f = perform_read(all_readers, NULL, NULL);
+	_cleanup_facts_ struct facts *f = perform_read(all_readers, NULL, NULL, NULL);
 	_cleanup_plan_ struct plan *p = NULL;
 	_cleanup_(freep) char *text = NULL;
 	json_object *request;

@@ -53,7 +53,7 @@ static void look(struct world *w, const char *manifest)
 	w->p = NULL;
 	w->m = manifest_load_text("m", "/", manifest, strlen(manifest), NULL, all_kinds, d);
 	assert_non_null(w->m);
-	w->f = perform_read(all_readers, NULL, &none);
+	w->f = perform_read(all_readers, NULL, &none, NULL);
 	w->f->boot_id = boot;
 }
 
