@@ -22,7 +22,8 @@
 #include "model/manifest_json.h"
 #include "model/step_json.h"
 
-#define LOCK_RETRY_US (500 * 1000)
+#define LOCK_RETRY_US (100 * 1000)
+#define LOCK_TELL_S   2 /* what is over sooner (the agent looking at its host) is no news */
 #define OVERTAKEN     "another manifest came into force meanwhile; the rest is left to that"
 
 const char *const converge_result_words[] = {
@@ -52,6 +53,7 @@ struct converge {
 	struct run run;
 	struct slot *slots; /* one a step */
 	bool running, stopped, waiting_told, asking;
+	double waiting_since; /* 0: it isn't */
 	char *force; /* digest of what was in force when the steps began */
 	char *cut;   /* why the rest of the steps was given up, or NULL */
 	int lock;    /* -1: not had, or given back while all that goes on is aside */
@@ -464,7 +466,9 @@ static int try_lock(struct converge *c, sd_event_time_handler_t again, struct er
 		err_move(ret, &e);
 		return c->lock;
 	}
-	if (!c->waiting_told) {
+	if (c->waiting_since == 0)
+		c->waiting_since = now_s();
+	if (!c->waiting_told && now_s() - c->waiting_since > LOCK_TELL_S) {
 		json_object *w = event_new("waiting");
 
 		json_put_text(w, "text", e.message);

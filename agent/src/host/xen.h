@@ -247,7 +247,6 @@ int xen_set_scheduler(int64_t domid, int64_t weight, int64_t cap, struct err *e)
 /* Adds wait until both ends are connected; a failed one leaves nothing behind. Adding what is there
  * as asked, and removing what isn't there, is fine. */
 int xen_disk_add(int64_t domid, const struct xen_disk *disk, struct err *e);
-int xen_disk_remove(int64_t domid, const char *vdev, struct err *e);
 int xen_nic_add(int64_t domid, const struct xen_nic *nic, struct err *e);
 int xen_nic_remove(int64_t domid, const char *mac, struct err *e);
 /* Moves the vif to another bridge; the guest keeps its link and notices nothing. */

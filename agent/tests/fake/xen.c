@@ -617,21 +617,6 @@ int xen_disk_add(int64_t domid, const struct xen_disk *disk, struct err *e)
 			 &((struct xen_disk *)d->disks.items[d->disks.n - 1])->unplugged, e);
 }
 
-int xen_disk_remove(int64_t domid, const char *vdev, struct err *e)
-{
-	struct list kept = {0};
-	struct xen_domain *d;
-	int r = begin(__func__, domid, &d, e);
-
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < d->disks.n; i++)
-		if (!streq(((struct xen_disk *)d->disks.items[i])->vdev, vdev))
-			list_add(arena, &kept, d->disks.items[i]);
-	d->disks = kept;
-	return 0;
-}
-
 int xen_nic_add(int64_t domid, const struct xen_nic *nic, struct err *e)
 {
 	struct xen_domain *d;
