@@ -184,6 +184,8 @@ struct step *domain_step(struct planning *p, struct step *step, enum action acti
 void domain_set_timeout(struct step *s, const struct domain *d);
 /* What can't be is better said before anything is stopped or made. */
 void domain_hold_impossible(struct planning *p, const struct resource *want, struct step *s);
+/* domain_memory.c. Holds a step that Xen has too little memory for. */
+void domain_hold_unfitting(struct planning *p, const struct resource *want, struct step *s);
 /* domain_ended.c. What follows when it ends by itself. */
 enum domain_end domain_end_of(const struct domain *d, int reason);
 /* It did, and its husk is still there. */
