@@ -9,41 +9,72 @@
 #include "base/num.h"
 #include "kinds/kinds.h"
 
+#define MIB     (UINT64_C(1) << 20)
 #define WHY_MAX 160
 
-/* What Xen will have for a new domain when what goes in this plan is gone and what comes before it is
- * there, without what Xen takes for itself: who is held by this could not start. */
-static bool has_memory(struct planning *p, const struct domain *d, const struct step *s,
+uint64_t domain_memory_saved(const struct domain *was)
+{
+	uint64_t now = (was->memory_now + MIB - 1) / MIB * MIB;
+
+	/* One that had not followed yet has more than it was told to have, and needs the room. */
+	return now > was->memory + MIB ? now : was->memory;
+}
+
+/* That Xen gets back before a step takes its own. */
+static uint64_t gives(const struct step *s)
+{
+	const struct domain *is = s->have_record;
+
+	if (!is)
+		return 0;
+	if (s->action == ACTION_REMOVE || s->action == ACTION_STOP || s->action == ACTION_SETTLE ||
+	    s->action == ACTION_RESTART || s->action == ACTION_SAVE || s->half_made)
+		return is->memory_now;
+	return 0;
+}
+
+static uint64_t takes(struct planning *p, const struct step *s, const struct domain *will)
+{
+	const struct domain *was;
+	const struct saved_domain *saved;
+
+	if (s->action == ACTION_CREATE || s->action == ACTION_RESTART)
+		return will->memory;
+	if (s->action != ACTION_RESTORE)
+		return 0;
+	saved = domain_saved(p->facts, s->name);
+	was = saved ? domain_was_once(p, s->name, saved) : NULL;
+	return was ? domain_memory_saved(was) : will->memory;
+}
+
+/* What Xen will have for a step when what goes in this plan is gone and what comes before it is there, without what
+ * Xen takes for itself: who is held by this could not start. */
+static bool has_memory(struct planning *p, const struct resource *want, const struct step *s,
 		       char why[WHY_MAX])
 {
 	const struct xen_facts *x = xen_facts(p->facts);
-	uint64_t room = x->memory_free, taken = 0;
-	const struct domain *have = s->action == ACTION_RESTART ? s->have_record : NULL;
-	uint64_t need = MAX_OF(d->memory, (uint64_t)0);
+	uint64_t room = x->memory_free + gives(s), taken = 0, need = takes(p, s, want->record);
 	char a[NUM_TEXT], b[NUM_TEXT];
 
-	for (size_t i = 0; i < p->plan->n; i++) {
+	for (size_t i = 0; need && i < p->plan->n; i++) {
 		const struct step *o = &p->plan->steps[i];
-		const struct domain *is = o->have_record, *will = o->want_record;
 
-		if (o->kind != &kind_domain || o == s || o->dropped)
+		/* What needs leave that isn't given neither gives nor takes. */
+		if (o->kind != &kind_domain || o == s || o->want == want || o->dropped ||
+		    !step_todo(o) || o->impact > p->plan->allowed)
 			continue;
-		if (is && (o->action == ACTION_REMOVE || o->action == ACTION_STOP ||
-			   o->action == ACTION_SETTLE || o->action == ACTION_RESTART ||
-			   o->action == ACTION_SAVE))
-			room += is->memory_now;
-		if (will && step_todo(o) &&
-		    (o->action == ACTION_CREATE || o->action == ACTION_RESTART ||
-		     o->action == ACTION_RESTORE))
-			taken += will->memory;
+		room += gives(o);
+		if (o->want_record)
+			taken += takes(p, o, o->want_record);
 	}
-	if (have)
-		room += have->memory_now;
-	/* One that goes on by ballooning gives what can't be foretold: Xen has the last word. */
-	for (size_t i = 0; i < x->domains.n; i++) {
+	/* One that goes on by ballooning gives what can't be foretold: Xen has the last word. And a restart that no
+	 * difference has led to was not told what it ends. */
+	for (size_t i = 0; need && i < x->domains.n; i++) {
 		const struct xen_domain *o = x->domains.items[i];
 
-		if (o->state == XEN_DYING || o->memory_now > o->memory)
+		if (o->state == XEN_DYING || o->memory_now > o->memory ||
+		    (s->action == ACTION_RESTART && !s->have_record &&
+		     streq(o->mark_uuid, want->uuid)))
 			room += o->memory_now;
 	}
 	if (need + taken <= room)
@@ -59,7 +90,7 @@ void domain_hold_unfitting(struct planning *p, const struct resource *want, stru
 {
 	char why[WHY_MAX];
 
-	if (!step_todo(s) || has_memory(p, want->record, s, why))
+	if (!step_todo(s) || has_memory(p, want, s, why))
 		return;
 	step_hold(s, HOLD_CONFLICT, arena_strdup(p->arena, why));
 	s->hold_span = field_span(want->record, "memory");

@@ -138,6 +138,9 @@ int domain_apply(struct work *w, struct err *e);
 const struct saved_domain *domain_saved(const struct facts *f, const char *name);
 /* What it was like; NULL: that can't be understood. */
 const struct domain *domain_was(struct arena *a, const struct saved_domain *s);
+/* The same, read once a plan. */
+const struct domain *domain_was_once(struct planning *p, const char *name,
+				     const struct saved_domain *s);
 /* Whether that is of this very one, which hasn't run on since. */
 bool domain_saved_of(const struct facts *f, const struct saved_domain *s,
 		     const struct xen_domain *x);
@@ -184,7 +187,9 @@ struct step *domain_step(struct planning *p, struct step *step, enum action acti
 void domain_set_timeout(struct step *s, const struct domain *d);
 /* What can't be is better said before anything is stopped or made. */
 void domain_hold_impossible(struct planning *p, const struct resource *want, struct step *s);
-/* domain_memory.c. Holds a step that Xen has too little memory for. */
+/* domain_memory.c. That it takes to be restored; `was`: what it was like. */
+uint64_t domain_memory_saved(const struct domain *was);
+/* Holds a step that Xen has too little memory for. */
 void domain_hold_unfitting(struct planning *p, const struct resource *want, struct step *s);
 /* domain_ended.c. What follows when it ends by itself. */
 enum domain_end domain_end_of(const struct domain *d, int reason);

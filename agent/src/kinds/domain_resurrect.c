@@ -12,8 +12,6 @@
 #include "kinds/domain_priv.h"
 #include "model/record_json.h"
 
-#define MIB (UINT64_C(1) << 20)
-
 /* --- saving --- */
 
 /* Its record, and what tells its disks from others that are called the same. */
@@ -217,7 +215,6 @@ static int same_disks(struct work *w, const struct saved_domain *s, const struct
 static int ask(struct work *w, const struct saved_domain *s, struct xen_domain *ret, struct err *e)
 {
 	const struct domain *was = domain_was(w->arena, s), *want = w->step->want_record;
-	uint64_t now;
 	int r;
 
 	if (!was)
@@ -226,9 +223,7 @@ static int ask(struct work *w, const struct saved_domain *s, struct xen_domain *
 	if (r < 0)
 		return r;
 	domain_ask(w, ret);
-	/* One that had not followed yet has more than it was told to have, and needs the room. */
-	now = (was->memory_now + MIB - 1) / MIB * MIB;
-	ret->memory = now > was->memory + MIB ? now : was->memory;
+	ret->memory = domain_memory_saved(was);
 	ret->maxmem = MAX_OF(was->maxmem, ret->memory);
 	ret->vcpus = was->vcpus;
 	ret->maxvcpus = was->maxvcpus;

@@ -262,8 +262,7 @@ void domain_note_left(struct planning *p, const struct resource *want, bool runs
 			     left_over(p->arena, want->name, "failed")));
 }
 
-/* Each saved one's record is read once a plan. */
-static const struct domain *was_once(struct planning *p, const char *name,
+const struct domain *domain_was_once(struct planning *p, const char *name,
 				     const struct saved_domain *s)
 {
 	const char *word = "what was saved was like";
@@ -307,7 +306,7 @@ void domain_hold_saved_disks(struct planning *p, const struct resource *want, st
 
 		if (!s->whole || streq(name, want->name))
 			continue;
-		was = was_once(p, name, s);
+		was = domain_was_once(p, name, s);
 		what = was ? shared(p->arena, step->want_record ? step->want_record : want->record,
 				    was)
 			   : NULL;
@@ -333,7 +332,7 @@ const char *domain_saved_with(struct planning *p, const char *device)
 		/* Who is in the manifest no more has been given up, with all that was its. */
 		if (!s->whole || !manifest_find(p->manifest, "domain", name))
 			continue;
-		was = was_once(p, name, s);
+		was = domain_was_once(p, name, s);
 		for (size_t k = 0; was && k < was->disks.n; k++)
 			if (streq(((struct domain_disk *)was->disks.entries[k].value)->target,
 				  device))

@@ -192,7 +192,7 @@ static void remove_one(const struct xen_domain *d)
 	for (size_t i = 0; i < host.domains.n; i++)
 		if (host.domains.items[i] != d)
 			list_add(arena, &kept, host.domains.items[i]);
-	host.memory_free += d->maxmem;
+	host.memory_free += d->memory_now;
 	host.domains = kept;
 }
 
@@ -228,9 +228,9 @@ int xen_ready(const struct xen_domain *d, int64_t instead_of, struct err *e)
 		const struct xen_domain *x = host.domains.items[i];
 
 		if (x->domid == instead_of)
-			room += x->maxmem;
+			room += x->memory_now;
 	}
-	if (d->maxmem <= room)
+	if (d->memory <= room)
 		return 0;
 	err_at(e, "memory");
 	return err_set(e, -ENOMEM, "does not fit");
@@ -330,7 +330,7 @@ static int build(const struct xen_domain *asked, const char *call, bool cut,
 		remove_one(d);
 		i--;
 	}
-	if (asked->maxmem > host.memory_free) {
+	if (asked->memory > host.memory_free) {
 		err_at(e, "memory");
 		return err_set(e, -ENOMEM, "does not fit");
 	}
@@ -349,7 +349,7 @@ static int build(const struct xen_domain *asked, const char *call, bool cut,
 	d->cap = asked->hardware->cap;
 	d->boot_known = true;
 	plug(d);
-	host.memory_free -= d->maxmem;
+	host.memory_free -= d->memory_now;
 	list_add(arena, &host.domains, d);
 	if (cut) {
 		d->mark_uuid = d->name = NULL;
@@ -543,6 +543,11 @@ int xen_set_memory(int64_t domid, uint64_t bytes, unsigned wait_s, const struct 
 
 	if (r < 0)
 		return r;
+	if (bytes > d->memory_now + host.memory_free) {
+		err_at(e, "memory");
+		return err_set(e, -ENOMEM, "does not fit");
+	}
+	host.memory_free = host.memory_free + d->memory_now - bytes;
 	d->memory = d->memory_now = bytes;
 	return 0;
 }
