@@ -23,23 +23,30 @@ uint64_t domain_memory_saved(const struct domain *was)
 /* That Xen gets back before a step takes its own. */
 static uint64_t gives(const struct step *s)
 {
-	const struct domain *is = s->have_record;
+	const struct domain *is = s->have_record, *will = s->want_record;
 
 	if (!is)
 		return 0;
 	if (s->action == ACTION_REMOVE || s->action == ACTION_STOP || s->action == ACTION_SETTLE ||
 	    s->action == ACTION_RESTART || s->action == ACTION_SAVE || s->half_made)
 		return is->memory_now;
-	return 0;
+	return s->action == ACTION_UPDATE && will && is->memory_now > will->memory &&
+			       is->memory != will->memory
+		       ? is->memory_now - will->memory
+		       : 0;
 }
 
 static uint64_t takes(struct planning *p, const struct step *s, const struct domain *will)
 {
-	const struct domain *was;
+	const struct domain *is = s->have_record, *was;
 	const struct saved_domain *saved;
 
 	if (s->action == ACTION_CREATE || s->action == ACTION_RESTART)
 		return will->memory;
+	if (s->action == ACTION_UPDATE)
+		return is && will->memory > is->memory_now && is->memory != will->memory
+			       ? will->memory - is->memory_now
+			       : 0;
 	if (s->action != ACTION_RESTORE)
 		return 0;
 	saved = domain_saved(p->facts, s->name);
@@ -48,7 +55,7 @@ static uint64_t takes(struct planning *p, const struct step *s, const struct dom
 }
 
 /* What Xen will have for a step when what goes in this plan is gone and what comes before it is there, without what
- * Xen takes for itself: who is held by this could not start. */
+ * Xen takes for itself: who is held by this could not start, or not grow. */
 static bool has_memory(struct planning *p, const struct resource *want, const struct step *s,
 		       char why[WHY_MAX])
 {
@@ -81,8 +88,9 @@ static bool has_memory(struct planning *p, const struct resource *want, const st
 		return true;
 	snprintf(
 		why, WHY_MAX,
-		"does not fit: needs %s, Xen has %s free for it; lower its memory, or stop a domain",
-		num_size(a, need), num_size(b, room > taken ? room - taken : 0));
+		"does not fit: needs %s%s, Xen has %s free for it; lower its memory, or stop a domain",
+		num_size(a, need), s->action == ACTION_UPDATE ? " more" : "",
+		num_size(b, room > taken ? room - taken : 0));
 	return false;
 }
 

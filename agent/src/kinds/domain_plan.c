@@ -575,6 +575,7 @@ static void decide_running(struct planning *p, const struct resource *want,
 		if (step->action == ACTION_UPDATE) {
 			domain_hold_diskless(p, want, step);
 			domain_hold_saved_disks(p, want, step);
+			domain_hold_unfitting(p, want, step);
 		}
 		if (step->action == ACTION_RESTART) {
 			domain_hold_impossible(p, want, step);
