@@ -114,7 +114,12 @@ static void shares(struct domain_xl *x, const struct xen_domain *d)
 	struct emit *m = emit_map(x->out, "scheduler");
 
 	put_memory(x, "memory", d->memory);
-	if (d->maxmem > d->memory)
+	if (d->maxmem > d->memory && d->pci.n && d->type == XEN_HVM)
+		emit_note(x->out, "memory",
+			  "it was started with %llu MiB; with a PCI device it starts with what "
+			  "stands here",
+			  (unsigned long long)(d->maxmem / MIB));
+	else if (d->maxmem > d->memory)
 		put_memory(x, "maxmem", d->maxmem);
 	if (d->vcpus != 1)
 		domain_xl_put_number(x, x->out, &domain_table, "vcpus", d->vcpus, 0);
@@ -243,6 +248,19 @@ static void nic(struct domain_xl *x, const struct xen_nic *n, json_object *recor
 			  json_text(as_told, "script"));
 }
 
+/* --- PCI devices --- */
+
+static void pci(struct domain_xl *x, const struct xen_pci *p, size_t number)
+{
+	struct emit *all = emit_tall(x->out, "pci"), *out = emit_new(x->arena);
+
+	if (!domain_xl_put(x, out, &domain_pci_table, "address", p->address, 0))
+		return;
+	if (p->permissive)
+		emit_word(out, "permissive", "true");
+	emit_put(all, arena_printf(x->arena, "pci%zu", number), out, false);
+}
+
 /* --- ends --- */
 
 static void end(struct domain_xl *x, json_object *record, const char *name)
@@ -292,7 +310,6 @@ static void rest(struct domain_xl *x, json_object *record)
 		int in; /* 0: the record itself, 1: b_info, 2: type.hvm */
 		const char *key, *why;
 	} words[] = {
-		{0, "pcidevs", "PCI devices are not handed over yet"},
 		{0, "usbctrls", "no USB devices of the host are handed over"},
 		{0, "usbdevs", "no USB devices of the host are handed over"},
 		{0, "vtpms", "guests have no TPM"},
@@ -305,9 +322,9 @@ static void rest(struct domain_xl *x, json_object *record)
 		{1, "extra_pv", "the device model gets no words beside Manor's"},
 		{1, "extra_hvm", "the device model gets no words beside Manor's"},
 		{1, "nested_hvm", "no guest can have guests of its own"},
-		{1, "ioports", "nothing of the host's but disks and NICs is handed over"},
-		{1, "irqs", "nothing of the host's but disks and NICs is handed over"},
-		{1, "iomem", "nothing of the host's but disks and NICs is handed over"},
+		{1, "ioports", "nothing of the host's but disks, NICs and PCI devices is handed over"},
+		{1, "irqs", "nothing of the host's but disks, NICs and PCI devices is handed over"},
+		{1, "iomem", "nothing of the host's but disks, NICs and PCI devices is handed over"},
 		{2, "viridian", "the manifest has no word for it"},
 		{2, "nested_hvm", "no guest can have guests of its own"},
 		{2, "soundhw", "guests have no sound"},
@@ -354,6 +371,8 @@ void domain_export(struct domain_xl *x, const struct xen_domain *d)
 		disk(x, d->disks.items[i], record);
 	for (size_t i = 0; i < d->nics.n; i++)
 		nic(x, d->nics.items[i], record, m);
+	for (size_t i = 0; i < d->pci.n; i++)
+		pci(x, d->pci.items[i], i);
 	if (record) {
 		end(x, record, "on_poweroff");
 		end(x, record, "on_reboot");

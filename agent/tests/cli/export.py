@@ -57,7 +57,7 @@ def a_plan_for_it_has_nothing_to_do():
     said = plan(HERE / "host.yaml")
     assert said["steps"] == [], said["steps"]
     notes = {n["subject"]: n["text"] for n in said["notes"]}
-    for name in ("web", "h1", "m1"):
+    for name in ("web", "h1", "m1", "pbx"):
         assert f"manor adopt domain/{name}" in notes[f"domain/{name}"], notes
     assert "used, and left as it is" in notes["bridge/xenbr0"], notes
 
@@ -109,6 +109,20 @@ def a_record_that_makes_no_sense_is_survived():
             manor("export", "--facts", path)
 
 
+def a_machine_with_a_card_and_less_memory_than_it_began_with_is_told_soundly():
+    with tempfile.TemporaryDirectory() as folder:
+        path, whole = Path(folder) / "facts.json", Path(folder) / "whole.yaml"
+        facts = json.loads(FACTS.read_text())
+        web, h1, m1, pbx = facts["xen"]["domains"]
+        m1["pci"], pbx["pci"] = pbx["pci"], []
+        m1["maxmem"] *= 2
+        path.write_text(json.dumps(facts))
+        manor("export", "--facts", path, "-o", whole)
+        assert "it was started with 256 MiB" in whole.read_text(), whole.read_text()
+        said = json.loads(manor("plan", "-f", whole, "--facts", path, "--format", "json").stdout)
+        assert said["steps"] == [], said["steps"]
+
+
 def names_are_made_fit_and_stay_apart():
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "facts.json"
@@ -130,7 +144,8 @@ def what_is_no_domain_is_not_adopted():
 
 for story in (what_others_made_is_told, a_plan_for_it_has_nothing_to_do, without_a_namespace_the_host_has_one,
               what_is_in_force_comes_along_whole, what_is_not_known_is_said, a_record_that_makes_no_sense_is_survived,
-              names_are_made_fit_and_stay_apart, what_is_no_domain_is_not_adopted):
+              a_machine_with_a_card_and_less_memory_than_it_began_with_is_told_soundly, names_are_made_fit_and_stay_apart,
+              what_is_no_domain_is_not_adopted):
     test(story)
 print(f"1..{len(results)}")
 sys.exit(not all(results))
