@@ -33,13 +33,6 @@ static bool needs_nothing(const struct step *s)
 	       s->action == ACTION_SAVE || s->action == ACTION_AWAIT || s->action == ACTION_ADOPT;
 }
 
-/* What goes on needn't wait until another is ready; what is started does. */
-static bool is_start(const struct step *s)
-{
-	return s->action == ACTION_CREATE || s->action == ACTION_RESTART ||
-	       s->action == ACTION_START || s->action == ACTION_RESTORE;
-}
-
 static bool is_met(const struct order *o, const struct step *s, const struct resource *other)
 {
 	return s->kind->met && s->action != ACTION_REBUILD &&
@@ -54,7 +47,8 @@ static bool is_required(const struct step *s)
 	       s->hold == HOLD_CONFLICT;
 }
 
-/* A step waits for those of what its resource needs; those that make it, or can't be judged, stop it. */
+/* A step waits for those of what its resource needs; those that make it, or can't be judged, stop it. What goes on
+ * needn't wait until another is ready; what is started does. */
 static void link_needs(struct order *o)
 {
 	struct plan *p = o->plan;
@@ -87,7 +81,8 @@ static void link_needs(struct order *o)
 			for (; e; e = index_next(e)) {
 				const struct step *first = e->item;
 
-				if (first->action == ACTION_AWAIT && !is_start(s))
+				if (!step_starts(s) &&
+				    (first->action == ACTION_AWAIT || first->kind->for_starts))
 					continue;
 				/* Of what is there already only the order counts, and not that of an
 				 * import, which may take hours. */

@@ -366,6 +366,38 @@ static void hold_back(struct planner *p, enum impact wide, const char *only)
 	}
 }
 
+/* What is made for those who start with it stays where it is until one does: held as that one is, and as if it weren't
+ * there where none is to start. What is half-made has left its place already. */
+static void hold_unused(struct plan *plan)
+{
+	_cleanup_(freep) const struct step **user = xcalloc(plan->n + 1, sizeof(*user));
+
+	for (size_t i = 0; i < plan->n; i++) {
+		const struct step *s = &plan->steps[i];
+
+		for (size_t j = 0; step_starts(s) && j < s->n_after; j++) {
+			const struct step **u = &user[s->after[j].step];
+
+			if (!*u || step_todo(s))
+				*u = s;
+		}
+	}
+	for (size_t i = 0; i < plan->n; i++) {
+		struct step *s = &plan->steps[i];
+		const struct step *u = user[i];
+
+		if (!s->kind->for_starts || s->action != ACTION_CREATE || s->half_made)
+			continue;
+		if (!u)
+			step_drop(s);
+		else if (!step_todo(u))
+			step_hold(s, HOLD_NEEDS,
+				  arena_printf(plan->arena, "taken with the %s of %s/%s",
+					       u->action == ACTION_RESTART ? "restart" : "start",
+					       u->kind->name, u->name));
+	}
+}
+
 /* What decide() dropped is as if it had never been there. */
 static void take_out_dropped(struct plan *plan)
 {
@@ -444,6 +476,8 @@ struct plan *plan_make(const struct manifest *m, const struct facts *f,
 	if (graph_sort(plan, NULL) < 0)
 		plan->refusal = "the steps wait for each other in a circle"; /* a bug of ours */
 	hold_back(&p, o->allowed, o->only);
+	hold_unused(plan);
+	take_out_dropped(plan);
 	if (o->only)
 		keep_only(&p, o->only);
 	return plan;

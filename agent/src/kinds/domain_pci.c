@@ -213,17 +213,3 @@ void domain_hold_pci(struct planning *p, const struct resource *want, struct ste
 	step_hold(s, HOLD_CONFLICT, why);
 	s->hold_span = field_span(d, "pci");
 }
-
-void domain_defer_pci(struct planning *p, const struct resource *want, const struct step *restart)
-{
-	for (size_t i = 0; restart->impact > p->plan->allowed && i < p->plan->n; i++) {
-		struct step *s = &p->plan->steps[i];
-
-		for (size_t k = 0; s->kind == &kind_pci && k < want->n_needs; k++)
-			if (s->want == want->needs[k])
-				step_hold(s, HOLD_NEEDS,
-					  arena_printf(p->arena,
-						       "taken with the restart of domain/%s",
-						       want->name));
-	}
-}

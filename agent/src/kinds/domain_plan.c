@@ -579,7 +579,6 @@ static void decide_running(struct planning *p, const struct resource *want,
 		}
 		if (step->action == ACTION_RESTART) {
 			domain_hold_impossible(p, want, step);
-			domain_defer_pci(p, want, step);
 			if (first && first->action == ACTION_UPDATE)
 				absorb(p, first, step);
 		}

@@ -69,8 +69,6 @@ void domain_fill_pci(struct arena *a, const struct xen_domain *x, const struct d
 		     struct domain *d);
 /* Holds a step of a guest that could have none on this host. */
 void domain_hold_pci(struct planning *p, const struct resource *want, struct step *s);
-/* Where a restart that brings devices isn't allowed, dom0 keeps them until it is. */
-void domain_defer_pci(struct planning *p, const struct resource *want, const struct step *restart);
 /* domain_ready.c. One probe, and whole. */
 void domain_lower_ready(struct lowering *l);
 /* Adds the step that waits until it is ready, where it is to run and isn't known to be. */

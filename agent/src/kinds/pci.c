@@ -316,6 +316,7 @@ const struct kind kind_pci = {
 	.name = "pci",
 	.table = &pci_table,
 	.readers = readers,
+	.for_starts = true,
 	.actual = actual,
 	.wanted = wanted,
 	.decide = decide,

@@ -70,6 +70,8 @@ struct kind {
 	const struct table *table;
 	const char *const *readers; /* names of the readings it needs, NULL-terminated */
 	bool alone;  /* a step looks at nothing in its readings but what bears its name or its UUID */
+	bool for_starts; /* made for those who start with it alone: nobody else waits for it, and where nobody starts with
+			  * it, it isn't made (a device that dom0 has until then) */
 	bool gentle; /* its worker is never killed (LVM in the middle of its metadata), only asked */
 
 	/* Manifest → resources. All optional, called in the order of the kinds' array.

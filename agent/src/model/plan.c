@@ -118,6 +118,12 @@ bool step_todo(const struct step *s)
 	return s->hold == HOLD_NO;
 }
 
+bool step_starts(const struct step *s)
+{
+	return s->action == ACTION_CREATE || s->action == ACTION_RESTART ||
+	       s->action == ACTION_START || s->action == ACTION_RESTORE;
+}
+
 size_t plan_todo(const struct plan *p)
 {
 	size_t n = 0;
