@@ -16,6 +16,7 @@
 #define NET_ALIAS_MAX 255  /* bytes of an alias: IFALIASZ */
 #define NET_MAX_LINKS 4096 /* more than that, or more addresses, is an error: -E2BIG */
 #define NET_MAX_ADDRESSES 16384
+#define NET_MAX_STACK 8    /* links upon links: the kernel's own limit (MAX_NEST_DEV) */
 
 /* Where an address comes from. */
 enum net_origin {
@@ -46,6 +47,7 @@ struct net_link {
 	bool up;            /* administratively */
 	const char *state;  /* RFC 2863's: "up", "down", "lowerlayerdown", "unknown" … */
 	const char *master; /* the bridge or bond that it is a port of, or NULL */
+	const char *lower;  /* the link below it, of a VLAN, a macvlan and the like, or NULL */
 	bool default_route; /* a default route of the main table leaves through it, other than one
 			     * that a router announced */
 	bool stp;           /* bridges: the spanning tree protocol is on */
@@ -92,4 +94,16 @@ static inline const struct net_link *net_find(const struct net_facts *f, const c
 			return l;
 	}
 	return NULL;
+}
+
+/* Whether it is one of those links, by name, or stands upon one. */
+static inline bool net_stands_on(const struct net_facts *f, const struct net_link *l,
+				 const struct list *names)
+{
+	for (int i = 0; l && i <= NET_MAX_STACK; i++) {
+		if (list_has(names, l->name))
+			return true;
+		l = net_find(f, l->lower);
+	}
+	return false;
 }

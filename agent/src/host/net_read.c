@@ -23,7 +23,7 @@ const char *const net_origin_words[] = {"static", "dynamic", "autoconf", "link-l
 struct reading {
 	struct arena *arena;
 	struct net_facts *facts;
-	int64_t *masters; /* ifindex by position in facts->links */
+	int64_t *masters, *lowers; /* ifindex by position in facts->links */
 	size_t n_addresses;
 };
 
@@ -118,6 +118,11 @@ static void read_sysfs(struct arena *a, struct net_link *l)
 	l->kind = strstr(link, "/xen-backend") ? "vif" : "phys";
 }
 
+static int64_t index_in(const struct nlattr *attr)
+{
+	return attr && nla_len(attr) >= 4 ? nla_get_u32(attr) : 0;
+}
+
 static int each_link(struct nlmsghdr *h, void *data, struct err *e)
 {
 	struct reading *r = data;
@@ -161,8 +166,12 @@ static int each_link(struct nlmsghdr *h, void *data, struct err *e)
 	if (!l->kind)
 		l->kind = l->permanent_mac ? "phys" : "other";
 	r->masters = arena_grow(r->arena, r->masters, n, sizeof(*r->masters));
-	r->masters[n] =
-		tb[IFLA_MASTER] && nla_len(tb[IFLA_MASTER]) >= 4 ? nla_get_u32(tb[IFLA_MASTER]) : 0;
+	r->masters[n] = index_in(tb[IFLA_MASTER]);
+	/* Of two that are a pair each names the other; and an index of another namespace is none of this one's. */
+	r->lowers = arena_grow(r->arena, r->lowers, n, sizeof(*r->lowers));
+	r->lowers[n] = streq(l->kind, "veth") || streq(l->kind, "netkit") || tb[IFLA_LINK_NETNSID]
+			       ? 0
+			       : index_in(tb[IFLA_LINK]);
 	list_add(r->arena, &r->facts->links, l);
 	return 0;
 }
@@ -280,8 +289,10 @@ static int read_once(struct nl_sock *sk, struct reading *r, struct err *e)
 	for (size_t i = 0; i < r->facts->links.n; i++) {
 		struct net_link *l = r->facts->links.items[i];
 		struct net_link *master = r->masters[i] ? by_index(r->facts, r->masters[i]) : NULL;
+		struct net_link *lower = r->lowers[i] ? by_index(r->facts, r->lowers[i]) : NULL;
 
 		l->master = master ? master->name : NULL;
+		l->lower = lower && lower != l ? lower->name : NULL;
 	}
 	q = netlink_dump(sk, RTM_GETADDR, &any, sizeof(any), each_address, r, e);
 	if (q < 0)

@@ -25,6 +25,7 @@ TABLE(net_link_table, net_link, "link", "A link as the kernel has it.",
       ROW(net_link, up, FIELD_BOOL, .doc = "Whether it was brought up."),
       ROW(net_link, state, FIELD_STRING, .doc = "What it does: up, down, lowerlayerdown …"),
       ROW(net_link, master, FIELD_STRING, .doc = "The bridge or bond that it is a port of."),
+      ROW(net_link, lower, FIELD_STRING, .doc = "The link below it: a VLAN's, a macvlan's."),
       ROW(net_link, default_route, FIELD_BOOL, .doc = "Whether a default route goes through it."),
       ROW(net_link, stp, FIELD_BOOL, .doc = "Bridges: whether the spanning tree protocol is on."),
       ROW(net_link, addresses, FIELD_LIST, .sub = &net_address_table, .doc = "Its addresses."));

@@ -81,15 +81,24 @@ static const char *disk_needed(struct arena *a, const struct facts *f, const cha
 	return NULL;
 }
 
+/* "eth0", "eth0.5 (on eth0)" */
+static const char *upon(struct arena *a, const struct net_link *l)
+{
+	return l->lower ? arena_printf(a, "%s (on %s)", l->name, l->lower) : l->name;
+}
+
 const char *pci_host_needs(struct arena *a, const struct facts *f, const struct pci_device *d)
 {
-	for (size_t i = 0; i < d->links.n; i++) {
-		const struct net_link *l = net_find(net_facts(f), d->links.items[i]);
+	const struct net_facts *net = net_facts(f);
 
-		if (l && l->default_route)
-			return arena_printf(a, "the default route goes through %s", l->name);
-		if (l && l->master)
-			return arena_printf(a, "%s is a port of %s", l->name, l->master);
+	for (size_t i = 0; net && i < net->links.n; i++) {
+		const struct net_link *l = net->links.items[i];
+
+		if ((!l->default_route && !l->master) || !net_stands_on(net, l, &d->links))
+			continue;
+		return l->default_route
+			       ? arena_printf(a, "the default route goes through %s", upon(a, l))
+			       : arena_printf(a, "%s is a port of %s", upon(a, l), l->master);
 	}
 	for (size_t i = 0; i < d->disks.n; i++) {
 		const char *why = disk_needed(a, f, d->disks.items[i]);
@@ -122,8 +131,8 @@ const char *pci_host_declared(struct arena *a, const struct facts *f, const stru
 		if (r->kind == &kind_link && d->links.n && net_facts(f)) {
 			l = link_resolve(a, net_facts(f), &((const struct link *)r->record)->match,
 					 NULL);
-			if (l && list_has(&d->links, l->name))
-				return arena_printf(a, "%s is the manifest's link '%s'", l->name,
+			if (l && net_stands_on(net_facts(f), l, &d->links))
+				return arena_printf(a, "%s is the manifest's link '%s'", upon(a, l),
 						    r->name);
 		}
 		for (size_t k = 0; r->kind == &kind_storage && k < s->devices.n; k++)

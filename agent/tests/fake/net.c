@@ -31,6 +31,7 @@ static void copy(struct arena *a, const struct net_facts *from, struct net_facts
 		c->alias = arena_strdup(a, l->alias);
 		c->state = arena_strdup(a, l->state);
 		c->master = arena_strdup(a, l->master);
+		c->lower = arena_strdup(a, l->lower);
 		c->addresses = (struct list){0};
 		for (size_t j = 0; j < l->addresses.n; j++) {
 			const struct net_address *addr = l->addresses.items[j];

@@ -88,6 +88,22 @@ static inline void add_veth(const char *name, const char *peer)
 	netns_tell(m);
 }
 
+/* A link upon that one. */
+static inline void add_macvlan(const char *name, const char *lower)
+{
+	const struct ifinfomsg info = {0};
+	_cleanup_nl_msg_ struct nl_msg *m =
+		netlink_new(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof(info));
+	struct nlattr *li;
+
+	netlink_attr(m, IFLA_IFNAME, name, strlen(name) + 1);
+	netlink_attr_u32(m, IFLA_LINK, if_nametoindex(lower));
+	li = nla_nest_start(m, IFLA_LINKINFO);
+	nla_put_string(m, IFLA_INFO_KIND, "macvlan");
+	nla_nest_end(m, li);
+	netns_tell(m);
+}
+
 static inline void add_default_route(const char *dev, uint32_t gateway)
 {
 	const struct rtmsg msg = {.rtm_family = AF_INET,

@@ -193,6 +193,22 @@ static void the_kernels_own_address_is_no_static_one(void **state)
 	assert_int_equal(l->addresses.n, found); /* left alone */
 }
 
+static void a_link_upon_another_says_so_and_a_pair_does_not(void **state)
+{
+	char name[] = "v0";
+	void *names[] = {name};
+	const struct list ends = {.items = names, .n = 1};
+
+	add_veth("v0", "v1");
+	assert_null(look("v0")->lower);
+	assert_null(look("v1")->lower);
+	add_macvlan("m0", "v0");
+	assert_string_equal(look("m0")->lower, "v0");
+	assert_true(net_stands_on(&net, look("m0"), &ends));
+	assert_true(net_stands_on(&net, look("v0"), &ends));
+	assert_false(net_stands_on(&net, look("v1"), &ends));
+}
+
 static void the_default_route_survives_a_changed_address(void **state)
 {
 	add_veth("v0", "p0");
@@ -257,6 +273,7 @@ int main(void)
 		T(a_port_joins_moves_and_leaves),
 		T(addresses_become_what_was_asked),
 		T(the_kernels_own_address_is_no_static_one),
+		T(a_link_upon_another_says_so_and_a_pair_does_not),
 		T(the_default_route_survives_a_changed_address),
 		T(address_and_default_route_move_to_the_bridge),
 		T(an_alias_of_strange_bytes_is_made_safe),
