@@ -6,7 +6,7 @@
  * Every domain of ours bears marks, keys below /local/domain/D/manor/ that the guest may read and not
  * write, there from the first moment because they go into the creating call: `uuid`; `about`, lines
  * of KEY=VALUE (name, type, started in seconds since the epoch, shutdown_timeout in seconds, kernel,
- * initrd, cmdline, console: one key, for each costs a reader a round trip); `settings`; and `state`, which is "building"
+ * initrd, cmdline, console, restored: one key, for each costs a reader a round trip); `settings`; and `state`, which is "building"
  * until the moment before the domain is first unpaused, and "ready" from then on. `paused` is there while
  * Manor has paused it, and says what for; `saving` while xen_save() is at it; `ready` is 1 once xen_await() found it so.
  *
@@ -121,6 +121,7 @@ struct xen_domain {
 	int state;            /* enum xen_state; asked for: XEN_PAUSED, it is made and not let go */
 	int reason;           /* enum xen_reason; meaningful in XEN_SHUTDOWN */
 	bool ran;             /* has used the processor: it was unpaused once */
+	bool restored;        /* of the mark: made of what was saved, so it has a past though it hasn't run */
 	uint64_t memory;      /* target: what it was told to have */
 	uint64_t memory_now;  /* what it has */
 	uint64_t maxmem;

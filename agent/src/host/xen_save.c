@@ -27,15 +27,16 @@ static int go_on(struct xen_ctx *x, int64_t domid, struct err *e)
 	return rc ? xen_fail(x, e, -EIO, rc, "let it go on") : 0;
 }
 
-/* To be saved it has to run for a moment, and take part: not what never ran, and not who is paused lest a pool
- * runs full. */
+/* To be saved it has to run for a moment, and take part: not what never ran, since it was made or in a life before,
+ * and not who is paused lest a pool runs full. */
 static int may_run(struct xen_ctx *x, const libxl_dominfo *info, struct err *e)
 {
 	_cleanup_(freep) char *why = xen_get(x, "/local/domain/%u/manor/paused", info->domid);
+	_cleanup_(freep) char *about = xen_get(x, "/local/domain/%u/manor/about", info->domid);
 
 	if (!info->paused)
 		return 0;
-	if (info->cpu_time == 0)
+	if (info->cpu_time == 0 && !(about && strstr(about, "\nrestored=1\n")))
 		return err_set(e, -EBUSY, "it never ran, so there is nothing to save");
 	if (startswith(why, "pool")) {
 		err_help(e, "free room in it first, or stop the guest");

@@ -231,6 +231,7 @@ static int ask(struct work *w, const struct saved_domain *s, struct xen_domain *
 	ret->initrd = streq(was->initrd_path, BOOT_NONE) ? NULL : was->initrd_path;
 	ret->cmdline = was->cmdline;
 	ret->ready = was->ready_now;
+	ret->restored = true;
 	return 0;
 }
 

@@ -411,6 +411,9 @@ int xen_save(int64_t domid, int fd, const struct xen_watcher *w, struct err *e)
 
 	if (r < 0)
 		return r;
+	if (d->state == XEN_PAUSED && !d->ran && !d->restored)
+		return err_set(e, -EBUSY, "it never ran");
+	d->ran = true;
 	d->saving++;
 	if (fake_fails("xen_save, killed before it is suspended"))
 		return err_set(e, -EIO, "killed before it is suspended");

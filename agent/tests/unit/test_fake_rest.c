@@ -27,6 +27,11 @@ static const char text[] = "manor: 1\n"
 			   "  web: {" COMMON ", on_host_shutdown: save, depends_on: [db]}\n"
 			   "  plain: {" COMMON "}\n";
 
+static const char paused[] = "manor: 1\n"
+			     "namespace: lab.example.org\n"
+			     "domains:\n"
+			     "  db: {" COMMON ", on_host_shutdown: save, state: paused}\n";
+
 static const char *failing;
 
 bool fake_fails(const char *op)
@@ -200,6 +205,39 @@ static void what_xen_refuses_is_kept_aside_and_started_anew(void **state)
 	forget(&w);
 }
 
+/* Let go on for neither, it has used no processor since it was restored: what it has in memory is worth no less. */
+static void who_is_paused_is_saved_at_each_way_down(void **state)
+{
+	struct world w = {0};
+
+	start(&w);
+	apply(&w, paused, 0);
+	go_down(&w, paused);
+	for (int i = 0; i < 2; i++) {
+		assert_true(fake_saved("db"));
+		apply(&w, paused, 0);
+		assert_false(fake_saved("db"));
+		look(&w, paused);
+		assert_false(((struct xen_domain *)xen_facts(w.f)->domains.items[0])->ran);
+		go_down(&w, paused);
+		boot = i ? "boot-4" : "boot-3";
+	}
+	assert_true(fake_saved("db"));
+	forget(&w);
+}
+
+static void who_never_ran_at_all_is_not_saved(void **state)
+{
+	struct world w = {0};
+
+	start(&w);
+	fake_xen_load(NULL);
+	apply(&w, paused, 0);
+	go_down(&w, paused);
+	assert_false(fake_saved("db"));
+	forget(&w);
+}
+
 /* Three of them at once would stand still for as long as the slowest of them takes. */
 static void one_at_a_time_is_saved(void **state)
 {
@@ -267,6 +305,8 @@ int main(void)
 		cmocka_unit_test(who_cannot_be_saved_is_shut_down),
 		cmocka_unit_test(what_waits_for_a_restart_comes_with_the_boot),
 		cmocka_unit_test(what_xen_refuses_is_kept_aside_and_started_anew),
+		cmocka_unit_test(who_is_paused_is_saved_at_each_way_down),
+		cmocka_unit_test(who_never_ran_at_all_is_not_saved),
 		cmocka_unit_test(one_at_a_time_is_saved),
 		cmocka_unit_test(whose_saving_took_too_long_goes_on_and_is_shut_down),
 		cmocka_unit_test(what_a_person_stopped_is_not_saved),
