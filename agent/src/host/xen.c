@@ -311,7 +311,7 @@ static void read_notes(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 	if (d->paused_for && !*d->paused_for)
 		d->paused_for = NULL;
 	d->ready = xen_get_int(x, 0, "/local/domain/%d/manor/ready", (int)d->domid) > 0;
-	d->saving = xen_get_int(x, 0, "/local/domain/%d/manor/saving", (int)d->domid);
+	xen_read_saving(x, d->domid, &d->saving, &d->saving_since);
 	d->settings = keep_full(a, xen_get(x, "/local/domain/%d/manor/settings", (int)d->domid));
 }
 

@@ -148,6 +148,7 @@ struct xen_domain {
 	int64_t console_from; /* of the mark: bytes that its console's log had before it was made */
 	int64_t saving; /* of the mark: how often in a row xen_save() has begun and not ended; it may be suspended
 			 * (XEN_SUSPEND), or do what it was asked to later than anybody waited for */
+	int64_t saving_since; /* of the mark: when the last of these began, seconds since the epoch; 0: not known */
 	const char *paused_for; /* of the mark: what Manor paused it for ("pool vg0", "manifest"); NULL: nothing */
 	const char *record; /* of one without marks: libxl's own of it, as JSON; "*" stands for a password. NULL: none */
 	/* The marks; NULL: it bears none. */
@@ -229,6 +230,9 @@ int xen_save(int64_t domid, int fd, const struct xen_watcher *w, struct err *e);
 /* One that is suspended goes on after all, or had never stopped: only while nothing that was saved of it can be
  * restored. With `over` that is no try of saving it any more, see `saving`. */
 int xen_unsuspend(int64_t domid, bool over, struct err *e);
+/* One that runs, or is paused, will not suspend any more for what xen_save() asked of it once: whoever suspends it
+ * later is somebody else. */
+int xen_save_over(int64_t domid, struct err *e);
 /* Makes the domain as xen_create() does, of the stream at `fd`, and leaves it paused and half-made: it has not run.
  * xen_unpause() or xen_hold() ends it. `d` is as it was then: memory, vcpus, disks, NICs; its kernel isn't loaded. */
 int xen_restore(const struct xen_domain *d, int fd, const struct xen_watcher *w, int64_t *ret_domid,

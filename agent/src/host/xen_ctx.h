@@ -74,6 +74,8 @@ const char *xen_hotplug(void);
 void xen_read_shares(struct xen_ctx *x, struct arena *a, struct xen_domain *d);
 /* xen_pci.c. What a domain has of the machine's devices; and whose mark which of them bear. */
 void xen_read_pci(struct xen_ctx *x, struct arena *a, struct xen_domain *d);
+/* xen_save.c. How often in a row a saving has begun and not ended, and when the last one did. */
+void xen_read_saving(struct xen_ctx *x, int64_t domid, int64_t *ret_tries, int64_t *ret_since);
 void xen_read_pci_marks(struct xen_ctx *x, struct arena *a, struct xen_facts *ret);
 /* Whether it could have them: -ENOENT, -EBUSY with err_at. `x` NULL: as far as the kernel tells. */
 int xen_pci_check(struct xen_ctx *x, const struct xen_domain *d, struct err *e);

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "host/xen_ctx.h"
 
@@ -13,10 +14,23 @@
 
 static int mark(struct xen_ctx *x, int64_t domid, int64_t tries, struct err *e)
 {
-	char value[24];
+	char value[48];
 
-	snprintf(value, sizeof(value), "%lld", (long long)tries);
+	if (tries)
+		snprintf(value, sizeof(value), "%lld %lld", (long long)tries,
+			 (long long)time(NULL));
+	else
+		snprintf(value, sizeof(value), "0");
 	return xen_put(x, e, value, "/local/domain/%d/manor/saving", (int)domid);
+}
+
+void xen_read_saving(struct xen_ctx *x, int64_t domid, int64_t *ret_tries, int64_t *ret_since)
+{
+	_cleanup_(freep) char *text = xen_get(x, "/local/domain/%d/manor/saving", (int)domid);
+	char *rest = text;
+
+	*ret_tries = text ? MAX_OF(strtoll(text, &rest, 10), 0) : 0;
+	*ret_since = *ret_tries && *rest == ' ' ? MAX_OF(strtoll(rest, NULL, 10), 0) : 0;
 }
 
 /* Fast, as Xen calls it: the guest finds out by itself that it was not restored elsewhere. */
@@ -52,17 +66,17 @@ int xen_save(int64_t domid, int fd, const struct xen_watcher *w, struct err *e)
 	_cleanup_xen_ struct xen_ctx x;
 	_cleanup_err_ struct err ignored = {0};
 	libxl_dominfo info;
+	int64_t tries, since;
 	int rc, r = xen_open_domain(&x, domid, &info, e);
 
 	if (r == 0 && info.shutdown)
 		r = err_set(e, -ESRCH, "it has ended by itself");
 	if (r == 0)
 		r = may_run(&x, &info, e);
-	if (r == 0)
-		r = mark(&x, domid,
-			 1 + MIN_OF(xen_get_int(&x, 0, "/local/domain/%d/manor/saving", (int)domid),
-				    (int64_t)SAVES_MAX),
-			 e);
+	if (r == 0) {
+		xen_read_saving(&x, domid, &tries, &since);
+		r = mark(&x, domid, 1 + MIN_OF(tries, (int64_t)SAVES_MAX), e);
+	}
 	if (r < 0)
 		return r;
 	if (info.paused)
@@ -96,4 +110,15 @@ int xen_unsuspend(int64_t domid, bool over, struct err *e)
 	if (r == 0 && info.shutdown)
 		r = go_on(&x, domid, e);
 	return r == 0 && over ? mark(&x, domid, 0, e) : r;
+}
+
+int xen_save_over(int64_t domid, struct err *e)
+{
+	_cleanup_xen_ struct xen_ctx x;
+	libxl_dominfo info;
+	int r = xen_open_domain(&x, domid, &info, e);
+
+	if (r == 0 && info.shutdown)
+		r = err_set(e, -ESRCH, "it has ended by itself");
+	return r < 0 ? r : mark(&x, domid, 0, e);
 }

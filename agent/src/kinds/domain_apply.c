@@ -393,6 +393,9 @@ static int update(struct work *w, struct err *e)
 		else
 			r = err_set(e, -EINVAL, "%s can't be changed while it runs", path);
 	}
+	/* A step without changes is about nothing else. */
+	if (r == 0 && x->saving && (c->n == 0 || domain_saving_over(w->facts, x)))
+		r = xen_save_over(x->domid, e);
 	return r;
 }
 

@@ -590,7 +590,12 @@ static void decide_running(struct planning *p, const struct resource *want,
 		s = domain_step(p, NULL, ACTION_START, want, IMPACT_LIVE,
 				"made, but never started");
 		domain_set_timeout(s, want->record);
+		return;
 	}
+	/* An update does it by the way, and a restart ends it. */
+	if (!first &&
+	    (!step || (step->action == ACTION_RESTART && step->impact > p->plan->allowed)))
+		domain_end_saving(p, want, x);
 }
 
 /* The volumes of its that are to be made anew, by their numbers in the plan. */

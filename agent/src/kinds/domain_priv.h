@@ -147,6 +147,9 @@ struct step *domain_plan_save(struct planning *p, const struct resource *want,
 /* It stands suspended: true where that was Manor's saving, which was cut off. */
 bool domain_decide_suspended(struct planning *p, const struct resource *want,
 			     const struct xen_domain *x, struct step *step);
+/* A saving that it didn't answer to is long over, and it runs: its mark goes, lest somebody else's be taken for it. */
+bool domain_saving_over(const struct facts *f, const struct xen_domain *x);
+void domain_end_saving(struct planning *p, const struct resource *want, const struct xen_domain *x);
 /* It isn't there, or is half-made, and is to run: true where it is to be restored. */
 bool domain_decide_saved(struct planning *p, const struct resource *want, bool half_made,
 			 struct step *step);

@@ -13,7 +13,8 @@
 #define RATE              (UINT64_C(4) << 20) /* bytes a second that are written or read at the very least */
 #define SAVE_TIMEOUT_S    300
 #define RESTORE_TIMEOUT_S 300
-#define SAVE_TRIES        2 /* a guest stands still until one ends, or is let go on */
+#define SAVE_LATE_S       600 /* so late a guest may still suspend that was asked to */
+#define SAVE_TRIES        2   /* a guest stands still until one ends, or is let go on */
 
 const struct saved_domain *domain_saved(const struct facts *f, const char *name)
 {
@@ -163,6 +164,23 @@ bool domain_decide_suspended(struct planning *p, const struct resource *want,
 		domain_step(p, step, ACTION_RESUME, want, IMPACT_LIVE,
 			    "its saving was cut off: it goes on");
 	return true;
+}
+
+bool domain_saving_over(const struct facts *f, const struct xen_domain *x)
+{
+	return x->saving && x->state != XEN_SHUTDOWN &&
+	       (x->saving_since > f->time || f->time - x->saving_since >= SAVE_LATE_S);
+}
+
+void domain_end_saving(struct planning *p, const struct resource *want, const struct xen_domain *x)
+{
+	struct step *s;
+
+	if (!domain_saving_over(p->facts, x))
+		return;
+	s = domain_step(p, NULL, ACTION_UPDATE, want, IMPACT_NONE,
+			"it did not suspend when it was to be saved: that is over");
+	domain_set_timeout(s, want->record);
 }
 
 bool domain_decide_saved(struct planning *p, const struct resource *want, bool half_made,

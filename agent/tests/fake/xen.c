@@ -415,6 +415,7 @@ int xen_save(int64_t domid, int fd, const struct xen_watcher *w, struct err *e)
 		return err_set(e, -EBUSY, "it never ran");
 	d->ran = true;
 	d->saving++;
+	d->saving_since = time(NULL);
 	if (fake_fails("xen_save, killed before it is suspended"))
 		return err_set(e, -EIO, "killed before it is suspended");
 	d->state = XEN_SHUTDOWN;
@@ -445,9 +446,19 @@ int xen_unsuspend(int64_t domid, bool over, struct err *e)
 	if (fake_saved(d->mark_name))
 		return err_set(e, -EINVAL, "A BUG: it goes on, and could be restored");
 	if (over)
-		d->saving = 0;
+		d->saving = d->saving_since = 0;
 	d->state = XEN_RUNNING;
 	return 0;
+}
+
+int xen_save_over(int64_t domid, struct err *e)
+{
+	struct xen_domain *d;
+	int r = begin(__func__, domid, &d, e);
+
+	if (r == 0)
+		d->saving = d->saving_since = 0;
+	return r;
 }
 
 int xen_shutdown(int64_t domid, unsigned timeout_s, const struct xen_watcher *w, struct err *e)
