@@ -339,6 +339,37 @@ static void link_claims(struct order *o)
 	hold_rivals(o, a);
 }
 
+/* What is made for those who start with it waits for what they wait for: until then, and where that fails, it is better
+ * left where it is. */
+static void link_made_for_starts(struct order *o)
+{
+	struct plan *p = o->plan;
+	_cleanup_(waiters_freep) struct waiters *w = NULL;
+	_cleanup_(freep) bool *waits = xcalloc(p->n, sizeof(*waits));
+
+	for (size_t i = 0; i < p->n; i++) {
+		const struct step *user = &p->steps[i];
+
+		for (size_t j = 0; step_starts(user) && j < user->n_after; j++) {
+			struct step *s = &p->steps[user->after[j].step];
+
+			if (!s->kind->for_starts || s->action != ACTION_CREATE)
+				continue;
+			if (!w)
+				w = waiters_new(p);
+			waiters_of(w, number(p, s), waits);
+			for (size_t k = 0; k < user->n_after; k++) {
+				const struct step_dep *d = &user->after[k];
+
+				if (p->steps[d->step].kind->for_starts || waits[d->step])
+					continue;
+				step_after(p, s, d->step, d->required);
+				waiters_add(w, number(p, s), d->step);
+			}
+		}
+	}
+}
+
 /* What comes waits for what goes of its kind: memory, names. It doesn't depend on it. */
 static void link_leavers(struct order *o)
 {
@@ -382,5 +413,6 @@ void order_steps(struct plan *plan, const struct manifest *m, const struct facts
 	link_needs(&o);
 	link_users(&o);
 	link_claims(&o);
+	link_made_for_starts(&o);
 	link_leavers(&o);
 }
