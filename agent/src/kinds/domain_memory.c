@@ -20,6 +20,12 @@ uint64_t domain_memory_saved(const struct domain *was)
 	return now > was->memory + MIB ? now : was->memory;
 }
 
+/* What it has and was told to have: what it has beyond that it gives back by itself, to whoever comes. */
+static uint64_t keeps(const struct domain *is)
+{
+	return MIN_OF(is->memory, is->memory_now);
+}
+
 /* That Xen gets back before a step takes its own. */
 static uint64_t gives(const struct step *s)
 {
@@ -29,10 +35,10 @@ static uint64_t gives(const struct step *s)
 		return 0;
 	if (s->action == ACTION_REMOVE || s->action == ACTION_STOP || s->action == ACTION_SETTLE ||
 	    s->action == ACTION_RESTART || s->action == ACTION_SAVE || s->half_made)
-		return is->memory_now;
-	return s->action == ACTION_UPDATE && will && is->memory_now > will->memory &&
-			       is->memory != will->memory
-		       ? is->memory_now - will->memory
+		return keeps(is);
+	return s->action == ACTION_UPDATE && will && is->memory != will->memory &&
+			       keeps(is) > will->memory
+		       ? keeps(is) - will->memory
 		       : 0;
 }
 
@@ -44,8 +50,8 @@ static uint64_t takes(struct planning *p, const struct step *s, const struct dom
 	if (s->action == ACTION_CREATE || s->action == ACTION_RESTART)
 		return will->memory;
 	if (s->action == ACTION_UPDATE)
-		return is && will->memory > is->memory_now && is->memory != will->memory
-			       ? will->memory - is->memory_now
+		return is && is->memory != will->memory && will->memory > keeps(is)
+			       ? will->memory - keeps(is)
 			       : 0;
 	if (s->action != ACTION_RESTORE)
 		return 0;
@@ -74,15 +80,17 @@ static bool has_memory(struct planning *p, const struct resource *want, const st
 		if (o->want_record)
 			taken += takes(p, o, o->want_record);
 	}
-	/* One that goes on by ballooning gives what can't be foretold: Xen has the last word. And a restart that no
-	 * difference has led to was not told what it ends. */
 	for (size_t i = 0; need && i < x->domains.n; i++) {
 		const struct xen_domain *o = x->domains.items[i];
 
-		if (o->state == XEN_DYING || o->memory_now > o->memory ||
-		    (s->action == ACTION_RESTART && !s->have_record &&
-		     streq(o->mark_uuid, want->uuid)))
+		if (o->state == XEN_DYING)
 			room += o->memory_now;
+		else if (o->memory_now > o->memory)
+			room += o->memory_now - o->memory;
+		/* A restart that no difference has led to was not told what it ends. */
+		if (s->action == ACTION_RESTART && !s->have_record && o->state != XEN_DYING &&
+		    streq(o->mark_uuid, want->uuid))
+			room += MIN_OF(o->memory, o->memory_now);
 	}
 	if (need + taken <= room)
 		return true;
