@@ -210,6 +210,20 @@ static bool lets_go(const struct step *s, const struct claim *claim)
 	return !clashes(&keeps, claim);
 }
 
+/* What it comes to have; `ret` as of claims(). */
+static void taken_by(struct arena *a, const struct step *s, struct list *ret)
+{
+	struct list all = {0};
+
+	s->kind->claims(a, s->want_record, &all);
+	for (size_t i = 0; i < all.n; i++) {
+		struct claim *c = all.items[i];
+
+		if (!(c->at_start && s->action == ACTION_UPDATE))
+			list_add(a, ret, c);
+	}
+}
+
 /* One who has what this step is to take: it waits until that one lets go, and is held where it won't. */
 static void take_from(struct order *o, struct step *s, const struct claim *claim,
 		      const struct actual *holder, const struct index *steps, struct waiters *w)
@@ -259,7 +273,7 @@ static void hold_rivals(struct order *o, struct arena *a)
 		if (!s->kind->claims || !s->want_record || needs_nothing(s) || !step_todo(s) ||
 		    is_removal(s))
 			continue;
-		s->kind->claims(a, s->want_record, &takes);
+		taken_by(a, s, &takes);
 		for (size_t c = 0; c < takes.n; c++) {
 			const struct claim *mine = takes.items[c];
 			const struct index_entry *e = index_first(&taken, mine->what, NULL);
@@ -270,15 +284,16 @@ static void hold_rivals(struct order *o, struct arena *a)
 
 				if (other->kind == s->kind && streq(other->name, s->name))
 					continue;
-				other->kind->claims(a, other->want_record, &its);
+				taken_by(a, other, &its);
 				if (!clashes(&its, mine))
 					continue;
 				step_hold(s, HOLD_CONFLICT,
-					  arena_printf(p->arena,
-						       "%s/%s takes %s too, and one of the two may "
-						       "write to it",
+					  arena_printf(p->arena, "%s/%s takes %s too%s",
 						       other->kind->name, other->name,
-						       mine->name ? mine->name : mine->what));
+						       mine->name ? mine->name : mine->what,
+						       mine->at_start ? ""
+								      : ", and one of the two may "
+									"write to it"));
 			}
 		}
 		for (size_t c = 0; c < takes.n && step_todo(s); c++)
@@ -315,7 +330,7 @@ static void link_claims(struct order *o)
 
 		if (!s->kind->claims || !s->want_record || needs_nothing(s))
 			continue;
-		s->kind->claims(a, s->want_record, &takes);
+		taken_by(a, s, &takes);
 		if (s->have_record)
 			s->kind->claims(a, s->have_record, &has);
 		for (size_t c = 0; c < takes.n; c++) {

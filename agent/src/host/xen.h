@@ -194,7 +194,7 @@ int xen_create(const struct xen_domain *d, const struct xen_watcher *w, int64_t 
  * pressed. The husk stays, in XEN_SHUTDOWN. */
 int xen_shutdown(int64_t domid, unsigned timeout_s, const struct xen_watcher *w, struct err *e);
 /* Whether xen_create() would find what it takes, were the domain `instead_of` (0: none) gone: files,
- * devices, bridges, memory. Asked before that one is stopped. */
+ * devices, bridges, memory, the screen's port. Asked before that one is stopped. */
 int xen_ready(const struct xen_domain *d, int64_t instead_of, struct err *e);
 /* Ends it at once and sweeps what is left of its devices. No such domain is fine. */
 int xen_destroy(int64_t domid, struct err *e);

@@ -13,12 +13,14 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "host/xen_screen.h"
 
 #define KIB           1024u
 #define OVMF          "/usr/share/ovmf/OVMF.fd" /* as Debian's libxl was built */
 #define FREE_WAIT_S   15 /* for the memory of domains that are being destroyed */
 #define MODEL_LOG_MAX (64u << 10)
 #define TARGET_WAIT_S 5 /* for udev to make a volume's link */
+#define SCREEN_WAIT_S 5 /* for the QEMU of a domain that has just ended */
 
 int xen_disk_check(const struct xen_disk *disk, struct err *e)
 {
@@ -184,6 +186,12 @@ static int fits_instead(struct xen_ctx *x, libxl_domain_config *c, int64_t inste
 	return does_not_fit(need, free_kb + back, e);
 }
 
+/* What its QEMU has now it will have again. */
+static int64_t screen_port(struct xen_ctx *x, int64_t domid)
+{
+	return domid ? xen_get_int(x, 0, "/local/domain/%d/console/vnc-port", (int)domid) : 0;
+}
+
 int xen_ready(const struct xen_domain *d, int64_t instead_of, struct err *e)
 {
 	_cleanup_xen_ struct xen_ctx x = {0};
@@ -192,6 +200,8 @@ int xen_ready(const struct xen_domain *d, int64_t instead_of, struct err *e)
 
 	if (r == 0)
 		r = xen_ctx_open(&x, e);
+	if (r == 0)
+		r = xen_screen_free(d->hardware, screen_port(&x, instead_of), 0, e);
 	if (r < 0)
 		return r;
 	libxl_domain_config_init(&c);
@@ -403,6 +413,8 @@ static int make(const struct xen_domain *d, int fd, const struct xen_watcher *w,
 		r = clear(&x, d, e);
 	if (r == 0)
 		r = xen_pci_check(&x, d, e);
+	if (r == 0)
+		r = xen_screen_free(d->hardware, 0, SCREEN_WAIT_S, e);
 	if (r < 0)
 		return r;
 	libxl_domain_config_init(&c);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What domains may not have in common: a MAC address, a disk that one of them writes, a PCI device.
+ * What domains may not have in common: a MAC address, a disk that one of them writes, a PCI device, a screen's port.
  */
 #include "kinds/domain_priv.h"
 #include "kinds/kinds.h"
@@ -268,6 +268,7 @@ void domain_check(struct manifest *m)
 		}
 	}
 	check_uuids(m);
+	domain_check_screens(m);
 	check_wholes(m, targets, n_targets);
 	for (size_t i = 0; i < n_macs; i++)
 		check_host_mac(m, &macs[i]);

@@ -236,6 +236,7 @@ static void fill(struct reading_in *in, struct actual *actual)
 	}
 
 	domain_read_hardware(in->a, x, in->made_as, in->wanted, d);
+	domain_fill_screen(x, d);
 	if (x->boot_known) {
 		d->kernel_path = x->kernel ? x->kernel : BOOT_NONE;
 		d->initrd_path = x->initrd ? x->initrd : BOOT_NONE;

@@ -69,6 +69,10 @@ void domain_fill_pci(struct arena *a, const struct xen_domain *x, const struct d
 		     struct domain *d);
 /* Holds a step of a guest that could have none on this host. */
 void domain_hold_pci(struct planning *p, const struct resource *want, struct step *s);
+/* domain_screen.c. No two screens at one port: in the manifest; by claims; and where a running one's is. */
+void domain_check_screens(struct manifest *m);
+void domain_claim_screen(struct arena *a, const struct domain *d, struct list *ret);
+void domain_fill_screen(const struct xen_domain *x, struct domain *d);
 /* domain_ready.c. One probe, and whole. */
 void domain_lower_ready(struct lowering *l);
 /* Adds the step that waits until it is ready, where it is to run and isn't known to be. */

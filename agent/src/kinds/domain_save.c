@@ -303,7 +303,7 @@ static const char *shared(struct arena *a, const struct domain *d, const struct 
 	for (size_t i = 0; i < takes.n; i++) {
 		const struct claim *x = takes.items[i];
 
-		for (size_t k = 0; k < has.n; k++) {
+		for (size_t k = 0; !x->at_start && k < has.n; k++) {
 			const struct claim *y = has.items[k];
 
 			if (streq(x->what, y->what) && !(x->shared && y->shared))

@@ -99,7 +99,9 @@ void domain_claims(struct arena *a, const void *record, struct list *ret)
 		const struct domain_pci *p = d->pci.entries[i].value;
 
 		add_claim(a, ret, arena_printf(a, "PCI device %s", p->address), NULL, false);
+		((struct claim *)ret->items[ret->n - 1])->at_start = true;
 	}
+	domain_claim_screen(a, d, ret);
 }
 
 static bool on_a_path(const struct domain_disk *k)

@@ -31,6 +31,7 @@ struct claim {
 	const char *what; /* "/dev/vg0/web-data" */
 	const char *name; /* for people, where that is another; else NULL */
 	bool shared;
+	bool at_start; /* it is taken when the thing is made or restarted, and by no update */
 };
 
 struct actuals {

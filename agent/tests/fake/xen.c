@@ -313,11 +313,30 @@ int xen_pci_remove(const char *address, const char *driver, struct err *e)
 	return 0;
 }
 
+/* "127.0.0.1:5903"; NULL: it has none. Two that overlap are the plan's to keep apart. */
+static int screen(const struct xen_hardware *h, const char **ret, struct err *e)
+{
+	int64_t port = 5900 + MAX_OF(h->vnc_display, 0);
+	bool taken = true;
+
+	*ret = NULL;
+	while (h->vnc && taken) {
+		*ret = arena_printf(arena, "%s:%lld", h->vnc_address, (long long)port++);
+		taken = false;
+		for (size_t i = 0; i < host.domains.n; i++)
+			taken |= streq(((struct xen_domain *)host.domains.items[i])->vnc, *ret);
+		if (taken && h->vnc_display >= 0)
+			return err_set(e, -EADDRINUSE, "A BUG: %s is another guest's", *ret);
+	}
+	return 0;
+}
+
 /* Paused, with its marks, half-made. */
 static int build(const struct xen_domain *asked, const char *call, bool cut,
 		 struct xen_domain **ret, struct err *e)
 {
 	struct xen_domain *d;
+	const char *vnc = NULL;
 	int r;
 
 	for (size_t i = 0; i < host.domains.n; i++) {
@@ -337,9 +356,12 @@ static int build(const struct xen_domain *asked, const char *call, bool cut,
 	r = fake_xen_configure(call, asked, host.cpus, e);
 	if (r == 0)
 		r = check_pci(asked, e);
+	if (r == 0)
+		r = screen(asked->hardware, &vnc, e);
 	if (r < 0)
 		return r;
 	d = copy_domain(arena, asked);
+	d->vnc = vnc;
 	d->domid = next_domid++;
 	d->state = XEN_PAUSED;
 	d->memory_now = d->memory;
