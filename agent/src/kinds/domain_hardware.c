@@ -310,11 +310,35 @@ const char *domain_firmware_path(const struct domain *d)
 	}
 }
 
+/* What libxl has QEMU play (libxl_dm.c, libxl__build_device_model_args_new): four on two IDE cables, by letter whatever
+ * stands before it, and SCSI's, of which the controller itself is the eighth. Others are there once the guest's own
+ * drivers are. */
+#define IDE_DISKS  4
+#define SCSI_DISKS 7
+#define PCI_SLOTS  32
+
+static bool is_scsi(const struct domain_disk *k)
+{
+	return startswith(k->vdev, "sd") && !k->cdrom;
+}
+
+static bool is_emulated(const struct domain_disk *k)
+{
+	/* xvda, hda, sda */
+	const char *d = strchr(k->vdev, 'd');
+
+	return d && d[1] - 'a' < (is_scsi(k) ? SCSI_DISKS : IDE_DISKS);
+}
+
+/* One whose name could not be understood may be any. */
 static bool has_disk(const struct domain *d, bool cdrom)
 {
-	for (size_t i = 0; i < d->disks.n; i++)
-		if (!((struct domain_disk *)d->disks.entries[i].value)->cdrom == !cdrom)
+	for (size_t i = 0; i < d->disks.n; i++) {
+		const struct domain_disk *k = d->disks.entries[i].value;
+
+		if (!k->cdrom == !cdrom && (!k->vdev || is_emulated(k)))
 			return true;
+	}
 	return false;
 }
 
@@ -333,23 +357,76 @@ static void check_boots(struct lowering *l)
 			return;
 	}
 	wrong(l, given(l, "boot") ? "boot" : "type",
-	      "give it a disk or a cdrom, or 'boot: [network]' and a nic",
+	      list_has(&d->boot, "disk") && d->disks.n
+		      ? "its firmware sees hda to hdd, which xvda to xvdd are too, and sda to sdg; others only the "
+			"guest's own drivers see"
+		      : "give it a disk or a cdrom, or 'boot: [network]' and a nic",
 	      "it has nothing to boot from");
+}
+
+static void check_disk(struct lowering *l, const char *at, const struct domain_disk *k)
+{
+	size_t n = strlen(k->vdev);
+
+	if (k->vdev[n - 1] >= '0' && k->vdev[n - 1] <= '9')
+		wrong(l, arena_printf(l->m->arena, "%s.vdev", at),
+		      "name a whole one, xvda or hda; what is in it has to be a whole disk too, with partitions",
+		      "hvm guests have whole disks, and '%s' is a partition", k->vdev);
+	else if (k->cdrom && !is_emulated(k))
+		wrong(l, arena_printf(l->m->arena, "%s.vdev", at), "hda to hdd",
+		      "an emulated machine has four drives, and '%s' is none of them", k->vdev);
+	else if (is_scsi(k) && !is_emulated(k))
+		wrong(l, arena_printf(l->m->arena, "%s.vdev", at), "sda to sdg, or xvde to xvdp",
+		      "an emulated SCSI controller has seven disks, and '%s' is none of them",
+		      k->vdev);
+	else if (k->read_only && !k->cdrom && is_emulated(k) && !is_scsi(k))
+		wrong(l,
+		      arena_printf(l->m->arena, "%s.%s", at,
+				   streq(at, "cloud_init") ? "vdev" : "read_only"),
+		      "say vdev: xvde, which the guest's own drivers see, or sda; an ISO is a cdrom",
+		      "'%s' is an emulated IDE disk too, and QEMU has none that is read-only",
+		      k->vdev);
 }
 
 /* The emulated controllers have whole disks; what the guest's own drivers attach may be anything. */
 static void check_disks(struct lowering *l)
 {
-	for (size_t i = 0; l->d->type == XEN_HVM && i < l->d->disks.n; i++) {
-		const struct entry *e = &l->d->disks.entries[i];
-		const struct domain_disk *k = e->value;
-		size_t n = k->vdev ? strlen(k->vdev) : 0;
+	const struct domain *d = l->d;
+	const struct domain_disk seed = {.vdev = d->cloud_init.vdev, .read_only = true};
 
-		if (n && k->vdev[n - 1] >= '0' && k->vdev[n - 1] <= '9')
-			wrong(l, arena_printf(l->m->arena, "disks.%s.vdev", e->name),
-			      "name a whole one, xvda or hda; what is in it has to be a whole disk too, with partitions",
-			      "hvm guests have whole disks, and '%s' is a partition", k->vdev);
+	for (size_t i = 0; d->type == XEN_HVM && i < d->disks.n; i++) {
+		const struct domain_disk *k = d->disks.entries[i].value;
+
+		if (k->vdev)
+			check_disk(l,
+				   arena_printf(l->m->arena, "disks.%s", d->disks.entries[i].name),
+				   k);
 	}
+	if (d->type == XEN_HVM && given(l, "cloud_init") && seed.vdev)
+		check_disk(l, "cloud_init", &seed);
+}
+
+/* All of them are on one bus, beside its bridge, the board's own functions and Xen's. */
+static void check_cards(struct lowering *l)
+{
+	const struct domain *d = l->d;
+	size_t room = PCI_SLOTS - 3 - (d->vga != VGA_NONE) - d->rng, n = d->pci.n;
+	bool scsi = false;
+
+	for (size_t i = 0; i < d->disks.n; i++) {
+		const struct domain_disk *k = d->disks.entries[i].value;
+
+		scsi |= k->vdev && is_scsi(k);
+	}
+	for (size_t i = 0; i < d->nics.n; i++) {
+		const struct domain_nic *k = d->nics.entries[i].value;
+
+		n += !(field_given(domain_nic_fields, k, "model") && k->model == NIC_NONE);
+	}
+	if (d->type == XEN_HVM && d->nics.n && n > room - scsi)
+		wrong(l, "nics", "say model: none of those that the guest's own drivers see to",
+		      "an emulated machine has room for %zu cards of these devices, and they are %zu",
+		      room - scsi, n);
 }
 
 static bool is_loopback(const char *address)
@@ -415,6 +492,7 @@ void domain_lower_hardware(struct lowering *l)
 	check_firmware(l);
 	check_boots(l);
 	check_disks(l);
+	check_cards(l);
 	prepare_vnc(l);
 	prepare_preset(l);
 	if (!d->nodes) {

@@ -109,8 +109,21 @@ bool domain_xl_is_moving(const char *path)
 	return false;
 }
 
+/* An emulated drive plays files alone: it stays, and is empty. */
+static bool own_drive(struct domain_xl *x, struct drive *v, const char *path)
+{
+	emit_note(
+		v->all, v->name,
+		"%.100s (line %u), the machine's own drive, isn't handed over: make an ISO of the disc, and "
+		"say 'cdrom: PATH'",
+		path, v->line);
+	return domain_xl_put(x, v->out, &domain_disk_table, "cdrom", DISC_NONE, v->line);
+}
+
 static bool device(struct domain_xl *x, struct drive *v, const char *path)
 {
+	if (v->disk.cdrom && x->type == XEN_HVM)
+		return own_drive(x, v, path);
 	if (!domain_xl_put(x, emit_map(v->out, "device"), &domain_device_table, "path", path,
 			   v->line))
 		return false;
