@@ -3,15 +3,29 @@
  * A domain in xl's words (xl.cfg(5)): for who wants to compare, or to leave.
  */
 #include "base/str.h"
+#include "host/xl_cfg.h"
 #include "kinds/domain_priv.h"
 #include "kinds/kinds.h"
 
 #define MIB (UINT64_C(1) << 20)
 
-/* In quotes; xl's syntax knows no quote within a string but by the other sort. */
+/* In quotes, as libxlutil takes them off again (libxlu_cfg.c, xlu__cfgl_dequote). */
 static const char *quoted(struct arena *a, const char *s)
 {
-	return strchr(s, '"') ? arena_printf(a, "'%s'", s) : arena_printf(a, "\"%s\"", s);
+	_cleanup_str_ struct str out = {0};
+
+	str_addc(&out, '"');
+	for (; *s; s++) {
+		if ((unsigned char)*s < ' ' || *s == 0x7f) {
+			str_addf(&out, "\\x%02x", (unsigned char)*s);
+			continue;
+		}
+		if (*s == '"' || *s == '\\')
+			str_addc(&out, '\\');
+		str_addc(&out, *s);
+	}
+	str_addc(&out, '"');
+	return arena_strdup(a, str_get(&out));
 }
 
 static void text(struct arena *a, struct str *out, const char *key, const char *value)
@@ -44,14 +58,24 @@ static const char *disk(struct arena *a, const struct domain *d, const struct do
 			    target(k) ? target(k) : "/dev/…");
 }
 
+/* xl takes blanks and commas from the end of a path. */
+static bool is_understood(struct arena *a, const struct domain *d, const struct domain_disk *k)
+{
+	struct xl_disk back;
+
+	return xl_disk_parse(a, disk(a, d, k), &back, NULL) == 0 && streq(back.target, target(k));
+}
+
 /* What xl can't say, or only together with other programs. */
-static const char *disk_note(const struct domain_disk *k)
+static const char *disk_note(struct arena *a, const struct domain *d, const struct domain_disk *k)
 {
 	if (k->nbd)
 		return "connect it first: nbd-client, and name the device";
 	if (k->iscsi)
 		return "log in to it first: iscsiadm, and name the device";
-	return target(k) ? NULL : "which device it is stands in the plan, not in the manifest";
+	if (!target(k))
+		return "which device it is stands in the plan, not in the manifest";
+	return is_understood(a, d, k) ? NULL : "xl has no way of writing such a path: rename it";
 }
 
 static void disks(struct arena *a, const struct domain *d, struct str *out)
@@ -59,7 +83,7 @@ static void disks(struct arena *a, const struct domain *d, struct str *out)
 	str_add(out, "disk = [\n");
 	for (size_t i = 0; i < d->disks.n; i++) {
 		const struct domain_disk *k = d->disks.entries[i].value;
-		const char *note = disk_note(k);
+		const char *note = disk_note(a, d, k);
 
 		if (note)
 			str_addf(out, "    # %s: %s\n", d->disks.entries[i].name, note);
@@ -168,7 +192,9 @@ static void processors(struct arena *a, const struct xen_hardware *h, struct str
 {
 	_cleanup_str_ struct str cpuid = {0};
 
-	if (h->nodes)
+	if (h->nodes && h->cpus)
+		str_addf(out, "# nodes %s: xl's 'cpus' says the one or the other\n", h->nodes);
+	else if (h->nodes)
 		text(a, out, "cpus", arena_printf(a, "nodes:%s", h->nodes));
 	if (h->cpus)
 		text(a, out, "cpus", h->cpus);
