@@ -560,6 +560,8 @@ int xl_cfg_read(const char *name, const char *text, size_t n, struct diags *d, s
 		read_all(&s, work, n + 1);
 	if (s.failed)
 		return -EINVAL;
+	if (cfg.n == 0)
+		return refuse(d, source, "no setting stands in it: NAME = VALUE");
 	*ret = cfg;
 	return 0;
 }

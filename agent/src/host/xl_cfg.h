@@ -32,7 +32,8 @@ struct xl_cfg {
 };
 
 /* All of it is in the diagnostics' arena. -EINVAL, having said what is wrong where: "syntax", "program" (xm
- * ran them as Python), "control-character", "invalid-utf8". Texts are one line each. */
+ * ran them as Python), "control-character", "invalid-utf8", "not-a-configuration" (no text, or no setting in it). Texts are
+ * one line each. */
 int xl_cfg_read(const char *name, const char *text, size_t n, struct diags *d, struct xl_cfg *ret);
 /* The one that counts, or NULL. */
 struct xl_setting *xl_cfg_find(const struct xl_cfg *c, const char *name);

@@ -83,6 +83,17 @@ def refusal(path):
     return None
 
 
+def nothing(folder):
+    """Files in which no setting stands are no domains of their files' names."""
+    for name, text in (("empty", ""), ("lines", "\n\n"), ("mark", "\ufeff"), ("comments", "# memory = 64\n")):
+        path = folder / f"{name}.cfg"
+        path.write_text(text)
+        done = run("import", path, IMPORT / "pvh.cfg")
+        if done.returncode != 2 or done.stdout or "no setting stands in it" not in done.stderr or f"{path}:1:1: error: " not in done.stderr:
+            return f"{name} ended with {done.returncode}: {done.stdout}{done.stderr}"
+    return None
+
+
 def rendered(folder):
     """What `manor render` prints comes back as a sound manifest."""
     for path in sorted((HERE / "render").glob("*.cfg")):
@@ -156,7 +167,7 @@ def main():
     bad = sorted((IMPORT / "bad").glob("*.cfg"))
     tests = [(f"{n}: {what}", lambda d, n=n: story(n, d)) for n, what in STORIES.items()]
     tests += [(f"bad/{p.stem}", lambda _, p=p: refusal(p)) for p in bad]
-    tests += [(f.__doc__ or f.__name__, f) for f in (rendered, duplicates, unsound, output, usage)]
+    tests += [(f.__doc__ or f.__name__, f) for f in (nothing, rendered, duplicates, unsound, output, usage)]
     failed = 0
     print(f"1..{len(tests)}")
     for number, (name, test) in enumerate(tests, 1):
