@@ -10,12 +10,55 @@
 #define REST_TIMEOUT_S                                                                             \
 	3600 /* each asks its guest for as long as the manifest says, and then ends it */
 
-static bool needs(const struct resource *r, const struct resource *other)
+struct place {
+	const struct resource *resource;
+	size_t step; /* its number and one; 0: it has none */
+	size_t seen; /* for whose sake it was looked at last: likewise */
+};
+
+static struct place *place_of(const struct index *places, const struct resource *r)
 {
-	for (size_t i = 0; i < r->n_needs; i++)
-		if (r->needs[i] == other || needs(r->needs[i], other))
-			return true;
-	return false;
+	return index_find(places, r->kind->name, r->name);
+}
+
+/* Who needs something, however far away, ends before it. Each is looked at once for each step: of layers that need all of
+ * the one below there are more ways down than anybody can go. One that doesn't end keeps nobody: the power goes anyhow. */
+static void order(struct plan *p, const struct manifest *m)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	struct place *all = arena_alloc(a, (m->n_resources + 1) * sizeof(*all));
+	struct place **stack = arena_alloc(a, (m->n_resources + 1) * sizeof(*stack));
+	struct index places = {0};
+
+	for (size_t i = 0; i < m->n_resources; i++) {
+		const struct resource *r = m->resources[i];
+
+		all[i] = (struct place){.resource = r};
+		index_add(a, &places, r->kind->name, r->name, &all[i]);
+	}
+	for (size_t i = 0; i < p->n; i++)
+		if (p->steps[i].want)
+			place_of(&places, p->steps[i].want)->step = i + 1;
+	for (size_t i = 0; i < p->n; i++) {
+		size_t n = 0;
+
+		if (p->steps[i].want)
+			stack[n++] = place_of(&places, p->steps[i].want);
+		while (n > 0) {
+			const struct resource *r = stack[--n]->resource;
+
+			for (size_t k = 0; k < r->n_needs; k++) {
+				struct place *other = place_of(&places, r->needs[k]);
+
+				if (!other || other->seen == i + 1)
+					continue;
+				other->seen = i + 1;
+				stack[n++] = other;
+				if (other->step)
+					step_after_new(p, &p->steps[other->step - 1], i, false);
+			}
+		}
+	}
 }
 
 struct plan *plan_rest(const struct manifest *m, const struct facts *f, const struct kind *k,
@@ -51,12 +94,7 @@ struct plan *plan_rest(const struct manifest *m, const struct facts *f, const st
 		if (s->want && k->rest && !plainly)
 			k->rest(p->arena, f, m, have, s);
 	}
-	/* One that doesn't end keeps nobody: the power goes anyhow. */
-	for (size_t i = 0; i < p->n; i++)
-		for (size_t j = 0; j < p->n; j++)
-			if (p->steps[i].want && p->steps[j].want &&
-			    needs(p->steps[j].want, p->steps[i].want))
-				step_after(p, &p->steps[i], j, false);
+	order(p, m);
 	graph_sort(p, NULL);
 	return p;
 }

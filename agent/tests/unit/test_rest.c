@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <unistd.h>
 
 #include "engine/rest.h"
 
@@ -60,6 +61,50 @@ static void those_who_need_one_end_before_it(void **state)
 	assert_false(p->steps[3].after[0].required);
 }
 
+#define LAYERS 60
+
+static const char *layer(struct arena *a, size_t i)
+{
+	return arena_printf(a, "guest-%zu", i);
+}
+
+static void all_layers(struct arena *a, const struct facts *f, const struct manifest *m,
+		       struct actuals *ret)
+{
+	for (size_t i = 0; i < LAYERS; i++)
+		actual_add(a, ret, m->kinds[0], layer(a, i))->uuid = "u";
+}
+
+static void layers_that_need_the_two_before_end_one_by_one(void **state)
+{
+	struct kind deep = thing;
+	const struct kind *const kinds[] = {&deep, NULL};
+	_cleanup_arena_ struct arena *a = arena_new();
+	struct manifest m = {.arena = a, .kinds = kinds};
+	struct resource r[LAYERS] = {0};
+	_cleanup_facts_ struct facts *f = facts_new();
+	_cleanup_plan_ struct plan *p = NULL;
+
+	deep.actual = all_layers;
+	for (size_t i = 0; i < LAYERS; i++) {
+		r[i].kind = &deep;
+		r[i].name = layer(a, i);
+		manifest_add(&m, &r[i]);
+		for (size_t k = 1; k <= 2 && k <= i; k++)
+			resource_needs(&m, &r[i], &r[i - k]);
+	}
+	/* By each of the ways from the last to the first, of which there are as many as Fibonacci's sixtieth number says,
+	 * this would not end. */
+	alarm(60);
+	p = plan_rest(&m, f, &deep, false);
+	alarm(0);
+	assert_int_equal(p->n, LAYERS);
+	for (size_t i = 0; i < p->n; i++) {
+		assert_string_equal(p->steps[i].name, layer(a, LAYERS - 1 - i));
+		assert_int_equal(p->steps[i].n_after, i);
+	}
+}
+
 static char changed[] = "changed";
 
 static void at_rest(struct arena *a, const struct facts *f, const struct manifest *m,
@@ -100,6 +145,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(those_who_need_one_end_before_it),
+		cmocka_unit_test(layers_that_need_the_two_before_end_one_by_one),
 		cmocka_unit_test(the_kind_says_how_each_ends),
 	};
 
