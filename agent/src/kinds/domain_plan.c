@@ -475,6 +475,8 @@ void domain_hold_impossible(struct planning *p, const struct resource *want, str
 	hold_twin(p, want, s);
 	domain_hold_diskless(p, want, s);
 	domain_hold_saved_disks(p, want, s);
+	domain_hold_fileless(p, want, s);
+	domain_hold_cpuless(p, want, s);
 	hold_incapable(p, want->record, s);
 	domain_hold_pci(p, want, s);
 	domain_hold_unfitting(p, want, s);
@@ -576,6 +578,7 @@ static void decide_running(struct planning *p, const struct resource *want,
 		if (step->action == ACTION_UPDATE) {
 			domain_hold_diskless(p, want, step);
 			domain_hold_saved_disks(p, want, step);
+			domain_hold_cpuless(p, want, step);
 			domain_hold_unfitting(p, want, step);
 		}
 		if (step->action == ACTION_RESTART) {

@@ -73,6 +73,11 @@ void domain_hold_pci(struct planning *p, const struct resource *want, struct ste
 void domain_check_screens(struct manifest *m);
 void domain_claim_screen(struct arena *a, const struct domain *d, struct list *ret);
 void domain_fill_screen(const struct xen_domain *x, struct domain *d);
+/* domain_needs.c. The paths that it boots from; holds a step that would start it without them, or that pins it to
+ * processors that this host hasn't. */
+void domain_boot_paths(struct arena *a, const struct domain *d, struct list *ret);
+void domain_hold_fileless(struct planning *p, const struct resource *want, struct step *s);
+void domain_hold_cpuless(struct planning *p, const struct resource *want, struct step *s);
 /* domain_ready.c. One probe, and whole. */
 void domain_lower_ready(struct lowering *l);
 /* Adds the step that waits until it is ready, where it is to run and isn't known to be. */

@@ -119,6 +119,7 @@ void domain_paths(struct arena *a, const void *record, struct list *ret)
 		if (on_a_path(k))
 			list_add(a, ret, (void *)k->target);
 	}
+	domain_boot_paths(a, d, ret);
 }
 
 /* --- the devices that are meant --- */

@@ -9,16 +9,19 @@
 
 #include <cmocka.h>
 
+#include "engine/observe.h"
 #include "engine/perform.h"
 #include "engine/planner.h"
 #include "engine/rest.h"
 #include "engine/run.h"
+#include "host/paths.h"
 #include "host/save.h"
 #include "kinds/domain_priv.h"
 #include "kinds/kinds.h"
 #include "tests/fake/fake.h"
 
-#define COMMON "memory: 64MiB, kernel: /k, type: pv"
+#define KERNEL "/k"
+#define COMMON "memory: 64MiB, kernel: " KERNEL ", type: pv"
 
 static const char text[] = "manor: 1\n"
 			   "namespace: lab.example.org\n"
@@ -50,7 +53,7 @@ static const char *boot = "boot-1";
 static void look(struct world *w, const char *manifest)
 {
 	struct diags *d = diags_new();
-	const struct list none = {0};
+	struct list paths = {0};
 
 	plan_free(w->p);
 	facts_free(w->f);
@@ -58,7 +61,8 @@ static void look(struct world *w, const char *manifest)
 	w->p = NULL;
 	w->m = manifest_load_text("m", "/", manifest, strlen(manifest), NULL, all_kinds, d);
 	assert_non_null(w->m);
-	w->f = perform_read(all_readers, NULL, &none, NULL);
+	observe_paths(w->m->arena, w->m, &paths);
+	w->f = perform_read(all_readers, NULL, &paths, NULL);
 	w->f->boot_id = boot;
 }
 
@@ -122,8 +126,14 @@ static void plan(struct world *w, const char *manifest)
 
 static void start(struct world *w)
 {
+	struct path_state kernel = {.path = KERNEL, .type = PATH_FILE, .size = 1u << 20};
+	struct path_facts files = {0};
+	_cleanup_arena_ struct arena *a = arena_new();
+
 	failing = NULL;
 	boot = "boot-1";
+	list_add(a, &files.paths, &kernel);
+	fake_paths_load(&files);
 	fake_xen_load(NULL);
 	fake_intent_load(NULL);
 	apply(w, text, 0);

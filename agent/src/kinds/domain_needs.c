@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What a domain needs of this host beside its devices, and nobody makes for it: the files that it boots from, where the
+ * manifest says a path, and processors.
+ */
+#include "base/num.h"
+#include "kinds/domain_priv.h"
+#include "kinds/kinds.h"
+#include "kinds/path_facts.h"
+
+/* What the manifest calls by its path; a template's file is in the cache once it was imported. */
+static const char *on_a_path(const char *said)
+{
+	return said && said[0] == '/' ? said : NULL;
+}
+
+void domain_boot_paths(struct arena *a, const struct domain *d, struct list *ret)
+{
+	if (on_a_path(d->kernel))
+		list_add(a, ret, (void *)d->kernel);
+	if (on_a_path(d->initrd))
+		list_add(a, ret, (void *)d->initrd);
+}
+
+static void hold(struct planning *p, const struct domain *d, struct step *s, const char *field,
+		 enum hold type, const char *why)
+{
+	step_hold(s, type, why);
+	s->hold_span = field_span(d, field);
+}
+
+static void hold_file(struct planning *p, const struct domain *d, struct step *s, const char *field,
+		      const char *path)
+{
+	const struct path_state *at = path_facts(p->facts, path);
+	const char *why = NULL;
+
+	/* What is restored has its kernel in memory. */
+	if (!path || !step_todo(s) || s->action == ACTION_RESTORE)
+		return;
+	if (!at)
+		hold(p, d, s, field, HOLD_UNKNOWN,
+		     arena_printf(p->arena,
+				  "nobody looked at %s: these facts are of another manifest",
+				  path));
+	else if (at->why)
+		why = at->why;
+	else if (at->type == PATH_ABSENT)
+		why = "it isn't there";
+	else if (at->type != PATH_FILE)
+		why = arena_printf(p->arena, "it is a %s", path_type_words[at->type]);
+	else if (at->size == 0)
+		why = "it is empty";
+	if (why)
+		hold(p, d, s, field, HOLD_CONFLICT,
+		     arena_printf(p->arena, "%s %s: %s", field, path, why));
+}
+
+void domain_hold_fileless(struct planning *p, const struct resource *want, struct step *s)
+{
+	const struct domain *d = want->record;
+
+	hold_file(p, d, s, "kernel", on_a_path(d->kernel));
+	hold_file(p, d, s, "initrd", on_a_path(d->initrd));
+}
+
+/* The last that it names, which are in order: "0,2-3". */
+static int64_t last_of(const char *cpus)
+{
+	size_t n = strlen(cpus);
+	int64_t last;
+
+	while (n && cpus[n - 1] >= '0' && cpus[n - 1] <= '9')
+		n--;
+	return num_parse_int(cpus + n, 0, INT32_MAX, &last) == 0 ? last : 0;
+}
+
+void domain_hold_cpuless(struct planning *p, const struct resource *want, struct step *s)
+{
+	const struct xen_facts *x = xen_facts(p->facts);
+	const struct domain *d = want->record;
+	int64_t last = d->cpus ? last_of(d->cpus) : 0;
+
+	if (!step_todo(s) || x->cpus <= 0 || last < x->cpus)
+		return;
+	hold(p, d, s, "cpus", HOLD_CONFLICT,
+	     arena_printf(p->arena, "this host has no processor %lld: they are 0 to %lld",
+			  (long long)last, (long long)x->cpus - 1));
+}
