@@ -193,8 +193,10 @@ static int lock(const char *path, const char *taken, struct err *e)
 
 int store_lock(struct err *e)
 {
-	return lock(LOCK_FILE,
-		    "another apply, or a step of one that was killed, is still under way", e);
+	return lock(
+		LOCK_FILE,
+		"another apply, the agent looking at its host, or a step of one that was killed, is still under way",
+		e);
 }
 
 int store_lock_aside(const char *kind, const char *name, struct err *e)

@@ -149,6 +149,11 @@ static int end(struct work *w, const struct xen_domain *x, int64_t timeout_s, co
 		*ret_how = "cleared away";
 		return xen_destroy(x->domid, e);
 	}
+	/* To be asked it would have to boot first. */
+	if (x->state == XEN_PAUSED && !x->ran && !x->restored) {
+		*ret_how = "destroyed: it never ran";
+		return xen_destroy(x->domid, e);
+	}
 	if (timeout_s == 0) {
 		*ret_how = "destroyed";
 		return xen_destroy(x->domid, e);

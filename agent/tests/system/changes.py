@@ -129,7 +129,7 @@ def maxmem_changes_with_leave(host):
     expect(host.domains()["web"][:2] == (domid, 320), "memory can't use the new maximum", host.domains())
 
 
-@test
+@test(soak=True)
 def a_volume_goes_to_another_guest_only_when_the_first_has_let_go_of_it(host):
     host.start_from(standard())
     host.sh("echo theta > /dev/vg0/web-data; sync")

@@ -57,7 +57,7 @@ def step_running(host, seconds=100):
     wait_for("a step begins", lambda: host.run(STEPS).code == 0, seconds, 0.05)
 
 
-@test
+@test(soak=True)
 def apply_is_killed_and_the_agent_goes_on(host):
     host.start_from(without_guests())
     foreign = foreign_things(host)

@@ -78,25 +78,44 @@ def its_screen_is_seen_by_a_viewer(host):
 
 
 @test
-def its_card_moves_to_another_bridge_with_both_its_ends(host):
+def a_card_moves_to_another_bridge_with_both_its_ends(host):
+    """Of a machine that doesn't run yet, for a guest with Xen's drivers unplugs the emulated card."""
     def ends():
-        vif = next(iter(host.vifs("whole").values()))[0]
+        vif = next(iter(host.vifs("still").values()))[0]
         return [host.sh(f"basename $(readlink /sys/class/net/{end}/master)").strip() for end in (vif, f"{vif}-emu")]
 
-    domid, m = host.domid("whole"), machine()
+    m = machine()
     m["domains"]["web"] = standard()["domains"]["web"]
+    still = changed(m, "domains", "still", to=guest("still", 9, "hvm", memory="128MiB", state="paused"))
+    host.apply(still)
+    domid = host.domid("still")
     expect(ends() == ["xenbr0", "xenbr0"], "it isn't where it should be", ends())
-    other = changed(m, "bridges", "xenbr1", to={"addresses": ["10.155.201.1/24"]})
-    other["domains"]["whole"]["nics"]["lan"]["bridge"] = "xenbr1"
+    other = changed(still, "bridges", "xenbr1", to={"addresses": ["10.155.201.1/24"]})
+    other["domains"]["still"]["nics"]["lan"]["bridge"] = "xenbr1"
     host.apply(other)
     expect(ends() == ["xenbr1", "xenbr1"], "one end stayed behind", ends())
     # Half of it, as a cut leaves it: seen, and finished.
-    vif = next(iter(host.vifs("whole").values()))[0]
+    vif = next(iter(host.vifs("still").values()))[0]
     host.sh(f"ip link set {vif}-emu master xenbr0")
     host.apply()
-    expect(ends() == ["xenbr1", "xenbr1"], "the other end wasn't seen", ends())
+    expect(ends() == ["xenbr1", "xenbr1"] and host.domid("still") == domid, "the other end wasn't seen", ends())
+    done = host.apply(m)
+    expect("never ran" in done.out and "still" not in host.domains(), "what never ran was booted to be shut down", done)
+    host.settled()
+
+
+@test
+def who_has_no_drivers_for_xen_has_the_power_button_pressed(host):
+    m = machine()
+    m["domains"]["web"] = standard()["domains"]["web"]
+    host.sh(f"mkdir -p {FOLDER}")
+    host.apply(changed(m, "domains", "bare", to={
+        "type": "hvm", "boot": ["disk"], "memory": "64MiB",
+        "disks": {"root": {"vdev": "hda", "file": f"{FOLDER}/bare.img", "size": "8MiB"}}}))
+    done = host.manor("stop", "bare", "--timeout", "5s", "--format", "json")
+    expect("power button" in done.out, "it was ended unasked", done)
+    expect("did not shut down within 5s" in done.out and "bare" not in host.domains(), "it was not waited for", done)
     host.apply(m)
-    expect(ends() == ["xenbr0", "xenbr0"] and host.domid("whole") == domid, "it didn't come back", ends())
     host.settled()
 
 
