@@ -55,6 +55,11 @@ int verb_help(int argc, char **argv)
 		return EXIT_FINE;
 	}
 	p = page_find(streq(argv[1], "--help") || streq(argv[1], "-h") ? "help" : argv[1]);
+	/* As the manual calls them: manor-apply(1), manor-appliance.yaml(5). */
+	if (!p && startswith(argv[1], "manor-"))
+		p = page_find(argv[1] + strlen("manor-"));
+	if (!p && streq(argv[1], "appliance"))
+		p = page_find("appliance.yaml");
 	if (!p) {
 		fprintf(stderr, "manor help: there is no page '%.80s'\n", argv[1]);
 		overview(stderr);

@@ -3,6 +3,7 @@
  * manor: the verbs, and which one is meant.
  */
 #include "cli/cli.h"
+#include "diag/diag.h"
 
 #include <locale.h>
 #include <signal.h>
@@ -42,6 +43,39 @@ const struct verb verbs[] = {
 	{NULL, NULL, false},
 };
 
+/* What xl calls it comes to mind first. */
+static const char *meant(const char *said)
+{
+	static const struct {
+		const char *xl, *manor;
+	} words[] = {
+		{"list", "status"},   {"create", "apply"},
+		{"shutdown", "stop"}, {"destroy", "stop DOMAIN --timeout 0s"},
+		{"reboot", "restart"}, {"info", "facts"},
+	};
+	const char *names[64];
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (streq(said, words[i].xl))
+			return words[i].manor;
+	for (const struct verb *v = verbs; v->name && n < ARRAY_SIZE(names); v++)
+		names[n++] = v->name;
+	return diag_nearest(said, names, n, NULL);
+}
+
+static int no_verb(const char *said)
+{
+	const char *word = meant(said);
+
+	if (word)
+		fprintf(stderr, "manor: there is no verb '%.80s'; did you mean `manor %s`?\n", said,
+			word);
+	else
+		fprintf(stderr, "manor: there is no verb '%.80s'; `manor help` lists them\n", said);
+	return EXIT_BAD;
+}
+
 int main(int argc, char **argv)
 {
 	char help[] = "help";
@@ -59,6 +93,5 @@ int main(int argc, char **argv)
 	for (const struct verb *v = verbs; v->name; v++)
 		if (streq(v->name, argv[1]))
 			return v->run(argc - 1, argv + 1);
-	fprintf(stderr, "manor: there is no verb '%s'; `manor help` lists them\n", argv[1]);
-	return EXIT_BAD;
+	return no_verb(argv[1]);
 }

@@ -203,5 +203,5 @@ int store_lock_aside(const char *kind, const char *name, struct err *e)
 {
 	_cleanup_(freep) char *path = xasprintf("%s/%s.%s.lock", LOCK_DIR, kind, name);
 
-	return lock(path, "another run is still about it", e);
+	return lock(path, "another run is still about it, and goes on by itself", e);
 }

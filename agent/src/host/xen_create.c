@@ -370,6 +370,15 @@ static int resurrect(struct xen_ctx *x, const struct xen_domain *d, libxl_domain
 	return code;
 }
 
+/* libxc says in which words it could not load them, and libxl nothing that could be told apart. */
+static bool kernel_too_large(const struct xen_log *l)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		if (strstr(l->lines[i], "too large") && strstr(l->lines[i], "segment"))
+			return true;
+	return false;
+}
+
 static int start(struct xen_ctx *x, const struct xen_domain *d, libxl_domain_config *c,
 		 const struct xen_watcher *w, int64_t *ret_domid, struct err *e)
 {
@@ -381,10 +390,17 @@ static int start(struct xen_ctx *x, const struct xen_domain *d, libxl_domain_con
 		 d->pci.n ? ", PCI devices" : "");
 	rc = libxl_domain_create_new(x->xl, c, &domid, NULL, NULL);
 	if (rc) {
+		bool small = kernel_too_large(&x->log);
+
 		r = xen_fail(x, e, -EIO, rc, "Xen did not make it");
-		if (rc == ERROR_NOMEM)
+		if (rc == ERROR_NOMEM || small)
 			err_at(e, "memory");
-		quote_model(d, e);
+		if (small)
+			err_help(e,
+				 "its kernel and initrd don't fit into so little memory: give it "
+				 "more");
+		else
+			quote_model(d, e);
 		return r;
 	}
 	xen_tell(w, "starting");

@@ -16,7 +16,8 @@
 
 #define BOM      "\xef\xbb\xbf"
 #define NEAR_MAX 40 /* bytes of a word that messages quote */
-#define PROGRAM  "is of a program: xm ran such files as Python, and nobody does any more"
+#define PROGRAM                                                                                    \
+	"is of a program: xm ran such files as Python, while xl and Manor read settings only"
 #define WRITE_OUT                                                                                  \
 	"write NAME = VALUE, with what it comes to: 'xm create --dryrun FILE' shows that, and for a "  \
 	"guest that runs 'xl list --long NAME'"
