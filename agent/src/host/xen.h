@@ -6,7 +6,7 @@
  * Every domain of ours bears marks, keys below /local/domain/D/manor/ that the guest may read and not
  * write, there from the first moment because they go into the creating call: `uuid`; `about`, lines
  * of KEY=VALUE (name, type, started in seconds since the epoch, shutdown_timeout in seconds, kernel,
- * initrd, cmdline, console, restored: one key, for each costs a reader a round trip); `settings`; and `state`, which is "building"
+ * initrd, cmdline, console, restored, discs: one key, for each costs a reader a round trip); `settings`; and `state`, which is "building"
  * until the moment before the domain is first unpaused, and "ready" from then on. `paused` is there while
  * Manor has paused it, and says what for; `saving` while xen_save() is at it; `ready` is 1 once xen_await() found it so.
  *
@@ -121,6 +121,7 @@ struct xen_domain {
 	int state;            /* enum xen_state; asked for: XEN_PAUSED, it is made and not let go */
 	int reason;           /* enum xen_reason; meaningful in XEN_SHUTDOWN */
 	bool ran;             /* has used the processor: it was unpaused once */
+	bool discs;           /* of the mark: no drive of it was made empty, see xen_disc_change() */
 	bool restored;        /* of the mark: made of what was saved, so it has a past though it hasn't run */
 	uint64_t memory;      /* target: what it was told to have */
 	uint64_t memory_now;  /* what it has */
@@ -252,6 +253,10 @@ int xen_set_scheduler(int64_t domid, int64_t weight, int64_t cap, struct err *e)
 /* Adds wait until both ends are connected; a failed one leaves nothing behind. Adding what is there
  * as asked, and removing what isn't there, is fine. */
 int xen_disk_add(int64_t domid, const struct xen_disk *disk, struct err *e);
+/* Another disc in the drive of that vdev, or none. The guest may have locked it: then it is taken out all the same. Only
+ * where `discs`: for what QEMU was started with an empty drive it crashes at the first disc (7.2: the backend that it keeps of
+ * the drive has nothing behind it). So an empty one is made with a stand-in, which is taken out before the guest runs. */
+int xen_disc_change(int64_t domid, const struct xen_disk *disk, struct err *e);
 int xen_nic_add(int64_t domid, const struct xen_nic *nic, struct err *e);
 int xen_nic_remove(int64_t domid, const char *mac, struct err *e);
 /* Moves the vif to another bridge; the guest keeps its link and notices nothing. */

@@ -295,6 +295,30 @@ int xen_disk_add(int64_t domid, const struct xen_disk *want, struct err *e)
 	return r;
 }
 
+int xen_disc(struct xen_ctx *x, int64_t domid, const struct xen_disk *want, struct err *e)
+{
+	libxl_device_disk disk;
+	int rc, r = 0;
+
+	xen_disk_config(&disk, want, xen_hotplug(), true);
+	rc = libxl_cdrom_insert(x->xl, (uint32_t)domid, &disk, NULL);
+	if (rc)
+		r = xen_fail(x, e, -EIO, rc,
+			     want->target ? "change the disc in %s" : "empty drive %s", want->vdev);
+	libxl_device_disk_dispose(&disk);
+	return r;
+}
+
+int xen_disc_change(int64_t domid, const struct xen_disk *want, struct err *e)
+{
+	_cleanup_xen_ struct xen_ctx x;
+	int r = xen_ctx_open(&x, e);
+
+	if (r == 0)
+		r = xen_disk_check(want, e);
+	return r < 0 ? r : xen_disc(&x, domid, want, e);
+}
+
 static bool find_nic(struct xen_ctx *x, int64_t domid, const char *mac, libxl_device_nic *ret)
 {
 	int rc;

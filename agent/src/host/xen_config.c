@@ -104,6 +104,7 @@ int xen_marks(const struct xen_domain *d, const char *state, int64_t started, in
 		 (long long)d->shutdown_timeout);
 	str_addf(&text, "console=%lld\n", (long long)console);
 	about(&text, "restored", d->restored ? "1" : NULL);
+	about(&text, "discs", d->discs ? "1" : NULL);
 	about(&text, "kernel", d->kernel);
 	about(&text, "initrd", d->initrd);
 	about(&text, "cmdline", d->cmdline);

@@ -6,6 +6,7 @@
 #include "host/xen_ctx.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -15,12 +16,14 @@
 #include "base/str.h"
 #include "host/xen_screen.h"
 
-#define KIB           1024u
-#define OVMF          "/usr/share/ovmf/OVMF.fd" /* as Debian's libxl was built */
-#define FREE_WAIT_S   15 /* for the memory of domains that are being destroyed */
-#define MODEL_LOG_MAX (64u << 10)
-#define TARGET_WAIT_S 5 /* for udev to make a volume's link */
-#define SCREEN_WAIT_S 5 /* for the QEMU of a domain that has just ended */
+#define KIB            1024u
+#define OVMF           "/usr/share/ovmf/OVMF.fd" /* as Debian's libxl was built */
+#define FREE_WAIT_S    15 /* for the memory of domains that are being destroyed */
+#define STAND_IN       "/run/manor/no-disc"
+#define STAND_IN_BYTES 2048 /* a sector of a CD's */
+#define MODEL_LOG_MAX  (64u << 10)
+#define TARGET_WAIT_S  5 /* for udev to make a volume's link */
+#define SCREEN_WAIT_S  5 /* for the QEMU of a domain that has just ended */
 
 int xen_disk_check(const struct xen_disk *disk, struct err *e)
 {
@@ -346,6 +349,38 @@ static bool stream_refused(const struct xen_log *l)
 	return false;
 }
 
+/* What libxl is to make empty gets a stand-in for a disc: see xen_disc_change(). */
+static int stand_in(libxl_domain_config *c, struct err *e)
+{
+	for (int i = 0; i < c->num_disks; i++) {
+		libxl_device_disk *disk = &c->disks[i];
+		_cleanup_(closep) int fd = -1;
+
+		if (disk->format != LIBXL_DISK_FORMAT_EMPTY)
+			continue;
+		mkdir("/run/manor", 0755);
+		fd = open(STAND_IN, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0400);
+		if (fd < 0 || ftruncate(fd, STAND_IN_BYTES) < 0)
+			return err_errno(e, -errno, "%s", STAND_IN);
+		free(disk->pdev_path);
+		disk->pdev_path = xstrdup(STAND_IN);
+		disk->format = LIBXL_DISK_FORMAT_RAW;
+	}
+	return 0;
+}
+
+static int take_out(struct xen_ctx *x, const struct xen_domain *d, int64_t domid, struct err *e)
+{
+	for (size_t i = 0; d->type == XEN_HVM && i < d->disks.n; i++) {
+		const struct xen_disk *disk = d->disks.items[i];
+		int r = disk->cdrom && !disk->target ? xen_disc(x, domid, disk, e) : 0;
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int resurrect(struct xen_ctx *x, const struct xen_domain *d, libxl_domain_config *c, int fd,
 		     const struct xen_watcher *w, int64_t *ret_domid, struct err *e)
 {
@@ -360,7 +395,7 @@ static int resurrect(struct xen_ctx *x, const struct xen_domain *d, libxl_domain
 	libxl_domain_restore_params_dispose(&params);
 	if (rc == 0) {
 		*ret_domid = domid;
-		return 0;
+		return take_out(x, d, domid, e);
 	}
 	code = rc != ERROR_NOMEM && stream_refused(&x->log) ? -EPROTO : -EIO;
 	xen_fail(x, e, code, rc, "Xen did not restore it");
@@ -403,6 +438,9 @@ static int start(struct xen_ctx *x, const struct xen_domain *d, libxl_domain_con
 			quote_model(d, e);
 		return r;
 	}
+	r = take_out(x, d, domid, e);
+	if (r < 0)
+		return r;
 	xen_tell(w, "starting");
 	r = xen_put(x, e, "ready", "/local/domain/%u/manor/state", domid);
 	if (r < 0)
@@ -435,6 +473,8 @@ static int make(const struct xen_domain *d, int fd, const struct xen_watcher *w,
 		return r;
 	libxl_domain_config_init(&c);
 	r = configure(&x, d, &c, e);
+	if (r == 0)
+		r = stand_in(&c, e);
 	if (r == 0)
 		r = admit(&x, &c, w, e);
 	if (r == 0) {

@@ -51,6 +51,8 @@ int xen_info(struct xen_ctx *x, int64_t domid, libxl_dominfo *ret, struct err *e
 int xen_open_domain(struct xen_ctx *x, int64_t domid, libxl_dominfo *ret, struct err *e);
 /* The memory that it was told to have. libxl keeps that of an emulated graphics card apart. */
 int64_t xen_target_kb(struct xen_ctx *x, const libxl_dominfo *info);
+/* xen_change.c: the inside of xen_disc_change(). */
+int xen_disc(struct xen_ctx *x, int64_t domid, const struct xen_disk *want, struct err *e);
 /* Destroys and sweeps; no such domain is fine. */
 int xen_end(struct xen_ctx *x, int64_t domid, struct err *e);
 /* Seconds of a clock that never jumps. */

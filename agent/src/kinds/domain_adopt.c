@@ -139,6 +139,7 @@ static int take_over(struct work *w, const struct xen_domain *x, struct err *e)
 	domain_ask(w, &asked);
 	asked.paused_for = NULL;
 	asked.started = x->started;
+	asked.discs = false;      /* others make empty drives empty */
 	asked.restored = !x->ran; /* whether it has a past nobody can tell: then it has */
 	return xen_adopt(&asked, x->domid, &watcher, e);
 }

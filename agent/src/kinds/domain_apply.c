@@ -78,6 +78,7 @@ void domain_ask(struct work *w, struct xen_domain *ret)
 		.initrd = streq(d->initrd_path, BOOT_NONE) ? NULL : d->initrd_path,
 		.cmdline = d->cmdline,
 		.shutdown_timeout = (int64_t)d->shutdown_timeout,
+		.discs = d->type == XEN_HVM,
 	};
 	if (d->state == STATE_PAUSED) {
 		ret->state = XEN_PAUSED;
@@ -340,17 +341,23 @@ static int change_nic(struct work *w, const struct xen_domain *x, const char *na
 	return r;
 }
 
-static int add_disk(struct work *w, const struct xen_domain *x, const char *name, struct err *e)
+static int change_disk(struct work *w, const struct xen_domain *x, const char *name, struct err *e)
 {
 	const struct domain *want = w->step->want_record, *now = w->now->record;
-	const struct domain_disk *k = map_get(&want->disks, name);
+	const struct domain_disk *k = map_get(&want->disks, name),
+				 *have = map_get(&now->disks, name);
 	int r;
 
-	/* Disks that go, or change, are a restart's. */
-	if (!k || map_get(&now->disks, name))
+	/* Disks that go, or change, are a restart's, but for a drive's disc. */
+	if (!k || (have && !(have->cdrom && k->cdrom)))
 		return 0;
-	domain_progress(w, arena_printf(w->arena, "adding disk %s", name));
-	r = xen_disk_add(x->domid, asked_disk(w, name, k), e);
+	domain_progress(w, arena_printf(w->arena,
+					!have                         ? "adding disk %s"
+					: streq(k->target, DISC_NONE) ? "emptying drive %s"
+								      : "changing the disc in %s",
+					name));
+	r = have ? xen_disc_change(x->domid, asked_disk(w, name, k), e)
+		 : xen_disk_add(x->domid, asked_disk(w, name, k), e);
 	if (r < 0 && e && !e->path)
 		err_at(e, "disks.%s", name);
 	return r;
@@ -394,7 +401,7 @@ static int update(struct work *w, struct err *e)
 		else if ((name = entry_of(w->arena, path, "nics")))
 			r = change_nic(w, x, name, e);
 		else if ((name = entry_of(w->arena, path, "disks")))
-			r = add_disk(w, x, name, e);
+			r = change_disk(w, x, name, e);
 		else
 			r = err_set(e, -EINVAL, "%s can't be changed while it runs", path);
 	}

@@ -14,6 +14,15 @@
 
 #define MIB (INT64_C(1) << 20)
 
+/* A drive's disc is changed as the guest runs; of another guest a cdrom is a disk like others. */
+static enum impact target_impact(const struct field *f, const void *old, const void *new_,
+				 const struct facts *facts)
+{
+	const struct domain_disk *have = old, *want = new_;
+
+	return have->changeable && want->cdrom ? IMPACT_LIVE : f->impact;
+}
+
 /* A path by one name: with ".." the same file could have several. */
 static int parse_file(struct decode *c, const struct field *f, const char *text, const char **ret,
 		      struct err *e)
@@ -80,8 +89,8 @@ TABLE(domain_disk_table, domain_disk, "disk",
 	      "occupies what is written; it is never removed"},
       {.name = "cdrom", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, cdrom),
        .parse = parse_disc, .flags = FIELD_CONFIG,
-       .doc = "an ISO in dom0, which many guests may read; an hvm guest has a drive for it, which none leaves empty; another "
-	      "disc takes a restart"},
+       .doc = "an ISO in dom0, which many guests may read; an hvm guest has a drive for it, where another can be put "
+	      "while it runs, or none: then it is empty"},
       {.name = "device", .type = FIELD_SUB, .offset = FIELD_AT(domain_disk, device),
        .sub = &domain_device_table, .flags = FIELD_CONFIG,
        .doc = "a disk of the machine's, or a partition of one, as it is"},
@@ -107,9 +116,12 @@ TABLE(domain_disk_table, domain_disk, "disk",
        .def = "false", .impact = IMPACT_GUEST_RESTART,
        .doc = "the guest may only read it; a cdrom always"},
       {.name = "target", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, target),
-       .flags = FIELD_DERIVED, .impact = IMPACT_GUEST_RESTART, .doc = "the device or file in dom0"},
+       .flags = FIELD_DERIVED, .impact = IMPACT_GUEST_RESTART, .impact_of = target_impact,
+       .doc = "the device or file in dom0"},
       {.name = "id", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, id),
-       .flags = FIELD_STATUS, .doc = "the thing itself, whatever it is called"});
+       .flags = FIELD_STATUS, .doc = "the thing itself, whatever it is called"},
+      {.name = "changeable", .type = FIELD_BOOL, .offset = FIELD_AT(domain_disk, changeable),
+       .flags = FIELD_STATUS, .doc = "whether its disc can be changed while the guest runs"});
 
 const struct table *const domain_disk_fields = &domain_disk_table;
 

@@ -153,6 +153,7 @@ static void fill_devices(struct reading_in *in, struct actual *actual)
 			.read_only = from->read_only,
 			.cdrom = from->cdrom ? DISC_NONE : NULL,
 			.id = from->id,
+			.changeable = from->cdrom && in->x->discs,
 		};
 		if (k->id)
 			field_mark(domain_disk_fields, k, "id");

@@ -658,6 +658,26 @@ int xen_disk_add(int64_t domid, const struct xen_disk *disk, struct err *e)
 			 &((struct xen_disk *)d->disks.items[d->disks.n - 1])->unplugged, e);
 }
 
+int xen_disc_change(int64_t domid, const struct xen_disk *disk, struct err *e)
+{
+	struct xen_domain *d;
+	int r = begin(__func__, domid, &d, e);
+
+	for (size_t i = 0; r == 0 && i < d->disks.n; i++) {
+		struct xen_disk *there = d->disks.items[i];
+
+		if (!streq(there->vdev, disk->vdev))
+			continue;
+		if (!there->cdrom)
+			return err_set(e, -EINVAL, "A BUG: %s is no drive", disk->vdev);
+		fake_xen_disk(disk, true);
+		there->target = disk->target ? arena_strdup(arena, disk->target) : NULL;
+		there->id = disk->target ? path_id(arena, disk->target) : NULL;
+		return 0;
+	}
+	return r < 0 ? r : err_set(e, -ENOENT, "no disk %s", disk->vdev);
+}
+
 int xen_nic_add(int64_t domid, const struct xen_nic *nic, struct err *e)
 {
 	struct xen_domain *d;

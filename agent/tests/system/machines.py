@@ -13,13 +13,14 @@ FOLDER = "/srv/machines"
 PICTURE = os.path.join(TOP, os.environ.get("BUILD", "build"), "lab/machine.png")
 
 
-def machine(**more):
+def machine(disc="none", **more):
     """Started by its firmware with a kernel that QEMU hands over: to read one from a disk takes minutes here, for a BIOS
     asks QEMU for each piece, and each question is a long way under emulation."""
     m = standard()
     m["domains"] = {"whole": guest("whole", 6, "hvm", vnc={"display": 7}, usb=["tablet"], rng=True,
                                    memory="192MiB", clock={"base": "localtime"},
                                    nics={"lan": {"bridge": "xenbr0", "model": "rtl8139"}}, **more)}
+    m["domains"]["whole"].setdefault("disks", {})["cd"] = {"vdev": "hdc", "cdrom": disc}
     return m
 
 
@@ -75,6 +76,27 @@ def its_screen_is_seen_by_a_viewer(host):
     expect(rfb.security(host, 5907) == [1], "it asks for what nobody set", rfb.security(host, 5907))
     width, height, lit = shown(host)
     expect(width >= 640 and height >= 400 and lit > 500, "its screen is dark", width, height, lit)
+
+
+def in_the_drive(host):
+    """What QEMU has open of the discs."""
+    files = host.sh(f"ls -l /proc/{model_pid(host, 'whole')}/fd")
+    return [disc for disc in ("one", "two") if f"{FOLDER}/{disc}.iso" in files]
+
+
+@test
+def discs_come_and_go_while_it_runs(host):
+    host.sh(f"mkdir -p {FOLDER}; for i in one two; do echo $i > {FOLDER}/$i.iso; truncate -s 1M {FOLDER}/$i.iso; done")
+    domid = host.domid("whole")
+    for disc, found in ((f"{FOLDER}/one.iso", ["one"]), (f"{FOLDER}/two.iso", ["two"]), ("none", [])):
+        m = machine(disc)
+        m["domains"]["web"] = standard()["domains"]["web"]
+        host.apply(m)
+        expect(in_the_drive(host) == found, "another disc is in it", disc, in_the_drive(host))
+        host.settled()
+    expect(host.domid("whole") == domid, "it was restarted")
+    missing = host.plan(machine(f"{FOLDER}/three.iso"), code=1)
+    expect("three.iso isn't there" in missing.all, "a disc that isn't there is taken", missing)
 
 
 @test
