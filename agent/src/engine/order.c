@@ -203,7 +203,8 @@ static bool lets_go(const struct step *s, const struct claim *claim)
 	if (s->action == ACTION_REMOVE || s->action == ACTION_STOP || s->action == ACTION_SETTLE)
 		return true;
 	/* One that is saved goes on with what it has. */
-	if (s->action != ACTION_RESTART && s->action != ACTION_CREATE)
+	if (s->action != ACTION_RESTART && s->action != ACTION_CREATE &&
+	    (s->action != ACTION_UPDATE || claim->at_start))
 		return false;
 	if (s->want_record)
 		s->kind->claims(a, s->want_record, &keeps);

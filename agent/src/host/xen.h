@@ -253,6 +253,10 @@ int xen_set_scheduler(int64_t domid, int64_t weight, int64_t cap, struct err *e)
 /* Adds wait until both ends are connected; a failed one leaves nothing behind. Adding what is there
  * as asked, and removing what isn't there, is fine. */
 int xen_disk_add(int64_t domid, const struct xen_disk *disk, struct err *e);
+/* Asks the guest to let go of it and waits until it has; dom0's end is gone then, too. -EBUSY: it keeps it, as older kernels
+ * do with what is mounted, and as one that is paused can't help; nothing is taken by force. Whether it is mounted nobody
+ * outside sees: Linux lets go of it all the same since 5.14. What isn't there is fine. */
+int xen_disk_remove(int64_t domid, const char *vdev, struct err *e);
 /* Another disc in the drive of that vdev, or none. The guest may have locked it: then it is taken out all the same. Only
  * where `discs`: for what QEMU was started with an empty drive it crashes at the first disc (7.2: the backend that it keeps of
  * the drive has nothing behind it). So an empty one is made with a stand-in, which is taken out before the guest runs. */

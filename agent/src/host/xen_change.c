@@ -295,6 +295,27 @@ int xen_disk_add(int64_t domid, const struct xen_disk *want, struct err *e)
 	return r;
 }
 
+int xen_disk_remove(int64_t domid, const char *vdev, struct err *e)
+{
+	_cleanup_xen_ struct xen_ctx x;
+	libxl_device_disk disk;
+	int rc, r = xen_ctx_open(&x, e);
+
+	if (r < 0)
+		return r;
+	libxl_device_disk_init(&disk);
+	rc = libxl_vdev_to_device_disk(x.xl, (uint32_t)domid, vdev, &disk);
+	x.log.n = 0;
+	if (rc == 0) {
+		rc = libxl_device_disk_safe_remove(x.xl, (uint32_t)domid, &disk, NULL);
+		if (rc)
+			r = xen_fail(&x, e, -EBUSY, rc,
+				     "the guest keeps %s: unmount it there, and apply again", vdev);
+	}
+	libxl_device_disk_dispose(&disk);
+	return r;
+}
+
 int xen_disc(struct xen_ctx *x, int64_t domid, const struct xen_disk *want, struct err *e)
 {
 	libxl_device_disk disk;

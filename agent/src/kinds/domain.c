@@ -80,15 +80,21 @@ static enum impact vcpus_impact(const struct field *f, const void *old, const vo
 }
 
 /* A disk may come while the guest runs. One that goes may be mounted, and nothing but a shutdown makes
- * sure that it isn't. */
+ * sure that it isn't, unless the manifest says so (`attached: false`). What QEMU plays it keeps open. */
 static enum impact disks_impact(const struct field *f, const void *old, const void *new_,
 				const struct facts *facts)
 {
 	const struct map *have = field_ptr(f, old), *want = field_ptr(f, new_);
+	const struct domain *d = new_;
 
-	for (size_t i = 0; i < have->n; i++)
-		if (!map_get(want, have->entries[i].name))
+	for (size_t i = 0; i < have->n; i++) {
+		const struct entry *e = &have->entries[i];
+
+		if (!map_get(want, e->name) &&
+		    (!map_get(&d->parted, e->name) ||
+		     (d->type == XEN_HVM && domain_disk_emulated(e->value))))
 			return IMPACT_GUEST_RESTART;
+	}
 	return IMPACT_LIVE;
 }
 
@@ -199,8 +205,8 @@ TABLE(domain_table, domain, "domain", "A guest.",
 	      "start as many as vcpus"},
       {.name = "disks", .type = FIELD_MAP, .offset = FIELD_AT(domain, disks),
        .sub = &domain_disk_table, .impact = IMPACT_GUEST_RESTART, .impact_of = disks_impact,
-       .doc = "its disks by name; one that goes takes a restart, for the guest may use it (or it is unmounted there, and "
-	      "`xl block-detach DOMAIN VDEV` takes it before)"},
+       .doc = "its disks by name; one that leaves the manifest takes a restart, for the guest may use it; with "
+	      "'attached: false' it is taken from a guest that runs"},
       {.name = "cloud_init", .type = FIELD_SUB, .offset = FIELD_AT(domain, cloud_init),
        .sub = &cloud_init_table, .flags = FIELD_CONFIG,
        .doc = "what cloud-init in the guest is told at its first boot"},
@@ -238,6 +244,8 @@ TABLE(domain_table, domain, "domain", "A guest.",
        .offset = FIELD_AT(domain, shutdown_timeout), .min = 1, .max = TIMEOUT_MAX, .def = "60s",
        .flags = FIELD_CONFIG,
        .doc = "how long the guest may take to shut down before it is destroyed"},
+      {.name = "parted", .type = FIELD_MAP, .offset = FIELD_AT(domain, parted),
+       .sub = &domain_disk_table, .flags = FIELD_STATUS, .doc = "disks that it does without"},
       {.name = "pauses_for", .type = FIELD_STRING, .offset = FIELD_AT(domain, pauses_for),
        .flags = FIELD_STATUS, .doc = "what a step pauses it for"},
       {.name = "said", .type = FIELD_STRING, .offset = FIELD_AT(domain, said),

@@ -37,6 +37,7 @@ struct domain_disk {
 	uint64_t size;       /* of what is made; unset: as large as the template's file */
 	bool thin, swap;     /* of an empty one */
 	bool read_only;
+	bool attached;       /* false: it is in domain.parted, not among its disks */
 	const char *target;  /* derived: /dev/STORAGE/VOLUME, a path, a URI; of a device known with the facts */
 	/* What the host says: */
 	const char *id; /* as in host/paths.h: the thing itself, whatever it is called */
@@ -91,6 +92,7 @@ struct domain {
 	uint64_t memory, maxmem;  /* maxmem unset: left as it is; at the start as much as memory */
 	int64_t vcpus, maxvcpus;  /* likewise */
 	struct map disks; /* name → struct domain_disk */
+	struct map parted; /* the same, of those that it is to do without: they stay where they are */
 	struct cloud_init cloud_init;
 	struct map nics;  /* name → struct domain_nic */
 	struct map pci;   /* name → struct domain_pci */

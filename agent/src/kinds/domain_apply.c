@@ -348,7 +348,14 @@ static int change_disk(struct work *w, const struct xen_domain *x, const char *n
 				 *have = map_get(&now->disks, name);
 	int r;
 
-	/* Disks that go, or change, are a restart's, but for a drive's disc. */
+	if (!k && have) {
+		domain_progress(w, arena_printf(w->arena, "taking disk %s away", name));
+		r = xen_disk_remove(x->domid, have->vdev, e);
+		if (r < 0 && e && !e->path)
+			err_at(e, "disks.%s", name);
+		return r;
+	}
+	/* Disks that change are a restart's, but for a drive's disc. */
 	if (!k || (have && !(have->cdrom && k->cdrom)))
 		return 0;
 	domain_progress(w, arena_printf(w->arena,

@@ -115,6 +115,10 @@ TABLE(domain_disk_table, domain_disk, "disk",
       {.name = "read_only", .type = FIELD_BOOL, .offset = FIELD_AT(domain_disk, read_only),
        .def = "false", .impact = IMPACT_GUEST_RESTART,
        .doc = "the guest may only read it; a cdrom always"},
+      {.name = "attached", .type = FIELD_BOOL, .offset = FIELD_AT(domain_disk, attached), .def = "true",
+       .flags = FIELD_CONFIG,
+       .doc = "false: the guest does without it, and what is on it stays; from one that runs it is taken at once, so "
+	      "unmount it there before: Linux doesn't object, and loses what it had not written"},
       {.name = "target", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, target),
        .flags = FIELD_DERIVED, .impact = IMPACT_GUEST_RESTART, .impact_of = target_impact,
        .doc = "the device or file in dom0"},
@@ -477,6 +481,11 @@ static void same_vdev(struct lowering *l, const char *first, const char *second,
 	diag_also(l->m->diags, g, at(l, first, "vdev"), "first here");
 }
 
+static bool is_away(const struct domain_disk *k)
+{
+	return field_is_set(&domain_disk_table, k, "attached") && !k->attached;
+}
+
 static void prepare_disks(struct lowering *l)
 {
 	const struct map *disks = &l->d->disks;
@@ -489,7 +498,8 @@ static void prepare_disks(struct lowering *l)
 		for (size_t j = 0; j < i; j++) {
 			const struct domain_disk *other = disks->entries[j].value;
 
-			if (!k->vdev || !other->vdev || !same_to_guest(k->vdev, other->vdev))
+			if (!k->vdev || !other->vdev || is_away(k) || is_away(other) ||
+			    !same_to_guest(k->vdev, other->vdev))
 				continue;
 			same_vdev(l, disks->entries[j].name, name, other->vdev, k->vdev);
 			break;
@@ -621,8 +631,25 @@ const char *domain_disk_key(const struct domain_disk *k)
 	return "vdev";
 }
 
+/* What it is to do without is none of its disks: no claim, no name to the guest. What it is made of stays. */
+static void part(struct lowering *l)
+{
+	struct map all = l->d->disks;
+
+	l->d->disks = (struct map){0};
+	for (size_t i = 0; i < all.n; i++) {
+		const struct domain_disk *k = all.entries[i].value;
+
+		map_add(l->m->arena, is_away(k) ? &l->d->parted : &l->d->disks, all.entries[i].name,
+			all.entries[i].value);
+	}
+	if (l->d->parted.n)
+		field_mark(&domain_table, l->d, "parted");
+}
+
 void domain_lower_disks(struct lowering *l)
 {
 	prepare_disks(l);
 	prepare_seed(l);
+	part(l);
 }

@@ -322,10 +322,10 @@ static bool is_scsi(const struct domain_disk *k)
 	return startswith(k->vdev, "sd") && !k->cdrom;
 }
 
-static bool is_emulated(const struct domain_disk *k)
+bool domain_disk_emulated(const struct domain_disk *k)
 {
 	/* xvda, hda, sda */
-	const char *d = strchr(k->vdev, 'd');
+	const char *d = k->vdev ? strchr(k->vdev, 'd') : NULL;
 
 	return d && d[1] - 'a' < (is_scsi(k) ? SCSI_DISKS : IDE_DISKS);
 }
@@ -336,7 +336,7 @@ static bool has_disk(const struct domain *d, bool cdrom)
 	for (size_t i = 0; i < d->disks.n; i++) {
 		const struct domain_disk *k = d->disks.entries[i].value;
 
-		if (!k->cdrom == !cdrom && (!k->vdev || is_emulated(k)))
+		if (!k->cdrom == !cdrom && (!k->vdev || domain_disk_emulated(k)))
 			return true;
 	}
 	return false;
@@ -372,14 +372,14 @@ static void check_disk(struct lowering *l, const char *at, const struct domain_d
 		wrong(l, arena_printf(l->m->arena, "%s.vdev", at),
 		      "name a whole one, xvda or hda; what is in it has to be a whole disk too, with partitions",
 		      "hvm guests have whole disks, and '%s' is a partition", k->vdev);
-	else if (k->cdrom && !is_emulated(k))
+	else if (k->cdrom && !domain_disk_emulated(k))
 		wrong(l, arena_printf(l->m->arena, "%s.vdev", at), "hda to hdd",
 		      "an emulated machine has four drives, and '%s' is none of them", k->vdev);
-	else if (is_scsi(k) && !is_emulated(k))
+	else if (is_scsi(k) && !domain_disk_emulated(k))
 		wrong(l, arena_printf(l->m->arena, "%s.vdev", at), "sda to sdg, or xvde to xvdp",
 		      "an emulated SCSI controller has seven disks, and '%s' is none of them",
 		      k->vdev);
-	else if (k->read_only && !k->cdrom && is_emulated(k) && !is_scsi(k))
+	else if (k->read_only && !k->cdrom && domain_disk_emulated(k) && !is_scsi(k))
 		wrong(l,
 		      arena_printf(l->m->arena, "%s.%s", at,
 				   streq(at, "cloud_init") ? "vdev" : "read_only"),

@@ -72,6 +72,20 @@ static bool same_disk(struct arena *a, const struct domain_disk *want, const str
 		     domain_disk_canonical(a, disk->target));
 }
 
+static const char *named_in(const struct reading_in *in, const struct map *disks,
+			    const struct xen_disk *disk, const char **ret_target)
+{
+	for (size_t i = 0; i < disks->n; i++) {
+		const struct entry *e = &disks->entries[i];
+
+		if (!same_disk(in->a, e->value, disk) || map_get(&in->d->disks, e->name))
+			continue;
+		*ret_target = ((struct domain_disk *)e->value)->target;
+		return e->name;
+	}
+	return NULL;
+}
+
 static const char *disk_name(const struct reading_in *in, const struct xen_disk *disk,
 			     const char **ret_target)
 {
@@ -84,13 +98,13 @@ static const char *disk_name(const struct reading_in *in, const struct xen_disk 
 		if (k->cdrom && streq(k->vdev, disk->vdev) && !map_get(&in->d->disks, e->name))
 			return e->name;
 	}
-	for (size_t i = 0; in->wanted && i < in->wanted->disks.n; i++) {
-		const struct entry *e = &in->wanted->disks.entries[i];
+	if (in->wanted) {
+		const char *name = named_in(in, &in->wanted->disks, disk, ret_target);
 
-		if (same_disk(in->a, e->value, disk) && !map_get(&in->d->disks, e->name)) {
-			*ret_target = ((struct domain_disk *)e->value)->target;
-			return e->name;
-		}
+		if (!name)
+			name = named_in(in, &in->wanted->parted, disk, ret_target);
+		if (name)
+			return name;
 	}
 	/* A disk of another target may bear this name in the manifest: then it has changed. */
 	if (disk->vdev && !map_get(&in->d->disks, disk->vdev))
@@ -521,6 +535,44 @@ static void decide_half_made(struct planning *p, const struct resource *want, st
 	domain_hold_impossible(p, want, step);
 }
 
+/* What is left out takes a restart, and needn't. */
+static void note_going(struct planning *p, const struct resource *want, const struct step *s)
+{
+	const struct domain *have = s->have_record, *d = s->want_record;
+
+	if (!have || s->impact <= p->plan->allowed)
+		return;
+	for (size_t i = 0; i < have->disks.n; i++) {
+		const struct entry *e = &have->disks.entries[i];
+
+		if (map_get(&d->disks, e->name) || map_get(&d->parted, e->name) ||
+		    (d->type == XEN_HVM && domain_disk_emulated(e->value)))
+			continue;
+		plan_note(
+			p->plan, NOTE_KEPT, arena_printf(p->arena, "domain/%s", want->name),
+			arena_printf(p->arena,
+				     "%s stays until a restart, for the guest may use it; unmount "
+				     "it there and write the disk with 'attached: false', then it "
+				     "goes at once",
+				     ((struct domain_disk *)e->value)->vdev));
+	}
+}
+
+/* A disk is taken from a guest with its help. */
+static void hold_motionless(struct planning *p, const struct xen_domain *x, struct step *s)
+{
+	const struct domain *have = s->have_record, *d = s->want_record;
+
+	for (size_t i = 0; x->state == XEN_PAUSED && i < have->disks.n; i++)
+		if (!map_get(&d->disks, have->disks.entries[i].name))
+			step_hold(
+				s, HOLD_CONFLICT,
+				arena_printf(p->arena,
+					     "it is paused, and lets go of disk '%s' only when it "
+					     "runs",
+					     have->disks.entries[i].name));
+}
+
 /* A restart brings what an update would have: one step is enough where both may be done. */
 static void absorb(struct planning *p, struct step *update, struct step *restart)
 {
@@ -577,6 +629,7 @@ static void decide_running(struct planning *p, const struct resource *want,
 	if (step) {
 		domain_set_timeout(step, want->record);
 		if (step->action == ACTION_UPDATE) {
+			hold_motionless(p, x, step);
 			domain_hold_diskless(p, want, step);
 			domain_hold_saved_disks(p, want, step);
 			domain_hold_cpuless(p, want, step);
@@ -584,6 +637,7 @@ static void decide_running(struct planning *p, const struct resource *want,
 		}
 		if (step->action == ACTION_RESTART) {
 			domain_hold_impossible(p, want, step);
+			note_going(p, want, step);
 			if (first && first->action == ACTION_UPDATE)
 				absorb(p, first, step);
 		}

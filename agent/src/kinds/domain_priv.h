@@ -105,11 +105,13 @@ bool domain_met(const struct facts *f, const struct resource *r, const void *wan
 const char *domain_volume_of(const char *target);
 /* domain_source.c. /dev/mapper/vg0-web--data is /dev/vg0/web-data; others as they are. */
 const char *domain_disk_canonical(struct arena *a, const char *target);
+/* Of an hvm guest: whether QEMU plays it, or did until the guest's own drivers took over. */
+bool domain_disk_emulated(const struct domain_disk *k);
 /* Its disks: one writer, or only readers; its PCI devices. */
 void domain_claims(struct arena *a, const void *record, struct list *ret);
 /* Files and ISOs that it names and nobody makes. */
 void domain_paths(struct arena *a, const void *record, struct list *ret);
-/* With the devices that its disks are on this host; the record itself where it has none. */
+/* A copy with the devices that its disks are on this host. */
 const struct domain *domain_devices(struct arena *a, const struct facts *f, const struct domain *d);
 /* Holds a step that would use a disk which isn't there, or which dom0 uses. */
 void domain_hold_diskless(struct planning *p, const struct resource *want, struct step *s);

@@ -198,30 +198,33 @@ static void resolve(struct arena *a, const struct facts *f, struct domain_disk *
 		field_mark(domain_disk_fields, k, "id");
 }
 
+static struct map resolve_all(struct arena *a, const struct facts *f, const struct map *disks)
+{
+	struct map ret = {0};
+
+	for (size_t i = 0; i < disks->n; i++) {
+		struct domain_disk *k = disks->entries[i].value;
+
+		if (is_device(k) || k->file || k->cdrom) {
+			struct domain_disk *mine = arena_alloc(a, sizeof(*mine));
+
+			*mine = *k;
+			resolve(a, f, mine);
+			k = mine;
+		}
+		map_add(a, &ret, disks->entries[i].name, k);
+	}
+	return ret;
+}
+
 const struct domain *domain_devices(struct arena *a, const struct facts *f, const struct domain *d)
 {
-	struct domain *copy = NULL;
+	struct domain *copy = arena_alloc(a, sizeof(*copy));
 
-	for (size_t i = 0; i < d->disks.n; i++) {
-		const struct domain_disk *k = d->disks.entries[i].value;
-		struct domain_disk *mine;
-
-		if (!is_device(k) && !k->file && !k->cdrom)
-			continue;
-		if (!copy) {
-			copy = arena_alloc(a, sizeof(*copy));
-			*copy = *d;
-			copy->disks.entries =
-				arena_alloc(a, d->disks.n * sizeof(*copy->disks.entries));
-			memcpy(copy->disks.entries, d->disks.entries,
-			       d->disks.n * sizeof(*copy->disks.entries));
-		}
-		mine = arena_alloc(a, sizeof(*mine));
-		*mine = *k;
-		resolve(a, f, mine);
-		copy->disks.entries[i].value = mine;
-	}
-	return copy ? copy : d;
+	*copy = *d;
+	copy->disks = resolve_all(a, f, &d->disks);
+	copy->parted = resolve_all(a, f, &d->parted);
+	return copy;
 }
 
 /* --- whether it may have them --- */

@@ -658,6 +658,23 @@ int xen_disk_add(int64_t domid, const struct xen_disk *disk, struct err *e)
 			 &((struct xen_disk *)d->disks.items[d->disks.n - 1])->unplugged, e);
 }
 
+int xen_disk_remove(int64_t domid, const char *vdev, struct err *e)
+{
+	struct list kept = {0};
+	struct xen_domain *d;
+	int r = begin(__func__, domid, &d, e);
+
+	if (r < 0)
+		return r;
+	if (d->state == XEN_PAUSED)
+		return err_set(e, -EBUSY, "A BUG: a paused guest can't let go of %s", vdev);
+	for (size_t i = 0; i < d->disks.n; i++)
+		if (!streq(((struct xen_disk *)d->disks.items[i])->vdev, vdev))
+			list_add(arena, &kept, d->disks.items[i]);
+	d->disks = kept;
+	return 0;
+}
+
 int xen_disc_change(int64_t domid, const struct xen_disk *disk, struct err *e)
 {
 	struct xen_domain *d;

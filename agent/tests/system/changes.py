@@ -115,6 +115,32 @@ def a_volume_grows_while_the_guest_runs_and_never_shrinks(host):
     expect(host.volumes()["web-data"]["lv_size"] == str(96 << 20), "it shrank", host.volumes())
 
 
+@test
+def a_disk_goes_from_one_guest_that_runs_to_another(host):
+    host.start_from(standard())
+    host.guest_up("web")
+    web, lists = host.domid("web"), host.domid("lists")
+    host.in_guest("web", "echo handed-over >/dev/xvdb; sync; echo done")
+    moved = changed(standard(), "domains", "web", "disks", "data", "attached", to=False)
+    moved["domains"]["lists"]["disks"] = {"data": {"vdev": "xvdb", "volume": "web-data"}}
+    plan = host.plan(moved, code=3)
+    expect("RESTART" not in plan.out and "disks.data" in plan.out, "it isn't live", plan)
+    host.apply()
+    expect(host.domid("web") == web and host.domid("lists") == lists, "a guest was restarted")
+    expect("xvdb" not in host.disks("web") and "xvdb" in host.disks("lists"), "it didn't go over")
+    expect("gone" in host.in_guest("web", "test -e /sys/block/xvdb || echo gone"), "web sees it still")
+    host.guest_up("lists")
+    expect(host.in_guest("lists", "head -n1 /dev/xvdb") == "handed-over", "lists reads something else")
+    host.settled()
+    back = changed(moved, "domains", "lists", "disks", "data", "attached", to=False)
+    back["domains"]["web"]["disks"]["data"]["attached"] = True
+    host.apply(back)
+    expect(host.domid("web") == web and host.domid("lists") == lists, "a guest was restarted")
+    expect(host.in_guest("web", "head -n1 /dev/xvdb") == "handed-over", "it isn't back")
+    host.settled()
+    host.apply(standard())
+
+
 @test(soak=True)
 def maxmem_changes_with_leave(host):
     other = changed(standard(), "domains", "web", "maxmem", to="320MiB")
