@@ -60,6 +60,14 @@ static const char *sign(const char *action)
 	return "~";
 }
 
+/* As step_unknown(), of a step in JSON. */
+static bool is_unknown(json_object *step)
+{
+	return streq(json_text(step, "hold"), "unknown") &&
+	       streq(json_text(step, "action"), "update") &&
+	       json_length(json_list(step, "changes")) == 0;
+}
+
 static int impact_of(const char *word)
 {
 	return MAX_OF(word_find(impact_words, word), 0);
@@ -72,8 +80,10 @@ static void show_step(struct show *s, json_object *step, size_t id_width)
 	const char *impact = json_text(step, "impact"), *loses = json_text(step, "loses");
 	_cleanup_(freep) char *id =
 		xasprintf("%s/%s", json_text(step, "kind"), json_text(step, "name"));
-	const char *mark =
-		hold && (streq(hold, "conflict") || streq(hold, "unknown")) ? "!" : sign(action);
+	const char *mark = is_unknown(step) ? "?"
+			   : hold && (streq(hold, "conflict") || streq(hold, "unknown"))
+				   ? "!"
+				   : sign(action);
 	const char *colour = *mark == '!'   ? RED
 			     : *mark == '+' ? GREEN
 			     : *mark == '-' ? RED
@@ -83,6 +93,10 @@ static void show_step(struct show *s, json_object *step, size_t id_width)
 	printf("  %s%s%s ", paint(s, colour), mark, paint(s, PLAIN));
 	pad(id, id_width);
 	printf("  ");
+	if (*mark == '?') {
+		printf("unknown: %s\n", json_text(step, "hold_why"));
+		return;
+	}
 	if (loses) {
 		_cleanup_(freep) char *loud = upper(loses);
 
@@ -102,6 +116,22 @@ static void show_step(struct show *s, json_object *step, size_t id_width)
 		printf("  (%s: %s)", streq(hold, "wait") ? "waits" : "held",
 		       json_text(step, "hold_why") ? json_text(step, "hold_why") : hold);
 	printf("\n");
+}
+
+/* `differ` of `all` do, and of `unknown` that isn't known. */
+static void show_tally(const char *host, size_t differ, size_t unknown, size_t all,
+		       const char *file)
+{
+	printf("manor: %s: ", host);
+	if (differ)
+		printf("%zu of %zu resources differ from %s", differ, all, file);
+	if (differ && unknown)
+		printf(", %zu unknown", unknown);
+	else if (unknown)
+		printf("%zu of %zu resources unknown", unknown, all);
+	if (!differ && unknown < all)
+		printf(", the others are as %s says", file);
+	printf("\n\n");
 }
 
 static void show_notes(struct show *s, json_object *plan)
@@ -138,7 +168,7 @@ static bool is_new(struct arena *a, struct index *seen, json_object *step)
 void show_plan(struct show *s, json_object *plan, bool in_force)
 {
 	json_object *steps = json_list(plan, "steps");
-	size_t id_width = 0, adds = 0, changes = 0, removes = 0, differ = 0, held = 0;
+	size_t id_width = 0, adds = 0, changes = 0, removes = 0, differ = 0, held = 0, unknown = 0;
 	size_t gone = 0; /* what the manifest doesn't count */
 	const char *file = s->file ? s->file : "the manifest in force";
 	int hardest = 0, hardest_todo = 0, hardest_held = -1;
@@ -153,6 +183,10 @@ void show_plan(struct show *s, json_object *plan, bool in_force)
 		int impact = impact_of(json_text(step, "impact"));
 
 		id_width = MAX_OF(id_width, width(id));
+		if (is_unknown(step)) {
+			unknown++;
+			continue;
+		}
 		adds += *mark == '+';
 		changes += *mark == '~';
 		removes += *mark == '-';
@@ -177,14 +211,15 @@ void show_plan(struct show *s, json_object *plan, bool in_force)
 		printf("manor: %s: nothing to do: all %lld resources are as %s says\n",
 		       json_text(plan, "host"), (long long)json_int(plan, "resources"), file);
 	} else {
-		printf("manor: %s: %zu of %lld resources differ from %s\n\n",
-		       json_text(plan, "host"), differ,
-		       (long long)json_int(plan, "resources") + (long long)gone, file);
+		show_tally(json_text(plan, "host"), differ, unknown,
+			   (size_t)json_int(plan, "resources") + gone, file);
 		for (size_t i = 0; i < json_length(steps); i++)
 			show_step(s, json_object_array_get_idx(steps, i), id_width);
 		printf("\n%zu to add, %zu to change, %zu to remove", adds, changes, removes);
 		if (held)
 			printf(", of which %zu held", held);
+		if (unknown)
+			printf(", %zu unknown", unknown);
 		printf(".");
 		if (hardest > IMPACT_LIVE)
 			printf(" Hardest: %s%s.", impact_words[hardest],

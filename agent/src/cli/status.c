@@ -336,11 +336,15 @@ static void print_head(struct status *s)
 	const struct xen_facts *x = xen_facts(s->facts);
 	char buf[NUM_TEXT];
 	const char *result = json_text(s->agent, "result");
-	size_t pending = s->plan ? s->plan->n : 0;
+	size_t unknown = 0;
 
+	for (size_t i = 0; s->plan && i < s->plan->n; i++)
+		unknown += step_unknown(&s->plan->steps[i]);
 	printf("%s  ", s->plan ? s->plan->host : s->facts->hostname);
 	if (s->manifest)
-		printf("%s", pending ? "NOT as the manifest says" : "as the manifest says");
+		printf("%s", !s->plan->n             ? "as the manifest says"
+			     : s->plan->n == unknown ? "not known whether as the manifest says"
+						     : "NOT as the manifest says");
 	else
 		printf("no manifest");
 	if (s->manifest)
@@ -394,6 +398,26 @@ static void print_saved_strays(struct status *s)
 	}
 }
 
+static void print_unknown(struct status *s)
+{
+	bool told = false;
+
+	for (size_t i = 0; s->plan && i < s->plan->n; i++) {
+		const struct step *p = &s->plan->steps[i];
+
+		if (!step_unknown(p))
+			continue;
+		if (!told)
+			printf("\nUnknown:\n");
+		told = true;
+		printf("  %s/%s  %s\n", p->kind->name, p->name, p->hold_why);
+	}
+	for (size_t i = 0; i < s->facts->n; i++)
+		if (!s->facts->readings[i].known)
+			printf("NOT KNOWN %s: %s\n", s->facts->readings[i].reader->name,
+			       s->facts->readings[i].why);
+}
+
 static void print_rest(struct status *s)
 {
 	bool told = false;
@@ -401,7 +425,7 @@ static void print_rest(struct status *s)
 	for (size_t i = 0; s->plan && i < s->plan->n; i++) {
 		const struct step *p = &s->plan->steps[i];
 
-		if (is_under_way(s, p->kind, p->name))
+		if (step_unknown(p) || is_under_way(s, p->kind, p->name))
 			continue;
 		if (!told)
 			printf("\nNot as it should be (see `manor plan`):\n");
@@ -412,10 +436,7 @@ static void print_rest(struct status *s)
 		if (failure(s, p))
 			printf("    failed when it was last tried: %s\n", failure(s, p));
 	}
-	for (size_t i = 0; i < s->facts->n; i++)
-		if (!s->facts->readings[i].known)
-			printf("NOT KNOWN %s: %s\n", s->facts->readings[i].reader->name,
-			       s->facts->readings[i].why);
+	print_unknown(s);
 	print_saved_strays(s);
 	for (size_t i = 0; s->plan && i < s->plan->n_notes; i++)
 		if (s->plan->notes[i].type == NOTE_WARNING || s->plan->notes[i].type == NOTE_KEPT)

@@ -341,10 +341,16 @@ static void tell_held(struct converge *c)
 			continue;
 		e = step_event(s, "held", s->hold_why);
 		json_put_text(e, "hold", hold_words[s->hold]);
-		if (s->hold == HOLD_CONFLICT || s->hold == HOLD_UNKNOWN) {
+		if (s->hold == HOLD_CONFLICT) {
 			struct err err = {.message = (char *)s->hold_why};
 
 			json_object_object_add(e, "error", error_json(c, s, &err));
+		} else if (s->hold == HOLD_UNKNOWN) {
+			/* No line of the manifest is at fault. */
+			json_object *error = json_object_new_object();
+
+			json_put_text(error, "message", s->hold_why);
+			json_object_object_add(e, "error", error);
 		}
 		emit(c, e);
 	}

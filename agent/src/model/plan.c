@@ -118,6 +118,11 @@ bool step_todo(const struct step *s)
 	return s->hold == HOLD_NO;
 }
 
+bool step_unknown(const struct step *s)
+{
+	return s->hold == HOLD_UNKNOWN && s->action == ACTION_UPDATE && s->changes.n == 0;
+}
+
 bool step_starts(const struct step *s)
 {
 	return s->action == ACTION_CREATE || s->action == ACTION_RESTART ||

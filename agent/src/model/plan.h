@@ -110,6 +110,8 @@ void step_after(struct plan *p, struct step *s, size_t other, bool required);
 void step_after_new(struct plan *p, struct step *s, size_t other, bool required);
 void step_hold(struct step *s, enum hold hold, const char *why); /* the first reason stays */
 bool step_todo(const struct step *s); /* not held */
+/* What it is about could not be read: whether anything is to be done isn't known. */
+bool step_unknown(const struct step *s);
 /* Whether what it is about runs anew then. */
 bool step_starts(const struct step *s);
 /* For decide(): nothing is to be done after all (a domain that a person stopped). */

@@ -418,6 +418,28 @@ def part(*bridges, **more):
 
 
 @story
+def what_could_not_be_read_is_unknown_and_no_line_of_the_manifest_is_at_fault():
+    put("/etc/manor/a.yaml", manifest("one", **guests("t")))
+    f = ("-f", "/etc/manor/a.yaml")
+    done = manor("plan", *f, code=1)
+    expect("2 of 3 resources differ from /etc/manor/a.yaml, 1 unknown" in done.stdout, "it is said to differ", done.all)
+    expect("? domain/t-1  unknown: cannot read xen: " in done.stdout, "not why it is unknown", done.all)
+    expect("2 to add, 0 to change, 0 to remove, 1 unknown." in done.stdout, "it counts as a change", done.all)
+    done = manor("apply", "--yes", *f, code=1)
+    expect("one" in links(), "the rest isn't done", done.all)
+    for world in (contextlib.nullcontext, agent):
+        with world():
+            for done in (manor("plan", *f, code=1), manor("apply", "--yes", *f, code=1)):
+                expect("a.yaml:" not in done.all, "the manifest is blamed", done.all)
+                expect("1 of 3 resources unknown, the others are as /etc/manor/a.yaml says" in done.stdout,
+                       "something differs", done.all)
+            text = manor("status").stdout
+            expect("not known whether as the manifest says: /etc/manor/a.yaml" in text, "it is not so", text)
+            expect("Unknown:\n  domain/t-1  cannot read xen: " in text, "not why", text)
+            expect("Not as it should be" not in text and "NOT as" not in text, "something isn't as it should be", text)
+
+
+@story
 def an_included_file_that_is_saved_is_applied():
     def bad():
         return (status()["agent"] or {}).get("not_in_force")
