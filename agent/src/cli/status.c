@@ -279,6 +279,12 @@ static void print_bridges(struct status *s)
 	table_print(t);
 }
 
+/* How long ago that was. */
+static const char *since(char buf[NUM_TEXT], int64_t then)
+{
+	return num_age(buf, (uint64_t)MAX_OF(time(NULL) - then, (int64_t)0));
+}
+
 /* A watched file that the agent does not go by. */
 static void print_not_in_force(struct status *s)
 {
@@ -289,8 +295,7 @@ static void print_not_in_force(struct status *s)
 	if (!bad)
 		return;
 	printf("NOT IN FORCE: %s is %s since %s: %s\n", json_text(bad, "file"),
-	       json_text(bad, "result"),
-	       num_age(buf, (uint64_t)MAX_OF(time(NULL) - json_int(bad, "since"), (int64_t)0)),
+	       json_text(bad, "result"), since(buf, json_int(bad, "since")),
 	       json_text(bad, "text"));
 	if (sha256)
 		printf("in force is %s (sha256 %.8s…)\n", name, sha256);
@@ -331,11 +336,31 @@ static const char *degraded(struct status *s)
 	       "shut them down from within and reboot the host";
 }
 
+/* enum converge_result, for people. */
+static const char *how_it_ended(const char *result)
+{
+	static const struct {
+		const char *result, *text;
+	} words[] = {
+		{"converged", "all was done"},
+		{"nothing", "nothing was to be done"},
+		{"pending", "done but for what waits"},
+		{"failed", "not all could be done"},
+		{"refused", "the plan was refused"},
+		{"bad", "the manifest was bad"},
+		{"stopped", "it was stopped"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (streq(words[i].result, result))
+			return words[i].text;
+	return result;
+}
+
 static void print_head(struct status *s)
 {
 	const struct xen_facts *x = xen_facts(s->facts);
 	char buf[NUM_TEXT];
-	const char *result = json_text(s->agent, "result");
 	size_t unknown = 0;
 
 	for (size_t i = 0; s->plan && i < s->plan->n; i++)
@@ -355,10 +380,9 @@ static void print_head(struct status *s)
 	printf("\n");
 	if (!s->agent)
 		printf("agent: not running (systemctl start manor)\n");
-	else if (result)
-		printf("agent: last run %s, %s ago\n", result,
-		       num_age(buf, (uint64_t)MAX_OF(time(NULL) - json_int(s->agent, "time"),
-						     (int64_t)0)));
+	else if (json_text(s->agent, "result"))
+		printf("agent: last run %s ago: %s\n", since(buf, json_int(s->agent, "time")),
+		       how_it_ended(json_text(s->agent, "result")));
 	else
 		printf("agent: running, has not ended a run yet\n");
 	if (degraded(s))

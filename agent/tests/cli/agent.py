@@ -346,6 +346,8 @@ def status_says_that_the_file_is_bad_or_refused_until_it_is_in_force():
         wait_for("it is applied", lambda: "two" in links())
         settled()
         expect(said() is None, "something is wrong with a good file", said())
+        text = manor("status").stdout
+        expect("ago: all was done" in text or "ago: nothing was to be done" in text, "not how the agent fared", text)
         put(WATCHED, manifest("one").replace("bridges", "bridgets"))
         bad = wait_for("a bad one is told", said)
         expect(bad["result"] == "bad" and "bridgets" in bad["text"] and bad["since"], "not of it all", bad)
