@@ -16,6 +16,7 @@
 #include "cli/session.h"
 #include "cli/table.h"
 #include "engine/planner.h"
+#include "engine/store.h"
 #include "host/save.h"
 #include "kinds/domain.h"
 #include "kinds/kinds.h"
@@ -29,6 +30,7 @@ struct status {
 	const struct options *o;
 	struct arena *arena;
 	struct manifest *manifest; /* NULL: none, or a bad one */
+	bool in_force;             /* that is the one in force, whatever its file says by now */
 	struct facts *facts;
 	struct survey survey;
 	struct plan *plan;
@@ -297,7 +299,7 @@ static void print_not_in_force(struct status *s)
 	printf("NOT IN FORCE: %s is %s since %s: %s\n", json_text(bad, "file"),
 	       json_text(bad, "result"), since(buf, json_int(bad, "since")),
 	       json_text(bad, "text"));
-	if (sha256)
+	if (sha256 && !s->in_force)
 		printf("in force is %s (sha256 %.8s…)\n", name, sha256);
 }
 
@@ -357,6 +359,15 @@ static const char *how_it_ended(const char *result)
 	return result;
 }
 
+/* ", in force for 3h"; "" where it isn't. */
+static const char *in_force_for(struct status *s)
+{
+	int64_t then = s->in_force ? store_since() : 0;
+	char buf[NUM_TEXT];
+
+	return then ? arena_printf(s->arena, ", in force for %s", since(buf, then)) : "";
+}
+
 static void print_head(struct status *s)
 {
 	const struct xen_facts *x = xen_facts(s->facts);
@@ -367,13 +378,16 @@ static void print_head(struct status *s)
 		unknown += step_unknown(&s->plan->steps[i]);
 	printf("%s  ", s->plan ? s->plan->host : s->facts->hostname);
 	if (s->manifest)
-		printf("%s", !s->plan->n             ? "as the manifest says"
-			     : s->plan->n == unknown ? "not known whether as the manifest says"
-						     : "NOT as the manifest says");
+		printf("%sas the manifest %ssays: %s (sha256 %.8s…%s)",
+		       !s->plan->n             ? ""
+		       : s->plan->n == unknown ? "not known whether "
+					       : "NOT ",
+		       s->in_force && json_member(s->agent, "not_in_force", json_type_object)
+			       ? "in force "
+			       : "",
+		       s->manifest->source.name, s->manifest->sha256, in_force_for(s));
 	else
 		printf("no manifest");
-	if (s->manifest)
-		printf(": %s (sha256 %.8s…)", s->manifest->source.name, s->manifest->sha256);
 	if (x)
 		printf("  Xen %s  dom0 %s, %s free", x->version ? x->version : "?",
 		       size(s, x->dom0_memory), size(s, x->memory_free));
@@ -497,6 +511,8 @@ static void print_status_json(struct status *s)
 	if (s->manifest) {
 		json_put_text(o, "manifest", s->manifest->source.name);
 		json_put_text(o, "sha256", s->manifest->sha256);
+		if (s->in_force && store_since())
+			json_object_object_add(o, "since", json_object_new_int64(store_since()));
 		json_object_object_add(o, "converged", json_object_new_boolean(s->plan->n == 0));
 		for (size_t i = 0; all_kinds[i]; i++)
 			json_object_object_add(o, all_kinds[i]->name,
@@ -511,6 +527,7 @@ static int open_manifest(struct status *s)
 {
 	if (!s->o->file)
 		s->manifest = session_in_force();
+	s->in_force = s->manifest != NULL;
 	if (!s->manifest)
 		s->manifest = manifest_open(s->o);
 	return s->manifest ? 0 : -1;

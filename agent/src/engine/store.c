@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -74,15 +75,22 @@ static char *digest_of(const struct manifest *m)
 	return xstrdup(digest);
 }
 
+/* What is kept of the manifest in force; NULL where there is none. */
+static json_object *in_force(void)
+{
+	_cleanup_(freep) char *text = NULL;
+	size_t n;
+
+	return file_read(STORE_MANIFEST, FORCE_BYTES, &text, &n, NULL) == 0
+		       ? json_parse(text, n, NULL)
+		       : NULL;
+}
+
 json_object *store_named(void)
 {
 	json_object *list = json_object_new_array(), *files;
-	_cleanup_(freep) char *text = NULL;
-	_cleanup_json_ json_object *o = NULL;
-	size_t n;
+	_cleanup_json_ json_object *o = in_force();
 
-	if (file_read(STORE_MANIFEST, FORCE_BYTES, &text, &n, NULL) == 0)
-		o = json_parse(text, n, NULL);
 	files = json_member(o, "files", json_type_object);
 	if (files && streq(json_text(o, "name"), STORE_WATCHED)) {
 		json_object_object_foreach(files, path, value)
@@ -94,17 +102,12 @@ json_object *store_named(void)
 	return list;
 }
 
-/* One word of what is kept of the manifest in force; "" where there is none. */
+/* One word of that; "" where there is none. */
 static char *word_of(const char *key)
 {
-	_cleanup_(freep) char *text = NULL;
-	_cleanup_json_ json_object *o = NULL;
-	const char *word;
-	size_t n;
+	_cleanup_json_ json_object *o = in_force();
+	const char *word = json_text(o, key);
 
-	if (file_read(STORE_MANIFEST, FORCE_BYTES, &text, &n, NULL) == 0)
-		o = json_parse(text, n, NULL);
-	word = json_text(o, key);
 	return xstrdup(word ? word : "");
 }
 
@@ -118,6 +121,23 @@ char *store_digest(void)
 	return word_of("digest");
 }
 
+int64_t store_since(void)
+{
+	_cleanup_json_ json_object *o = in_force();
+
+	return json_int(o, "since");
+}
+
+/* What is applied again is in force since it first was. */
+static int64_t since(const struct manifest *m)
+{
+	_cleanup_json_ json_object *o = in_force();
+
+	return json_int(o, "since") && streq(json_text(o, "digest"), m->digest)
+		       ? json_int(o, "since")
+		       : (int64_t)time(NULL);
+}
+
 int store_save_manifest(const struct manifest *m, struct err *e)
 {
 	_cleanup_json_ json_object *o = manifest_to_json(m);
@@ -129,6 +149,7 @@ int store_save_manifest(const struct manifest *m, struct err *e)
 	/* The file that was applied may be the watched one, read a moment ago: its own digest then. */
 	watched = streq(m->source.name, STORE_WATCHED) ? digest_of(m) : store_watched_digest(NULL);
 	json_put_text(o, "watched", watched);
+	json_object_object_add(o, "since", json_object_new_int64(since(m)));
 	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY);
 	r = file_mkdirs(STORE_DIR, 0700, e);
 	return r < 0 ? r : file_write(STORE_MANIFEST, text, strlen(text), 0600, e);

@@ -30,6 +30,8 @@ json_object *store_named(void);
 char *store_seen_file(void);
 /* The digest of the manifest in force (`digest` in model/manifest.h); the caller's, "" when there is none. */
 char *store_digest(void);
+/* When that one came into force, seconds since the epoch; 0: not known. */
+int64_t store_since(void);
 
 /* One line of JSON; kept to about two files of a MiB. Failure is only logged. */
 void store_journal(json_object *entry);

@@ -9,6 +9,7 @@ import http.server
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -350,9 +351,14 @@ def status_says_that_the_file_is_bad_or_refused_until_it_is_in_force():
         expect("ago: all was done" in text or "ago: nothing was to be done" in text, "not how the agent fared", text)
         put(WATCHED, manifest("one").replace("bridges", "bridgets"))
         bad = wait_for("a bad one is told", said)
+        time.sleep(1)
         expect(bad["result"] == "bad" and "bridgets" in bad["text"] and bad["since"], "not of it all", bad)
         text = manor("status").stdout
-        expect(f"NOT IN FORCE: {WATCHED} is bad since" in text and "in force is" in text, "nor as text", text)
+        expect(f"NOT IN FORCE: {WATCHED} is bad since" in text, "nor as text", text)
+        expect(re.search(rf"as the manifest in force says: {WATCHED} \(sha256 .*…, in force for [1-9]\d*s\)", text),
+               "nor which one is in force", text)
+        text = manor("status", "-f", "/etc/empty.yaml").stdout
+        expect(f"in force is {WATCHED} (sha256" in text and "in force says" not in text and "in force for" not in text, "of another", text)
         put(WATCHED, json.dumps({"manor": 1, "namespace": "cli.example.org"}))
         wait_for("a refused one is told", lambda: (said() or {}).get("result") == "refused")
         put(WATCHED, manifest("one", "two"))
