@@ -11,6 +11,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "cli/cli.h"
+#include "model/plan.h"
 
 #define BOLD   "\033[1m"
 #define RED    "\033[31m"
@@ -259,6 +260,35 @@ void show_transfer(struct str *s, uint64_t done, uint64_t total, double seconds)
 			 num_age(text, (uint64_t)((double)(total - done) / speed) + 1));
 }
 
+/* What a person asked for by name and got, in a line: "web: running again". */
+static void show_done_by_name(struct show *s, json_object *e)
+{
+	static const char *const words[] = {
+		[ACTION_RESTART] = "restarted", [ACTION_START] = "running",
+		[ACTION_STOP] = "stopped",      [ACTION_PAUSE] = "paused",
+		[ACTION_RESUME] = "running again",
+	};
+	const char *text = json_text(e, "text"), *why = json_text(e, "why");
+	int action = word_find(action_words, json_text(e, "action"));
+	const char *word = action >= 0 && action < (int)ARRAY_SIZE(words) ? words[action] : NULL;
+	/* The person knows that. */
+	bool asked = streq(text, why) && why && strstr(why, "by hand");
+
+	s->told = true;
+	printf("%s: %s", json_text(e, "name"), word ? word : text ? text : json_text(e, "action"));
+	if (word && text && !asked)
+		printf(": %s", text);
+	printf("\n");
+}
+
+static bool is_by_name(const struct show *s, json_object *e)
+{
+	size_t n = strlen(json_text(e, "kind"));
+
+	return startswith(s->by_name, json_text(e, "kind")) && s->by_name[n] == '/' &&
+	       streq(s->by_name + n + 1, json_text(e, "name"));
+}
+
 static void show_step_event(struct show *s, json_object *e)
 {
 	const char *state = json_text(e, "state"), *text = json_text(e, "text");
@@ -281,7 +311,10 @@ static void show_step_event(struct show *s, json_object *e)
 		return;
 	}
 	clear_line(s);
-	if (streq(state, "done")) {
+	if (s->by_name && streq(state, "done")) {
+		if (is_by_name(s, e))
+			show_done_by_name(s, e);
+	} else if (streq(state, "done")) {
 		printf("%s✔%s ", paint(s, GREEN), paint(s, PLAIN));
 		pad(id, 24);
 		printf(" %s  %.1fs\n", text ? text : json_text(e, "action"),
@@ -302,6 +335,35 @@ static void show_step_event(struct show *s, json_object *e)
 	fflush(stdout);
 }
 
+/* Nothing was done of it: what there is to be said instead. */
+static void show_nothing_by_name(struct show *s)
+{
+	json_object *notes = json_list(s->plan, "notes");
+	const char *name = strchr(s->by_name, '/') + 1;
+
+	for (size_t i = 0; i < json_length(notes); i++) {
+		json_object *n = json_object_array_get_idx(notes, i);
+
+		if (!streq(json_text(n, "subject"), s->by_name))
+			continue;
+		printf("%s: %s\n", name, json_text(n, "text"));
+		return;
+	}
+	printf("%s: nothing to do: it is as asked for\n", name);
+}
+
+/* What was asked for by name is done, and of the rest there is no more than what takes leave, which no such verb gives. */
+static bool is_done_by_name(const struct show *s, const char *result)
+{
+	if (!s->by_name ||
+	    !(streq(result, "converged") || streq(result, "nothing") || streq(result, "pending")))
+		return false;
+	for (size_t i = 0; i < json_length(s->held); i++)
+		if (!streq(json_text(json_object_array_get_idx(s->held, i), "hold"), "impact"))
+			return false;
+	return true;
+}
+
 static void show_end(struct show *s, json_object *e)
 {
 	static const struct {
@@ -320,9 +382,18 @@ static void show_end(struct show *s, json_object *e)
 	for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
 		if (streq(codes[i].word, result))
 			s->exit_code = codes[i].code;
+	if (is_done_by_name(s, result))
+		s->exit_code = EXIT_FINE;
 	if (s->json)
 		return;
 	clear_line(s);
+	if (is_done_by_name(s, result)) {
+		if (!s->told)
+			show_nothing_by_name(s);
+		return;
+	}
+	for (size_t i = 0; i < json_length(s->held); i++)
+		show_step_event(s, json_object_array_get_idx(s->held, i));
 	if (streq(result, "refused")) {
 		fflush(stdout);
 		fprintf(stderr, "manor: refused: %s\n", json_text(e, "text"));
@@ -333,9 +404,7 @@ static void show_end(struct show *s, json_object *e)
 	} else if (s->plan_only || streq(result, "bad")) {
 		return;
 	} else if (streq(result, "nothing")) {
-		if (s->by_name)
-			printf("%s: nothing to do: it is as asked for.\n", s->by_name);
-		else if (s->quiet_plan)
+		if (s->quiet_plan)
 			printf("%s: nothing to do.\n", host);
 	} else if (streq(result, "declined") ||
 		   (streq(result, "stopped") && !json_object_object_get_ex(e, "done", NULL))) {
@@ -381,6 +450,11 @@ void show_event(struct show *s, json_object *e)
 				       e, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 		fflush(stdout);
 	}
+	if (s->by_name && streq(word, "step") && streq(json_text(e, "state"), "held")) {
+		s->held = s->held ? s->held : json_object_new_array();
+		json_object_array_add(s->held, json_object_get(e));
+		return;
+	}
 	if (streq(word, "end"))
 		show_end(s, e);
 	if (streq(word, "confirm"))
@@ -401,5 +475,6 @@ void show_done(struct show *s)
 {
 	clear_line(s);
 	json_object_put(s->plan);
-	s->plan = NULL;
+	json_object_put(s->held);
+	s->plan = s->held = NULL;
 }

@@ -14,11 +14,13 @@ struct show {
 	bool json;     /* pass the events on as they are, a line each */
 	bool plan_only;
 	bool quiet_plan; /* the plan was shown already, or isn't asked for */
-	const char *by_name; /* "domain/web": all that it is about; or NULL */
+	const char *by_name; /* "domain/web": all that it is about, told in a line; or NULL */
 	bool colour;
 	bool terminal; /* progress lines replace each other */
 	size_t pending; /* a progress line stands unfinished */
 	const char *file; /* the manifest as the operator named it */
+	bool told;        /* by_name: what was done of it */
+	json_object *held; /* by_name: what "step" events said so; shown where something went wrong */
 	bool asked;       /* a "confirm" event came: the caller answers it */
 	int exit_code;    /* after "end" */
 	bool ended;
