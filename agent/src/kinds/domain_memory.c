@@ -102,6 +102,20 @@ static bool has_memory(struct planning *p, const struct resource *want, const st
 	return false;
 }
 
+void domain_say_maxmem(struct planning *p, struct step *s)
+{
+	const struct domain *is = s->have_record, *will = s->want_record;
+	char most[NUM_TEXT];
+
+	if (!is || !will || !changes_has(&s->changes, "memory") ||
+	    changes_has(&s->changes, "maxmem") || will->memory <= is->maxmem)
+		return;
+	s->why = arena_printf(p->arena,
+			      "%s (over maxmem %s; with a higher 'maxmem:' set beforehand it "
+			      "would be live)",
+			      s->why, num_size(most, is->maxmem));
+}
+
 void domain_hold_unfitting(struct planning *p, const struct resource *want, struct step *s)
 {
 	char why[WHY_MAX];

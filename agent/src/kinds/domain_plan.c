@@ -636,6 +636,7 @@ static void decide_running(struct planning *p, const struct resource *want,
 			domain_hold_unfitting(p, want, step);
 		}
 		if (step->action == ACTION_RESTART) {
+			domain_say_maxmem(p, step);
 			domain_hold_impossible(p, want, step);
 			note_going(p, want, step);
 			if (first && first->action == ACTION_UPDATE)

@@ -201,6 +201,8 @@ void domain_set_timeout(struct step *s, const struct domain *d);
 void domain_hold_impossible(struct planning *p, const struct resource *want, struct step *s);
 /* domain_memory.c. That it takes to be restored; `was`: what it was like. */
 uint64_t domain_memory_saved(const struct domain *was);
+/* A restart that more memory takes says which maximum it is over, and what would have spared it. */
+void domain_say_maxmem(struct planning *p, struct step *s);
 /* Holds a step that Xen has too little memory for. */
 void domain_hold_unfitting(struct planning *p, const struct resource *want, struct step *s);
 /* domain_ended.c. What follows when it ends by itself. */
