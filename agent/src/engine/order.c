@@ -7,6 +7,7 @@
 #include "engine/graph.h"
 
 struct order {
+	struct planning *planning;
 	struct plan *plan;
 	const struct manifest *manifest;
 	const struct facts *facts;
@@ -386,7 +387,13 @@ static void link_made_for_starts(struct order *o)
 	}
 }
 
-/* What comes waits for what goes of its kind: memory, names. It doesn't depend on it. */
+static int64_t takes(const struct order *o, const struct step *s)
+{
+	return s->kind->takes ? s->kind->takes(o->planning, s) : 0;
+}
+
+/* What comes waits for what goes of its kind, for its name and all, and what takes more waits for what gives some back:
+ * memory. It doesn't depend on it. */
 static void link_leavers(struct order *o)
 {
 	struct plan *p = o->plan;
@@ -397,11 +404,12 @@ static void link_leavers(struct order *o)
 	struct index leavers = {0}; /* by kind */
 
 	for (size_t i = 0; i < p->n; i++)
-		if (is_removal(&p->steps[i]))
+		if (is_removal(&p->steps[i]) || takes(o, &p->steps[i]) < 0)
 			index_add(a, &leavers, p->steps[i].kind->name, NULL, &p->steps[i]);
 	for (size_t i = 0; i < p->n; i++) {
 		struct step *s = &p->steps[i];
 		const struct index_entry *e = index_first(&leavers, s->kind->name, NULL);
+		bool more = !is_removal(s) && e && takes(o, s) > 0;
 
 		if (is_removal(s) || !e)
 			continue;
@@ -412,7 +420,7 @@ static void link_leavers(struct order *o)
 		for (; e; e = index_next(e)) {
 			size_t j = number(p, e->item);
 
-			if (waits[j] || after[j])
+			if (waits[j] || after[j] || (!is_removal(e->item) && !more))
 				continue;
 			step_after_new(p, s, j, false);
 			waiters_add(w, i, j);
@@ -421,10 +429,15 @@ static void link_leavers(struct order *o)
 	waiters_free(w);
 }
 
-void order_steps(struct plan *plan, const struct manifest *m, const struct facts *f,
-		 const struct survey *s)
+void order_steps(struct planning *p, const struct survey *s)
 {
-	struct order o = {.plan = plan, .manifest = m, .facts = f, .survey = s};
+	struct order o = {
+		.planning = p,
+		.plan = p->plan,
+		.manifest = p->manifest,
+		.facts = p->facts,
+		.survey = s,
+	};
 
 	link_needs(&o);
 	link_users(&o);

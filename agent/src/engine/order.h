@@ -7,5 +7,4 @@
 #include "engine/planner.h"
 
 /* Also holds removals of what is used still, or may be. The steps are not moved yet: graph_sort(). */
-void order_steps(struct plan *plan, const struct manifest *m, const struct facts *f,
-		 const struct survey *s);
+void order_steps(struct planning *p, const struct survey *s);

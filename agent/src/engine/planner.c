@@ -471,8 +471,11 @@ struct plan *plan_make(const struct manifest *m, const struct facts *f,
 	refuse_other_namespace(&p);
 	for (size_t i = 0; i < m->n_resources; i++)
 		want_one(&p, m->resources[i]);
+	for (size_t k = 0; m->kinds[k]; k++)
+		if (m->kinds[k]->share)
+			m->kinds[k]->share(&p.planning);
 	take_out_dropped(plan);
-	order_steps(plan, m, f, &p.survey);
+	order_steps(&p.planning, &p.survey);
 	if (graph_sort(plan, NULL) < 0)
 		plan->refusal = "the steps wait for each other in a circle"; /* a bug of ours */
 	hold_back(&p, o->allowed, o->only);

@@ -461,6 +461,8 @@ const struct kind kind_domain = {
 	.actual = domain_actual,
 	.decide = domain_decide,
 	.meet = domain_meet,
+	.share = domain_share,
+	.takes = domain_takes,
 	.rest = domain_at_shutdown,
 	.apply = domain_apply,
 };

@@ -9,8 +9,7 @@
 #include "base/num.h"
 #include "kinds/kinds.h"
 
-#define MIB     (UINT64_C(1) << 20)
-#define WHY_MAX 160
+#define MIB (UINT64_C(1) << 20)
 
 uint64_t domain_memory_saved(const struct domain *was)
 {
@@ -60,46 +59,85 @@ static uint64_t takes(struct planning *p, const struct step *s, const struct dom
 	return was ? domain_memory_saved(was) : will->memory;
 }
 
-/* What Xen will have for a step when what goes in this plan is gone and what comes before it is there, without what
- * Xen takes for itself: who is held by this could not start, or not grow. */
-static bool has_memory(struct planning *p, const struct resource *want, const struct step *s,
-		       char why[WHY_MAX])
+/* Whether it is done in this plan: what needs leave that isn't given neither gives nor takes. */
+static bool counts(const struct planning *p, const struct step *s)
+{
+	return s->kind == &kind_domain && !s->dropped && step_todo(s) &&
+	       s->impact <= p->plan->allowed;
+}
+
+int64_t domain_takes(struct planning *p, const struct step *s)
+{
+	if (!counts(p, s))
+		return 0;
+	return (int64_t)(s->want_record ? takes(p, s, s->want_record) : 0) - (int64_t)gives(s);
+}
+
+/* What Xen will have for those who take some when those who give some have: the latter always fit. */
+static int64_t room(struct planning *p)
 {
 	const struct xen_facts *x = xen_facts(p->facts);
-	uint64_t room = x->memory_free + gives(s), taken = 0, need = takes(p, s, want->record);
-	char a[NUM_TEXT], b[NUM_TEXT];
+	int64_t n = (int64_t)x->memory_free;
 
-	for (size_t i = 0; need && i < p->plan->n; i++) {
-		const struct step *o = &p->plan->steps[i];
-
-		/* What needs leave that isn't given neither gives nor takes. */
-		if (o->kind != &kind_domain || o == s || o->want == want || o->dropped ||
-		    !step_todo(o) || o->impact > p->plan->allowed)
-			continue;
-		room += gives(o);
-		if (o->want_record)
-			taken += takes(p, o, o->want_record);
-	}
-	for (size_t i = 0; need && i < x->domains.n; i++) {
+	for (size_t i = 0; i < x->domains.n; i++) {
 		const struct xen_domain *o = x->domains.items[i];
 
 		if (o->state == XEN_DYING)
-			room += o->memory_now;
+			n += (int64_t)o->memory_now;
 		else if (o->memory_now > o->memory)
-			room += o->memory_now - o->memory;
-		/* A restart that no difference has led to was not told what it ends. */
-		if (s->action == ACTION_RESTART && !s->have_record && o->state != XEN_DYING &&
-		    streq(o->mark_uuid, want->uuid))
-			room += MIN_OF(o->memory, o->memory_now);
+			n += (int64_t)(o->memory_now - o->memory);
 	}
-	if (need + taken <= room)
-		return true;
-	snprintf(
-		why, WHY_MAX,
-		"does not fit: needs %s%s, Xen has %s free for it; lower its memory, or stop a domain",
-		num_size(a, need), s->action == ACTION_UPDATE ? " more" : "",
-		num_size(b, room > taken ? room - taken : 0));
-	return false;
+	for (size_t i = 0; i < p->plan->n; i++)
+		n -= MIN_OF(domain_takes(p, &p->plan->steps[i]), (int64_t)0);
+	return n;
+}
+
+static void hold_unfitting(struct planning *p, struct step *s, uint64_t need, int64_t has)
+{
+	char a[NUM_TEXT], b[NUM_TEXT];
+
+	step_hold(
+		s, HOLD_CONFLICT,
+		arena_printf(p->arena,
+			     "does not fit: needs %s%s, Xen has %s free for it; lower its memory, "
+			     "or stop a domain",
+			     num_size(a, need), s->action == ACTION_UPDATE ? " more" : "",
+			     num_size(b, (uint64_t)MAX_OF(has, (int64_t)0))));
+	s->hold_span = field_span(s->want->record, "memory");
+	/* Nobody waits until it is ready. */
+	for (size_t i = 0; i < p->plan->n; i++)
+		if (p->plan->steps[i].want == s->want && p->plan->steps[i].action == ACTION_AWAIT)
+			step_drop(&p->plan->steps[i]);
+}
+
+void domain_share(struct planning *p)
+{
+	const struct resource *before = NULL;
+	int64_t has, taken = 0;
+
+	if (!xen_facts(p->facts))
+		return;
+	has = room(p);
+	for (size_t i = 0; i < p->plan->n; i++) {
+		struct step *s = &p->plan->steps[i];
+		uint64_t need, back;
+
+		if (s->kind != &kind_domain || !s->want || s->dropped || !step_todo(s))
+			continue;
+		need = takes(p, s, s->want_record);
+		back = gives(s);
+		/* An update and a restart that has no leave yet are about the same memory. */
+		taken = s->want == before ? taken : 0;
+		before = s->want;
+		if (need <= back)
+			continue;
+		if ((int64_t)(need - back) > has + taken) {
+			hold_unfitting(p, s, need, has + taken + (int64_t)back);
+		} else if (counts(p, s)) {
+			has -= (int64_t)(need - back);
+			taken += (int64_t)(need - back);
+		}
+	}
 }
 
 void domain_say_maxmem(struct planning *p, struct step *s)
@@ -114,14 +152,4 @@ void domain_say_maxmem(struct planning *p, struct step *s)
 			      "%s (over maxmem %s; with a higher 'maxmem:' set beforehand it "
 			      "would be live)",
 			      s->why, num_size(most, is->maxmem));
-}
-
-void domain_hold_unfitting(struct planning *p, const struct resource *want, struct step *s)
-{
-	char why[WHY_MAX];
-
-	if (!step_todo(s) || has_memory(p, want, s, why))
-		return;
-	step_hold(s, HOLD_CONFLICT, arena_strdup(p->arena, why));
-	s->hold_span = field_span(want->record, "memory");
 }

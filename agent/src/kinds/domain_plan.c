@@ -494,7 +494,6 @@ void domain_hold_impossible(struct planning *p, const struct resource *want, str
 	domain_hold_cpuless(p, want, s);
 	hold_incapable(p, want->record, s);
 	domain_hold_pci(p, want, s);
-	domain_hold_unfitting(p, want, s);
 }
 
 static void decide_absent(struct planning *p, const struct resource *want, struct step *step)
@@ -633,7 +632,6 @@ static void decide_running(struct planning *p, const struct resource *want,
 			domain_hold_diskless(p, want, step);
 			domain_hold_saved_disks(p, want, step);
 			domain_hold_cpuless(p, want, step);
-			domain_hold_unfitting(p, want, step);
 		}
 		if (step->action == ACTION_RESTART) {
 			domain_say_maxmem(p, step);

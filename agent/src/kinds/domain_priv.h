@@ -203,8 +203,10 @@ void domain_hold_impossible(struct planning *p, const struct resource *want, str
 uint64_t domain_memory_saved(const struct domain *was);
 /* A restart that more memory takes says which maximum it is over, and what would have spared it. */
 void domain_say_maxmem(struct planning *p, struct step *s);
-/* Holds a step that Xen has too little memory for. */
-void domain_hold_unfitting(struct planning *p, const struct resource *want, struct step *s);
+/* In bytes, more than it gives back; negative: less. */
+int64_t domain_takes(struct planning *p, const struct step *s);
+/* Holds the steps that Xen has too little memory for. */
+void domain_share(struct planning *p);
 /* domain_ended.c. What follows when it ends by itself. */
 enum domain_end domain_end_of(const struct domain *d, int reason);
 /* It did, and its husk is still there. */

@@ -128,6 +128,14 @@ struct kind {
 	void (*meet)(struct planning *p, const struct resource *want, const struct actual *foreign,
 		     const struct changes *diff, struct step *step);
 
+	/* The last word when all steps of the plan are there, whoever they are about: what doesn't fit together with
+	 * the others is held. Pure, optional. */
+	void (*share)(struct planning *p);
+
+	/* What a step takes of what all of its kind share (memory); negative: what it gives back, and those who take
+	 * some wait for it. Pure, optional. */
+	int64_t (*takes)(struct planning *p, const struct step *step);
+
 	/* The last word on the step that ends it as its host goes down, which wants the manifest's record: set another,
 	 * its serial, its timeout. Pure, optional. */
 	void (*rest)(struct arena *a, const struct facts *f, const struct manifest *m,
