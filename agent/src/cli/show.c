@@ -56,7 +56,7 @@ static const char *sign(const char *action)
 	if (streq(action, "create") || streq(action, "start") || streq(action, "restore"))
 		return "+";
 	if (streq(action, "remove") || streq(action, "stop") || streq(action, "settle") ||
-	    streq(action, "save"))
+	    streq(action, "save") || streq(action, "forget"))
 		return "-";
 	return "~";
 }
@@ -193,7 +193,8 @@ void show_plan(struct show *s, json_object *plan, bool in_force)
 		removes += *mark == '-';
 		if (is_new(a, &seen, step)) {
 			differ++;
-			gone += streq(json_text(step, "action"), "remove");
+			gone += streq(json_text(step, "action"), "remove") ||
+				streq(json_text(step, "action"), "forget");
 		}
 		hardest = MAX_OF(hardest, impact);
 		if (!json_text(step, "hold"))

@@ -31,7 +31,8 @@ static bool needs_nothing(const struct step *s)
 {
 	return s->action == ACTION_STOP || s->action == ACTION_SETTLE ||
 	       s->action == ACTION_PAUSE || s->action == ACTION_RESUME ||
-	       s->action == ACTION_SAVE || s->action == ACTION_AWAIT || s->action == ACTION_ADOPT;
+	       s->action == ACTION_SAVE || s->action == ACTION_AWAIT || s->action == ACTION_ADOPT ||
+	       s->action == ACTION_FORGET;
 }
 
 static bool is_met(const struct order *o, const struct step *s, const struct resource *other)

@@ -238,7 +238,8 @@ static int read_back(struct performing *p, struct err *e)
 		return 0;
 	}
 	if (s->action == ACTION_STOP || s->action == ACTION_SETTLE || s->action == ACTION_PAUSE ||
-	    s->action == ACTION_RESUME || s->action == ACTION_SAVE || s->action == ACTION_AWAIT)
+	    s->action == ACTION_RESUME || s->action == ACTION_SAVE || s->action == ACTION_AWAIT ||
+	    s->action == ACTION_FORGET)
 		return 0; /* what else differs is not its concern */
 	if (!now)
 		return err_set(e, -EIO, "reading back: it is not there");

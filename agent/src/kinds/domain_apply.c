@@ -488,6 +488,9 @@ int domain_apply(struct work *w, struct err *e)
 		return domain_save(w, e);
 	case ACTION_RESTORE:
 		return domain_restore(w, e);
+	case ACTION_FORGET:
+		return w->now ? err_set(e, -ESTALE, "it is there by now; run apply again")
+			      : intent_forget(w->step->name, e);
 	case ACTION_REBUILD: /* its volumes are, not it */
 		break;
 	}

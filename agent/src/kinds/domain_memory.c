@@ -92,7 +92,7 @@ static int64_t room(struct planning *p)
 	return n;
 }
 
-static void hold_unfitting(struct planning *p, struct step *s, uint64_t need, int64_t has)
+static void hold(struct planning *p, struct step *s, uint64_t need, int64_t has)
 {
 	char a[NUM_TEXT], b[NUM_TEXT];
 
@@ -110,14 +110,11 @@ static void hold_unfitting(struct planning *p, struct step *s, uint64_t need, in
 			step_drop(&p->plan->steps[i]);
 }
 
-void domain_share(struct planning *p)
+void domain_hold_unfitting(struct planning *p)
 {
 	const struct resource *before = NULL;
-	int64_t has, taken = 0;
+	int64_t has = room(p), taken = 0;
 
-	if (!xen_facts(p->facts))
-		return;
-	has = room(p);
 	for (size_t i = 0; i < p->plan->n; i++) {
 		struct step *s = &p->plan->steps[i];
 		uint64_t need, back;
@@ -132,7 +129,7 @@ void domain_share(struct planning *p)
 		if (need <= back)
 			continue;
 		if ((int64_t)(need - back) > has + taken) {
-			hold_unfitting(p, s, need, has + taken + (int64_t)back);
+			hold(p, s, need, has + taken + (int64_t)back);
 		} else if (counts(p, s)) {
 			has -= (int64_t)(need - back);
 			taken += (int64_t)(need - back);

@@ -760,3 +760,11 @@ void domain_decide(struct planning *p, const struct resource *want, const struct
 	if (want)
 		domain_await(p, want, have);
 }
+
+void domain_share(struct planning *p)
+{
+	if (!xen_facts(p->facts) || !intent_facts(p->facts))
+		return;
+	domain_hold_unfitting(p);
+	domain_forget(p);
+}

@@ -133,12 +133,15 @@ struct step *domain_go_on(struct planning *p, const struct resource *want, const
 bool domain_kept_off(const struct resource *want);
 /* The step that pauses one that runs, or lets one that is paused go on; NULL: it is as it should be. */
 struct step *domain_pause(struct planning *p, const struct resource *want, const struct xen_domain *x);
+/* What left the manifest when it was off takes along what a person asked for: come back, it does what that says. */
+void domain_forget(struct planning *p);
 /* What is to be said of one that is paused, in a few words, or NULL. */
 const char *domain_pause_note(struct arena *a, const struct facts *f, const struct xen_domain *x);
 /* The step that removes it says which files stay. */
 void domain_say_files(struct planning *p, const struct actual *have, struct step *step);
 void domain_actual(struct arena *a, const struct facts *f, const struct manifest *m,
 		   struct actuals *ret);
+void domain_share(struct planning *p);
 void domain_decide(struct planning *p, const struct resource *want, const struct actual *have,
 		   struct step *step);
 int domain_apply(struct work *w, struct err *e);
@@ -206,7 +209,7 @@ void domain_say_maxmem(struct planning *p, struct step *s);
 /* In bytes, more than it gives back; negative: less. */
 int64_t domain_takes(struct planning *p, const struct step *s);
 /* Holds the steps that Xen has too little memory for. */
-void domain_share(struct planning *p);
+void domain_hold_unfitting(struct planning *p);
 /* domain_ended.c. What follows when it ends by itself. */
 enum domain_end domain_end_of(const struct domain *d, int reason);
 /* It did, and its husk is still there. */

@@ -12,6 +12,44 @@ bool domain_kept_off(const struct resource *want)
 	return ((const struct domain *)want->record)->state == STATE_STOPPED;
 }
 
+static const char *asked_once(const struct intent_domain *i)
+{
+	if (i->stopped == INTENT_BY_HAND)
+		return "that it was stopped by hand";
+	if (i->stopped == INTENT_SAVED)
+		return "that it was saved by hand";
+	return i->stopped == INTENT_RUN ? "what was asked for of it" : "how it ended";
+}
+
+/* Of one that is in the manifest no more and hasn't a step already. */
+static bool is_left(const struct planning *p, const char *name)
+{
+	for (size_t i = 0; i < p->plan->n; i++)
+		if (p->plan->steps[i].kind == &kind_domain && streq(p->plan->steps[i].name, name))
+			return false;
+	return !manifest_find(p->manifest, "domain", name);
+}
+
+void domain_forget(struct planning *p)
+{
+	const struct intent_facts *all = intent_facts(p->facts);
+	struct step *s;
+
+	for (size_t i = 0; all && p->manifest->namespace && i < all->domains.n; i++) {
+		const char *name = all->domains.entries[i].name;
+		const struct intent_domain *intent;
+		char uuid[UUID_TEXT];
+
+		ident_uuid(p->manifest->namespace, "domain", name, uuid);
+		intent = domain_intent(p->facts, name, uuid);
+		if (!intent || !is_left(p, name))
+			continue;
+		s = plan_add(p->plan, ACTION_FORGET, &kind_domain, name, uuid);
+		s->why = arena_printf(p->arena, "no longer in the manifest: %s is forgotten",
+				      asked_once(intent));
+	}
+}
+
 static bool for_pool(const struct xen_domain *x)
 {
 	return startswith(x->paused_for, FOR_POOL);

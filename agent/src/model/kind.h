@@ -128,8 +128,8 @@ struct kind {
 	void (*meet)(struct planning *p, const struct resource *want, const struct actual *foreign,
 		     const struct changes *diff, struct step *step);
 
-	/* The last word when all steps of the plan are there, whoever they are about: what doesn't fit together with
-	 * the others is held. Pure, optional. */
+	/* The last word when all steps of the plan are there, whoever they are about: holds what doesn't fit together
+	 * with the others, adds what is about nobody wanted and nobody there. Pure, optional. */
 	void (*share)(struct planning *p);
 
 	/* What a step takes of what all of its kind share (memory); negative: what it gives back, and those who take

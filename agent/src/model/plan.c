@@ -12,7 +12,7 @@
 
 const char *const action_words[] = {
 	"create", "update", "restart", "rebuild", "remove", "start", "stop", "settle", "pause", "resume",
-	"save", "await", "adopt", "restore",
+	"save", "await", "adopt", "restore", "forget",
 	NULL,
 };
 

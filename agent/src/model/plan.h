@@ -27,6 +27,7 @@ enum action {
 	ACTION_AWAIT,   /* started, and not known to be ready: wait for that, aside */
 	ACTION_ADOPT,   /* somebody else's by now, and just as is wanted: to be ours, as it runs */
 	ACTION_RESTORE, /* absent, or half-made, and to go on where it was saved */
+	ACTION_FORGET,  /* not wanted, and absent: what a person asked for of it goes too */
 };
 extern const char *const action_words[]; /* "create", "update", … */
 
