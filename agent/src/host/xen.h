@@ -42,6 +42,8 @@ enum xen_reason { /* why it is shut down: sched.h's SHUTDOWN_* */
 };
 extern const char *const xen_reason_words[]; /* "poweroff", "reboot", "suspend", "crash", … */
 
+#define XEN_VNC_PORT 5900 /* display 0's */
+
 /* What is asked for of a domain's machine beside memory, disks and NICs; never read. */
 struct xen_hardware {
 	/* Of hvm: */
@@ -54,7 +56,7 @@ struct xen_hardware {
 	/* Of all: */
 	bool vnc;
 	const char *vnc_address;
-	int64_t vnc_display; /* -1: one that is free */
+	int64_t vnc_display; /* its port is XEN_VNC_PORT and so many; -1: one that is free */
 	const char *vnc_password, *keymap; /* or NULL */
 	const char *tsc;     /* as xl.cfg's tsc_mode */
 	bool localtime;

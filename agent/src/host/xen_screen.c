@@ -16,8 +16,6 @@
 #include "base/util.h"
 #include "host/xen_ctx.h"
 
-#define VNC_PORT 5900
-
 union address {
 	struct sockaddr any;
 	struct sockaddr_in in;
@@ -63,9 +61,9 @@ int xen_screen_free(const struct xen_hardware *h, int64_t held, double wait_s, s
 	socklen_t size;
 	int port, r;
 
-	if (!h || !h->vnc || h->vnc_display < 0 || VNC_PORT + h->vnc_display == held)
+	if (!h || !h->vnc || h->vnc_display < 0 || XEN_VNC_PORT + h->vnc_display == held)
 		return 0;
-	port = VNC_PORT + (int)h->vnc_display;
+	port = XEN_VNC_PORT + (int)h->vnc_display;
 	size = fill(h->vnc_address, port, &a);
 	if (!size)
 		return 0; /* QEMU will say what it is */

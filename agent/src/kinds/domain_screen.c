@@ -8,8 +8,6 @@
 #include "kinds/domain_priv.h"
 #include "kinds/kinds.h"
 
-#define VNC_PORT 5900 /* display 0's */
-
 struct screen {
 	const char *address; /* NULL: all that the host has */
 	int64_t port;
@@ -56,7 +54,7 @@ static bool screen_of(struct arena *a, const struct domain *d, struct screen *re
 		return read_now(a, d->vnc_now, ret);
 	if (!v->enabled || !v->address || !field_is_set(&domain_vnc_table, v, "display"))
 		return false;
-	*ret = (struct screen){address_of(a, v->address), VNC_PORT + v->display};
+	*ret = (struct screen){address_of(a, v->address), XEN_VNC_PORT + v->display};
 	return true;
 }
 
@@ -68,7 +66,7 @@ static void claim(struct arena *a, struct list *ret, const char *what, const str
 	*c = (struct claim){
 		.what = what,
 		.name = arena_printf(a, "VNC display %lld (port %lld)",
-				     (long long)(s->port - VNC_PORT), (long long)s->port),
+				     (long long)(s->port - XEN_VNC_PORT), (long long)s->port),
 		.shared = shared,
 		.at_start = true,
 	};
@@ -109,7 +107,7 @@ static void say(struct manifest *m, const struct resource *r, const struct resou
 	g = diag_error(m->diags, "duplicate-display", cmp ? here : r->span,
 		       "%s and %s have their screens at the same port %lld, of VNC display %lld",
 		       resource_title(m->arena, o), resource_title(m->arena, r),
-		       (long long)(VNC_PORT + d->vnc.display), (long long)d->vnc.display);
+		       (long long)(XEN_VNC_PORT + d->vnc.display), (long long)d->vnc.display);
 	diag_also(m->diags, g, there, "first here");
 	diag_help(m->diags, g,
 		  "give it another display, or leave it out: then one that is free is taken");
