@@ -57,6 +57,7 @@ struct xen_hardware {
 	bool vnc;
 	const char *vnc_address;
 	int64_t vnc_display; /* its port is XEN_VNC_PORT and so many; -1: one that is free */
+	int64_t vnc_from;    /* then the first that is tried */
 	const char *vnc_password, *keymap; /* or NULL */
 	const char *tsc;     /* as xl.cfg's tsc_mode */
 	bool localtime;

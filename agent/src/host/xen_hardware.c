@@ -186,7 +186,7 @@ static void fill_vnc(const struct xen_hardware *h, libxl_vnc_info *v)
 		return;
 	v->listen = xstrdup(h->vnc_address);
 	libxl_defbool_set(&v->findunused, h->vnc_display < 0);
-	v->display = (int)MAX_OF(h->vnc_display, 0);
+	v->display = (int)(h->vnc_display < 0 ? h->vnc_from : h->vnc_display);
 	if (h->vnc_password)
 		v->passwd = xstrdup(h->vnc_password);
 }

@@ -108,6 +108,7 @@ struct domain {
 	const char *state_now; /* enum xen_state's words; "reboot", "crash" … when it is shut down */
 	int64_t domid;
 	bool ready_now;
+	int64_t displays_from; /* where vnc.display is unset: of these and the following one that is free */
 	const char *vnc_now; /* "127.0.0.1:5900"; NULL: it has no screen, or none yet */
 	uint64_t memory_now;
 	int64_t vcpus_now;

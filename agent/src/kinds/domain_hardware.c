@@ -16,7 +16,6 @@
 #include "model/record_json.h"
 
 #define CPUS_MAX      4096
-#define DISPLAY_MAX   99  /* ports 5900 to 5999 */
 #define PASSWORD_MAX  8   /* RFC 6143, 7.2.2: more isn't looked at */
 #define WEIGHT        256 /* Xen's own, of who says nothing */
 #define PRESET_WEIGHT 512
@@ -166,7 +165,8 @@ TABLE(domain_vnc_table, domain_vnc, "vnc", "A screen that a VNC viewer shows.",
 	      "who can reach it"},
       {.name = "display", .type = FIELD_INT, .offset = FIELD_AT(domain_vnc, display), .min = 0,
        .max = DISPLAY_MAX, .impact = IMPACT_GUEST_RESTART,
-       .doc = "its number: port 5900 and so many; one that is free when not given ('manor vnc' tells)"},
+       .doc = "its number: port 5900 and so many; one that is free, and that no other names, when not given ('manor "
+	      "vnc' tells)"},
       {.name = "password", .type = FIELD_STRING, .offset = FIELD_AT(domain_vnc, password),
        .parse = parse_password, .flags = FIELD_CONFIG | FIELD_SECRET | FIELD_FROM_FILE,
        .doc = "at most 8 characters, better as {file: PATH}; never printed; none when not given"},
@@ -648,6 +648,7 @@ struct xen_hardware *domain_ask_hardware(struct arena *a, const struct domain *d
 		.vnc_address = d->vnc.address,
 		.vnc_display =
 			field_is_set(&domain_vnc_table, &d->vnc, "display") ? d->vnc.display : -1,
+		.vnc_from = d->displays_from,
 		.vnc_password = d->vnc.password,
 		.keymap = d->vnc.keymap,
 		.tsc = tsc_words[d->clock.tsc],

@@ -16,6 +16,7 @@ struct domain_vnc {
 	bool enabled;
 	const char *address;
 	int64_t display;       /* port 5900 and so many; unset: one that is free */
+#define DISPLAY_MAX 99 /* ports 5900 to 5999 */
 	const char *password;  /* secret */
 	const char *password_mark; /* derived: tells whether it is another; unset: none */
 	const char *keymap;

@@ -45,6 +45,11 @@ static bool read_now(struct arena *a, const char *text, struct screen *ret)
 	return true;
 }
 
+static bool says_display(const struct domain *d)
+{
+	return field_is_set(&domain_vnc_table, &d->vnc, "display");
+}
+
 /* Of a running one where it is, else where it is to be; false: nowhere, or wherever there is room. */
 static bool screen_of(struct arena *a, const struct domain *d, struct screen *ret)
 {
@@ -52,7 +57,7 @@ static bool screen_of(struct arena *a, const struct domain *d, struct screen *re
 
 	if (d->vnc_now)
 		return read_now(a, d->vnc_now, ret);
-	if (!v->enabled || !v->address || !field_is_set(&domain_vnc_table, v, "display"))
+	if (!v->enabled || !v->address || !says_display(d))
 		return false;
 	*ret = (struct screen){address_of(a, v->address), XEN_VNC_PORT + v->display};
 	return true;
@@ -113,6 +118,35 @@ static void say(struct manifest *m, const struct resource *r, const struct resou
 		  "give it another display, or leave it out: then one that is free is taken");
 }
 
+/* Who names none takes one of the longest run that nobody names: whoever starts first, each gets its own. */
+static void keep_off_named(struct manifest *m)
+{
+	bool named[DISPLAY_MAX + 1] = {0};
+	int64_t from = 0, longest = 0;
+
+	for (size_t i = 0; i < m->n_resources; i++) {
+		const struct domain *d = m->resources[i]->record;
+
+		if (m->resources[i]->kind == &kind_domain && d->vnc.enabled && says_display(d))
+			named[d->vnc.display] = true;
+	}
+	for (int64_t i = 0, n = 0; i <= DISPLAY_MAX; i++) {
+		n = named[i] ? 0 : n + 1;
+		if (n > longest) {
+			longest = n;
+			from = i - n + 1;
+		}
+	}
+	for (size_t i = 0; from && i < m->n_resources; i++) {
+		struct domain *d = m->resources[i]->record;
+
+		if (m->resources[i]->kind != &kind_domain || !d->vnc.enabled || says_display(d))
+			continue;
+		d->displays_from = from;
+		field_mark(&domain_table, d, "displays_from");
+	}
+}
+
 void domain_check_screens(struct manifest *m)
 {
 	struct screen *all = arena_alloc(m->arena, (m->n_resources + 1) * sizeof(*all));
@@ -130,6 +164,7 @@ void domain_check_screens(struct manifest *m)
 			break;
 		}
 	}
+	keep_off_named(m);
 }
 
 void domain_fill_screen(const struct xen_domain *x, struct domain *d)

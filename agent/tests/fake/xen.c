@@ -316,7 +316,7 @@ int xen_pci_remove(const char *address, const char *driver, struct err *e)
 /* "127.0.0.1:5903"; NULL: it has none. Two that overlap are the plan's to keep apart. */
 static int screen(const struct xen_hardware *h, const char **ret, struct err *e)
 {
-	int64_t port = XEN_VNC_PORT + MAX_OF(h->vnc_display, 0);
+	int64_t port = XEN_VNC_PORT + (h->vnc_display < 0 ? h->vnc_from : h->vnc_display);
 	bool taken = true;
 
 	*ret = NULL;
