@@ -291,8 +291,7 @@ static void read_about(struct arena *a, const char *about, struct xen_domain *d)
 	d->boot_known = d->kernel || d->type == XEN_HVM;
 }
 
-/* Who it is. */
-static void read_mark(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
+void xen_read_mark(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 {
 	_cleanup_(freep) char *about = NULL;
 
@@ -395,7 +394,7 @@ static void read_domain(struct xen_ctx *x, struct arena *a, const libxl_dominfo 
 		d->why = "it is being destroyed";
 		return;
 	}
-	read_mark(x, a, d);
+	xen_read_mark(x, a, d);
 	if (!d->mark_uuid)
 		d->name = keep_full(a, xen_get(x, "/local/domain/%d/name", (int)d->domid));
 	if (!asked_for(d, name, uuid_asked)) {

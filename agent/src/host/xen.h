@@ -125,7 +125,7 @@ struct xen_domain {
 	int reason;           /* enum xen_reason; meaningful in XEN_SHUTDOWN */
 	bool ran;             /* has used the processor: it was unpaused once */
 	bool discs;           /* of the mark: no drive of it was made empty, see xen_disc_change() */
-	bool restored;        /* of the mark: made of what was saved, so it has a past though it hasn't run */
+	bool restored;        /* of the mark: made of what was saved, see xen_has_past() */
 	uint64_t memory;      /* target: what it was told to have */
 	uint64_t memory_now;  /* what it has */
 	uint64_t maxmem;
@@ -158,6 +158,12 @@ struct xen_domain {
 	/* The marks; NULL: it bears none. */
 	const char *mark_uuid, *mark_name, *mark_state;
 };
+
+/* Whether it has something in memory: it ran, in this life or before it was saved. */
+static inline bool xen_has_past(const struct xen_domain *d)
+{
+	return d->ran || d->restored;
+}
 
 struct xen_facts {
 	struct record rec;

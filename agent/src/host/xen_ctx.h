@@ -72,6 +72,8 @@ void xen_place_done(struct xen_place *p);
 #define _cleanup_xen_place_ _cleanup_(xen_place_done)
 /* The program that libxl is to run for disks and NICs; NULL: it isn't installed. */
 const char *xen_hotplug(void);
+/* Who it is: its UUID, state and what it was made as, of Manor's marks; nothing where it has none. */
+void xen_read_mark(struct xen_ctx *x, struct arena *a, struct xen_domain *d);
 /* Its cpus, weight and cap, as far as Xen tells. */
 void xen_read_shares(struct xen_ctx *x, struct arena *a, struct xen_domain *d);
 /* xen_pci.c. What a domain has of the machine's devices; and whose mark which of them bear. */

@@ -46,11 +46,13 @@ static int go_on(struct xen_ctx *x, int64_t domid, struct err *e)
 static int may_run(struct xen_ctx *x, const libxl_dominfo *info, struct err *e)
 {
 	_cleanup_(freep) char *why = xen_get(x, "/local/domain/%u/manor/paused", info->domid);
-	_cleanup_(freep) char *about = xen_get(x, "/local/domain/%u/manor/about", info->domid);
+	_cleanup_arena_ struct arena *a = arena_new();
+	struct xen_domain d = {.domid = info->domid, .ran = info->cpu_time > 0};
 
 	if (!info->paused)
 		return 0;
-	if (info->cpu_time == 0 && !(about && strstr(about, "\nrestored=1\n")))
+	xen_read_mark(x, a, &d);
+	if (!xen_has_past(&d))
 		return err_set(e, -EBUSY, "it never ran, so there is nothing to save");
 	if (startswith(why, "pool")) {
 		err_help(e, "free room in it first, or stop the guest");

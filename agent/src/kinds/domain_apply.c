@@ -151,7 +151,7 @@ static int end(struct work *w, const struct xen_domain *x, int64_t timeout_s, co
 		return xen_destroy(x->domid, e);
 	}
 	/* To be asked it would have to boot first. */
-	if (x->state == XEN_PAUSED && !x->ran && !x->restored) {
+	if (x->state == XEN_PAUSED && !xen_has_past(x)) {
 		*ret_how = "destroyed: it never ran";
 		return xen_destroy(x->domid, e);
 	}

@@ -433,7 +433,7 @@ int xen_save(int64_t domid, int fd, const struct xen_watcher *w, struct err *e)
 
 	if (r < 0)
 		return r;
-	if (d->state == XEN_PAUSED && !d->ran && !d->restored)
+	if (d->state == XEN_PAUSED && !xen_has_past(d))
 		return err_set(e, -EBUSY, "it never ran");
 	d->ran = true;
 	d->saving++;
