@@ -10,6 +10,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
+#include <net/if.h>
 #include <stdio.h>
 
 #include "base/json.h"
@@ -127,36 +128,45 @@ static void read_disks(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 		qsort(d->disks.items, d->disks.n, sizeof(*d->disks.items), by_devid);
 }
 
-/* The bridge that the kernel says; false where there is no such interface. */
-static bool vif_bridge(struct arena *a, const char *vif, const char **ret)
+bool xen_vif_bridge(const char *vif, char ret[IF_NAMESIZE])
 {
-	char path[128], link[PATH_MAX];
-	ssize_t r;
+	char path[96], link[PATH_MAX];
+	const char *name;
+	ssize_t n;
 
-	snprintf(path, sizeof(path), "/sys/class/net/%s", vif);
-	if (access(path, F_OK) < 0)
-		return false;
 	snprintf(path, sizeof(path), "/sys/class/net/%s/master", vif);
-	r = readlink(path, link, sizeof(link) - 1);
-	*ret = NULL;
-	if (r > 0) {
-		link[r] = '\0';
-		*ret = arena_strdup(a, strrchr(link, '/') ? strrchr(link, '/') + 1 : link);
-	}
+	n = readlink(path, link, sizeof(link) - 1);
+	link[MAX_OF(n, (ssize_t)0)] = '\0';
+	name = strrchr(link, '/');
+	snprintf(ret, IF_NAMESIZE, "%s", name ? name + 1 : "");
+	return if_nametoindex(vif) != 0;
+}
+
+bool xen_vif_name(struct xen_ctx *x, const char *backend, int64_t domid, int64_t devid,
+		  char ret[IF_NAMESIZE])
+{
+	_cleanup_(freep) char *other = NULL;
+
+	snprintf(ret, IF_NAMESIZE, "vif%d.%d", (int)domid, (int)devid);
+	if (if_nametoindex(ret))
+		return true;
+	other = xen_get(x, "%s/vifname", backend);
+	if (!other || strlen(other) >= IF_NAMESIZE || !if_nametoindex(other))
+		return false;
+	snprintf(ret, IF_NAMESIZE, "%s", other);
 	return true;
 }
 
-/* The same of a card that is emulated as well: where its two ends differ, that of the guest that has no drivers for Xen,
- * so that it is seen until both are where they should be. */
-static bool card_bridge(struct arena *a, const char *vif, const char **ret)
+/* The bridge of a card that is emulated as well: where its two ends differ, that of the guest that has no drivers for Xen,
+ * so that it is seen until both are where they should be. NULL: none. */
+static const char *card_bridge(struct arena *a, const char *vif)
 {
-	const char *emulated;
+	char bridge[IF_NAMESIZE], tap[IF_NAMESIZE + 8];
 
-	if (!vif_bridge(a, vif, ret))
-		return false;
-	if (vif_bridge(a, arena_printf(a, "%s-emu", vif), &emulated) && !streq(emulated, *ret))
-		*ret = emulated;
-	return true;
+	snprintf(tap, sizeof(tap), "%s-emu", vif);
+	if (!xen_vif_bridge(tap, bridge))
+		xen_vif_bridge(vif, bridge);
+	return bridge[0] ? arena_strdup(a, bridge) : NULL;
 }
 
 static void read_nics(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
@@ -169,7 +179,7 @@ static void read_nics(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 		char *mac;
 		_cleanup_(freep) char *b = backend_of(x, domid, "vif", ids[i], "mac", &mac);
 		struct xen_nic *nic;
-		const char *vif;
+		char vif[IF_NAMESIZE];
 
 		for (char *s = mac; s && *s; s++)
 			*s = (char)tolower((unsigned char)*s);
@@ -179,16 +189,12 @@ static void read_nics(struct xen_ctx *x, struct arena *a, struct xen_domain *d)
 		nic = arena_alloc(a, sizeof(*nic));
 		nic->devid = atoll(ids[i]);
 		nic->mac = mac;
-		vif = arena_printf(a, "vif%d.%lld", domid, (long long)nic->devid);
-		if (card_bridge(a, vif, &nic->bridge)) {
-			nic->vif = vif;
+		if (xen_vif_name(x, b, domid, nic->devid, vif)) {
+			nic->vif = arena_strdup(a, vif);
+			nic->bridge = card_bridge(a, vif);
 		} else {
-			/* Made by others under a name of their choice, or not there yet. */
-			vif = keep_full(a, xen_get(x, "%s/vifname", b));
-			if (vif && card_bridge(a, vif, &nic->bridge))
-				nic->vif = vif;
-			else
-				nic->bridge = keep_full(a, xen_get(x, "%s/bridge", b));
+			/* It isn't there yet. */
+			nic->bridge = keep_full(a, xen_get(x, "%s/bridge", b));
 		}
 		nic->connected = xen_get_int(x, 0, "%s/state", b) == 4;
 		nic->unplugged = !nic->connected && !plugged(x, b);

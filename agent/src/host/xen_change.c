@@ -419,26 +419,12 @@ static int bridge_port(const char *bridge, const char *vif, unsigned long reques
 	return ioctl(fd, request, &q) < 0 ? -errno : 0;
 }
 
-/* The bridge that it is a port of now; "" when of none. */
-static void bridge_of(const char *vif, char ret[IF_NAMESIZE])
-{
-	char path[96], link[256];
-	const char *name;
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/sys/class/net/%s/master", vif);
-	n = readlink(path, link, sizeof(link) - 1);
-	link[MAX_OF(n, 0)] = '\0';
-	name = strrchr(link, '/');
-	snprintf(ret, IF_NAMESIZE, "%s", name ? name + 1 : "");
-}
-
 static int move_port(const char *vif, const char *bridge, struct err *e)
 {
 	char now[IF_NAMESIZE];
 	int r;
 
-	bridge_of(vif, now);
+	xen_vif_bridge(vif, now);
 	if (streq(now, bridge))
 		return 0;
 	r = now[0] ? bridge_port(now, vif, SIOCBRDELIF) : 0;
@@ -448,27 +434,11 @@ static int move_port(const char *vif, const char *bridge, struct err *e)
 	return r < 0 ? err_errno(e, r, "make %s a port of %s", vif, bridge) : 0;
 }
 
-/* As Manor's hotplug program and Xen's own call them. */
-static int name_of(struct xen_ctx *x, int64_t domid, int devid, char ret[IF_NAMESIZE],
-		   struct err *e)
-{
-	_cleanup_(freep) char *other = NULL;
-
-	snprintf(ret, IF_NAMESIZE, "vif%d.%d", (int)domid, devid);
-	if (if_nametoindex(ret))
-		return 0;
-	other = xen_get(x, "/local/domain/0/backend/vif/%d/%d/vifname", (int)domid, devid);
-	if (!other || strlen(other) >= IF_NAMESIZE || !if_nametoindex(other))
-		return err_set(e, -ENOENT, "there is no interface %s", ret);
-	snprintf(ret, IF_NAMESIZE, "%s", other);
-	return 0;
-}
-
 int xen_nic_bridge(int64_t domid, const char *mac, const char *bridge, struct err *e)
 {
 	_cleanup_xen_ struct xen_ctx x;
 	struct xen_nic want = {.bridge = bridge};
-	char vif[IF_NAMESIZE], tap[IF_NAMESIZE + 8];
+	char backend[64], vif[IF_NAMESIZE], tap[IF_NAMESIZE + 8];
 	libxl_device_nic nic;
 	int devid, r = xen_ctx_open(&x, e);
 
@@ -483,9 +453,9 @@ int xen_nic_bridge(int64_t domid, const char *mac, const char *bridge, struct er
 	}
 	devid = nic.devid;
 	libxl_device_nic_dispose(&nic);
-	r = name_of(&x, domid, devid, vif, e);
-	if (r < 0)
-		return r;
+	snprintf(backend, sizeof(backend), "/local/domain/0/backend/vif/%d/%d", (int)domid, devid);
+	if (!xen_vif_name(&x, backend, domid, devid, vif))
+		return err_set(e, -ENOENT, "there is no interface %s", vif);
 	/* The emulated card's end, which a guest without Xen's drivers goes through. */
 	snprintf(tap, sizeof(tap), "%s-emu", vif);
 	if (if_nametoindex(tap))

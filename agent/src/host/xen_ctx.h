@@ -6,6 +6,7 @@
 
 #include <libxl.h>
 #include <libxl_utils.h>
+#include <net/if.h>
 #include <xenstore.h>
 
 #include "host/xen.h"
@@ -85,6 +86,14 @@ void xen_read_pci_marks(struct xen_ctx *x, struct arena *a, struct xen_facts *re
 int xen_pci_check(struct xen_ctx *x, const struct xen_domain *d, struct err *e);
 /* The log of its console that xenconsoled keeps. */
 #define XEN_CONSOLE_LOG "/var/log/xen/console/guest-%s.log"
+
+/* xen.c. dom0's end of a NIC: by the name that Manor's hotplug program and Xen's own give it, else by that of whoever
+ * made it (`backend`: its folder in xenstore). False: it isn't there, or not yet. */
+bool xen_vif_name(struct xen_ctx *x, const char *backend, int64_t domid, int64_t devid,
+		  char ret[IF_NAMESIZE]);
+/* The bridge that the kernel says it is a port of, for a person may have moved it; "": none. False: there is no such
+ * interface. */
+bool xen_vif_bridge(const char *vif, char ret[IF_NAMESIZE]);
 
 /* Whether a disk's target, a NIC's bridge are there at all: -ENOENT with err_at. */
 int xen_disk_check(const struct xen_disk *disk, struct err *e);
