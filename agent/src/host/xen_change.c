@@ -456,12 +456,11 @@ int xen_nic_bridge(int64_t domid, const char *mac, const char *bridge, struct er
 	snprintf(backend, sizeof(backend), "/local/domain/0/backend/vif/%d/%d", (int)domid, devid);
 	if (!xen_vif_name(&x, backend, domid, devid, vif))
 		return err_set(e, -ENOENT, "there is no interface %s", vif);
-	/* The emulated card's end, which a guest without Xen's drivers goes through. */
+	r = move_port(vif, bridge, e);
+	/* The emulated card's end, which a guest without Xen's drivers goes through: last, for it is what is read. */
 	snprintf(tap, sizeof(tap), "%s-emu", vif);
-	if (if_nametoindex(tap))
+	if (r == 0 && if_nametoindex(tap))
 		r = move_port(tap, bridge, e);
-	if (r == 0)
-		r = move_port(vif, bridge, e);
 	if (r < 0)
 		return r;
 	/* What libxl and scripts are told when they ask later. */
