@@ -466,8 +466,11 @@ static int try_lock(struct converge *c, sd_event_time_handler_t again, struct er
 	_cleanup_err_ struct err e = {0};
 
 	c->lock = store_lock(&e);
-	if (c->lock >= 0)
+	if (c->lock >= 0) {
+		c->waiting_since = 0;
+		c->waiting_told = false;
 		return 1;
+	}
 	if (c->lock != -EAGAIN) {
 		err_move(ret, &e);
 		return c->lock;

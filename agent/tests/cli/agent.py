@@ -4,6 +4,7 @@
 host's. Bridges are made there and files fetched into the cache; Xen is absent. TAP.
 """
 import contextlib
+import fcntl
 import hashlib
 import http.server
 import json
@@ -69,8 +70,8 @@ def manor(*words, code=0, stdin=None, timeout=60):
     return done
 
 
-def on_terminal(*words, keys, code):
-    """With a terminal to ask on: answers its question with those keys; what it said."""
+def on_terminal(*words, keys, code, before=lambda: None):
+    """With a terminal to ask on: answers its question with those keys, `before` which; what it said."""
     pid, fd = pty.fork()
     if pid == 0:
         os.execv(MANOR, ["manor", *words])
@@ -85,6 +86,7 @@ def on_terminal(*words, keys, code):
         if not piece:
             break
         if keys and b"[y/N]" in said:
+            before()
             os.write(fd, keys)
             keys = b""
     _, status = os.waitpid(pid, 0)
@@ -538,6 +540,29 @@ def a_question_declined_changes_nothing():
     expect(not IN_FORCE.exists(), "what was declined is in force")
     on_terminal("apply", "-f", "/etc/manor/a.yaml", keys=b"y\n", code=0)
     expect("one" in links(), "what was confirmed isn't done")
+
+
+def somebody_acts(seconds):
+    """Has the executor's lock for so long."""
+    Path("/run/manor").mkdir(exist_ok=True)
+    lock = open("/run/manor/executor.lock", "w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    threading.Timer(seconds, lock.close).start()
+
+
+@story
+def a_short_wait_for_somebody_else_is_no_news_though_another_was_long_ago():
+    put("/etc/manor/a.yaml", manifest("one"))
+    somebody_acts(0.7)
+
+    def then():
+        somebody_acts(3)
+        time.sleep(2.5)
+    said = on_terminal("apply", "-f", "/etc/manor/a.yaml", keys=b"y\n", code=0, before=then)
+    expect("one" in links() and "waiting" not in said, "it is told", said)
+    somebody_acts(3)
+    done = manor("apply", "--yes", "-f", "/etc/manor/a.yaml")
+    expect("waiting" in done.all, "a long one isn't", done.all)
 
 
 @story
