@@ -76,37 +76,49 @@ static json_object *read_request(struct err *e)
 	return json_parse(str_get(&text), text.n, e);
 }
 
-/* A line; NULL at the end. Caller frees. */
-static char *read_line(void)
+/* 1: a line; 0: there is none any more; negative: none to be had, and no more. */
+static int read_line(struct str *ret, struct err *e)
 {
-	char *line = NULL;
-	size_t size = 0;
-	ssize_t n = getline(&line, &size, stdin);
+	int c;
 
-	if (n > 0 && (size_t)n <= REQUEST_BYTES)
-		return line;
-	free(line);
-	return NULL;
+	while ((c = getc_unlocked(stdin)) != EOF && c != '\n') {
+		if (ret->n >= REQUEST_BYTES)
+			return err_set(e, -EFBIG, "a request is a line of at most %u MiB",
+				       REQUEST_BYTES >> 20);
+		str_addc(ret, (char)c);
+	}
+	if (c == EOF && ferror(stdin))
+		return err_errno(e, -errno, "read the request");
+	return c != EOF || ret->n > 0;
 }
 
 /* One request a line, until there are no more: see `keep` in engine/worker.h. */
 static int work_step(void)
 {
-	int code = EXIT_FAILED;
-	char *line;
+	bool asked = false;
 
-	while ((line = read_line())) {
-		_cleanup_(freep) char *own = line, *done = NULL;
+	for (int code = EXIT_FAILED;; asked = true) {
+		_cleanup_str_ struct str line = {0};
+		_cleanup_(freep) char *done = NULL;
 		_cleanup_err_ struct err e = {0};
-		json_object *request = json_parse(line, strlen(line), &e);
-		int r = request ? perform_step(request, all_kinds, all_readers, say_progress, NULL,
-					       &done, &e)
-				: -EINVAL;
+		json_object *request;
+		int r = read_line(&line, &e);
 
+		if (r == 0 && asked)
+			return code;
+		if (r == 0)
+			r = err_set(&e, -EINVAL,
+				    "nothing is asked for: a step is a line of JSON on standard "
+				    "input");
+		if (r < 0)
+			return say_result(r, NULL, NULL, &e);
+		request = json_parse(str_get(&line), line.n, &e);
+		r = request ? perform_step(request, all_kinds, all_readers, say_progress, NULL,
+					   &done, &e)
+			    : -EINVAL;
 		json_object_put(request);
 		code = say_result(r, done, NULL, &e);
 	}
-	return code;
 }
 
 static int work_read(const char *name)

@@ -165,4 +165,20 @@ a gzip file|control-character|b'\x1f\x8b\x08\0\0\0\0\0'
 4 MiB of line breaks|empty-manifest|b'\n' * 4 * 2**20
 a quote without end|syntax|b'a: "' + b'x\n ' * 10**6
 END
+
+# What the agent asks of its own processes, by hand. asked WORDS COMMAND: of what that prints.
+asked() {
+	local words=$1
+	shift
+	"$@" 2>&1 | timeout 20 "$manor" worker step >"$dir/out" 2>&1
+	((PIPESTATUS[1] == 1)) && grep -qF '"error":' "$dir/out" && grep -qF -- "$words" "$dir/out"
+}
+asked "nothing is asked for" true
+is "a worker without a request says so"
+asked "not valid JSON" echo
+is "as of an empty one"
+asked "not a request for a step" echo '{}'
+is "and of one that is none"
+asked "at most 64 MiB" head -c 65M /dev/zero
+is "and of one that never ends"
 echo "1..$n"
