@@ -66,7 +66,8 @@ test-fast: ## unit, golden, cli tests and fuzz corpora, plain and under sanitize
 # The appliance and its image, as `make run` has them.
 lab-ready:
 	@ci/deps
-	@$(MAKE) --no-print-directory -j$(JOBS) all images-tiny images-installer
+	@$(IN_ONE_LINE)
+	@$(MAKE) --no-print-directory images-tiny images-installer
 	@$(MAKE) --no-print-directory hv
 
 test-system-once: lab-ready

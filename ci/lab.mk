@@ -5,15 +5,20 @@
 
 JOBS ?= $(shell nproc)
 
+# The program, before what else says where it stands.
+IN_ONE_LINE = BUILD=$(BUILD) JOBS=$(JOBS) MAKE='$(MAKE)' ci/program
+
 run: ## boot the appliance under Xen in QEMU; its two guests run
 	@ci/deps
-	@$(MAKE) --no-print-directory -j$(JOBS) all images-tiny
+	@$(IN_ONE_LINE)
+	@$(MAKE) --no-print-directory images-tiny
 	@$(MAKE) --no-print-directory hv
 	@ci/demo
 
 bench: bench-images ## measure, files here and guests on the lab, against a shell's ways
 	@ci/deps
-	@$(MAKE) --no-print-directory -j$(JOBS) all images-tiny
+	@$(IN_ONE_LINE)
+	@$(MAKE) --no-print-directory images-tiny
 	@$(MAKE) --no-print-directory hv
 	@ci/bench
 	@ci/bench-thin

@@ -46,6 +46,7 @@ images-check: ## build every image twice and compare the digests (needs root)
 
 images-boot: ## boot debian-12 and asterisk: BIOS in QEMU; PV, PVH, HVM in the lab
 	@ci/deps
-	@$(MAKE) --no-print-directory -j$(JOBS) all images
+	@$(IN_ONE_LINE)
+	@$(MAKE) --no-print-directory images
 	@$(MAKE) --no-print-directory hv
 	@ci/boot-images
