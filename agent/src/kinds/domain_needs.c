@@ -14,12 +14,20 @@ static const char *on_a_path(const char *said)
 	return said && said[0] == '/' ? said : NULL;
 }
 
+/* pvgrub, of a package of its own, which boots what is in the guest's disk; NULL: others, or none. */
+static const char *firmware(const struct domain *d)
+{
+	return d->kernel ? NULL : domain_firmware_path(d);
+}
+
 void domain_boot_paths(struct arena *a, const struct domain *d, struct list *ret)
 {
 	if (on_a_path(d->kernel))
 		list_add(a, ret, (void *)d->kernel);
 	if (on_a_path(d->initrd))
 		list_add(a, ret, (void *)d->initrd);
+	if (firmware(d))
+		list_add(a, ret, (void *)firmware(d));
 }
 
 static void hold(struct planning *p, const struct domain *d, struct step *s, const char *field,
@@ -30,7 +38,7 @@ static void hold(struct planning *p, const struct domain *d, struct step *s, con
 }
 
 static void hold_file(struct planning *p, const struct domain *d, struct step *s, const char *field,
-		      const char *path)
+		      const char *path, const char *whence)
 {
 	const struct path_state *at = path_facts(p->facts, path);
 	const char *why = NULL;
@@ -53,15 +61,16 @@ static void hold_file(struct planning *p, const struct domain *d, struct step *s
 		why = "it is empty";
 	if (why)
 		hold(p, d, s, field, HOLD_CONFLICT,
-		     arena_printf(p->arena, "%s %s: %s", field, path, why));
+		     arena_printf(p->arena, "%s %s: %s%s", field, path, why, whence));
 }
 
 void domain_hold_fileless(struct planning *p, const struct resource *want, struct step *s)
 {
 	const struct domain *d = want->record;
 
-	hold_file(p, d, s, "kernel", on_a_path(d->kernel));
-	hold_file(p, d, s, "initrd", on_a_path(d->initrd));
+	hold_file(p, d, s, "kernel", on_a_path(d->kernel), "");
+	hold_file(p, d, s, "initrd", on_a_path(d->initrd), "");
+	hold_file(p, d, s, "firmware", firmware(d), "; the package grub-xen-host has it");
 }
 
 /* The last that it names, which are in order: "0,2-3". */
