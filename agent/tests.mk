@@ -73,7 +73,7 @@ lab-ready:
 test-system-once: lab-ready
 	@ci/run-tests --name system --counts $(BUILD)/counts --stream ci/run-system
 
-soak: lab-ready ## the long rest: random kills and power cuts (SOAK_ROUNDS=25, SOAK_SEED=…)
+soak: lab-ready images-tiny32 ## the long rest: random kills and power cuts (SOAK_ROUNDS=25, SOAK_SEED=…)
 	@SOAK=1 ci/run-tests --name soak --stream --timeout 86400 ci/run-system
 
 test-system: ## the real thing, in the lab

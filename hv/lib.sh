@@ -49,30 +49,36 @@ sources_list() {
 	local signed=/usr/share/keyrings/debian-archive-keyring.gpg suite
 	echo "deb [signed-by=$signed] $MIRROR $SUITE main"
 	echo "deb [signed-by=$signed] $MIRROR $SUITE-updates main"
-	echo "deb [signed-by=$signed] $SECURITY_MIRROR $SUITE-security main"
+	[[ ! $SECURITY_MIRROR ]] || echo "deb [signed-by=$signed] $SECURITY_MIRROR $SUITE-security main"
 	for suite in "$@"; do
 		echo "deb [signed-by=$signed] $MIRROR $suite main"
 		echo "deb [signed-by=$signed] $SECURITY_MIRROR $suite-security main"
 	done
 }
 
-# Lists and archives under build/apt; only the host's apt.conf (a proxy, say) is shared.
+# Lists and archives under build/apt, or build/apt-ARCH where APT_ARCH says another; only the host's apt.conf (a proxy, say) is shared.
+apt_dir() {
+	realpath -m "$BUILD/apt${APT_ARCH:+-$APT_ARCH}"
+}
+
 own_apt() {
 	local tool=$1 dir
 	shift
-	dir=$(realpath -m "$BUILD/apt")
+	dir=$(apt_dir)
 	"$tool" -q -o Dir::State="$dir/state" -o Dir::Cache="$dir/cache" \
 		-o Dir::State::status="$dir/status" -o Dir::Etc::sourcelist="$dir/sources.list" \
-		-o Dir::Etc::sourceparts=/dev/null -o APT::Architecture=amd64 \
-		-o APT::Architectures::=amd64 -o APT::Sandbox::User=root \
+		-o Dir::Etc::sourceparts=/dev/null -o APT::Architecture="${APT_ARCH:-amd64}" \
+		-o APT::Architectures::="${APT_ARCH:-amd64}" -o APT::Sandbox::User=root \
 		-o Acquire::Languages=none -o Acquire::Retries=3 "$@"
 }
 
 # own_apt_update [SUITE...]
 own_apt_update() {
-	mkdir -p "$BUILD/apt"/{state/lists/partial,cache/archives/partial}
-	: >"$BUILD/apt/status"
-	sources_list "$@" >"$BUILD/apt/sources.list"
+	local dir
+	dir=$(apt_dir)
+	mkdir -p "$dir"/{state/lists/partial,cache/archives/partial}
+	: >"$dir/status"
+	sources_list "$@" >"$dir/sources.list"
 	own_apt apt-get update
 }
 
@@ -80,7 +86,7 @@ own_apt_update() {
 fetch_debs() {
 	local dir=$1
 	shift
-	[[ -e $BUILD/apt/sources.list ]] || own_apt_update
+	[[ -e $(apt_dir)/sources.list ]] || own_apt_update
 	mkdir -p "$dir"
 	(BUILD=$(realpath "$BUILD") && cd "$dir" && own_apt apt-get download "$@")
 }

@@ -10,8 +10,8 @@ GOLDEN := debian-12 asterisk
 image-files = $(shell find images/$(1) -path images/$(1)/out -prune -o -type f -not -name '*.md' -not -name '*.yaml' -print) \
 	images/lib.sh images/mkext4 hv/lib.sh
 
-.PHONY: images-tiny images-installer images-check images-boot
-images: images-tiny images-installer $(GOLDEN:%=images/%/out/SHA256SUMS) ## the golden images (needs root)
+.PHONY: images-tiny images-tiny32 images-installer images-check images-boot
+images: images-tiny images-tiny32 images-installer $(GOLDEN:%=images/%/out/SHA256SUMS) ## the golden images (needs root)
 
 images-tiny: $(TINY)/SHA256SUMS ## the one that the lab's guests are made of
 
@@ -22,6 +22,13 @@ $(TINY)/SHA256SUMS: $(call image-files,tiny) hv/mkinitrd $(BUILD)/kernel/version
 	@BUILD=$(BUILD) images/tiny/build
 
 $(TINY)/root.img.zst $(TINY)/vmlinuz $(TINY)/initrd.img: $(TINY)/SHA256SUMS ;
+
+TINY32 := images/tiny32/out
+
+images-tiny32: $(TINY32)/SHA256SUMS ## the same, 32 bits wide
+
+$(TINY32)/SHA256SUMS: $(call image-files,tiny32) $(call image-files,tiny) hv/mkinitrd
+	@BUILD=$(BUILD) images/tiny32/build
 
 INSTALLER := images/installer/out
 
