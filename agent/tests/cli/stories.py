@@ -101,6 +101,7 @@ def words_of(manifest, name, folder):
         raise ValueError(f"render {name} of {manifest}: {done.stderr}")
     found = dict(re.findall(r'^(\w+) = "?([^"\n\[]+)"?$', done.stdout, re.M))
     found["mac"] = re.findall(r"mac=([0-9a-f:]+)", done.stdout)
+    found["pci"] = re.findall(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]", done.stdout)
     # The first IDE and the first SCSI disk are Xen's first, to a kernel of today.
     found["vdevs"] = {"xvd" + re.sub(r"^(xvd|hd|sd)", "", vdev) for vdev in re.findall(r"vdev=(\w+)", done.stdout)}
     found["read-only"] = {"xvd" + re.sub(r"^(xvd|hd|sd)", "", vdev)
@@ -119,7 +120,7 @@ def same_guests(name, folder):
     for guest in guests:
         then, now = words_of("imported.yaml", guest, folder), words_of("manifest.yaml", guest, folder)
         shrunk = SHRUNK.get(name, {}).get(guest, {})
-        for word in ("type", "memory", "vcpus", "mac", "vdevs", "read-only"):
+        for word in ("type", "memory", "vcpus", "mac", "pci", "vdevs", "read-only"):
             was, is_ = then.get(word), now.get(word)
             if word in shrunk:
                 was, is_ = (int(was), int(is_)), shrunk[word]
