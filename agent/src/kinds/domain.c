@@ -293,6 +293,14 @@ static struct node *before(struct manifest *m, const char *name, struct node *no
 	return node;
 }
 
+bool domain_type_known(const struct lowering *l)
+{
+	const struct node *n = l->d->rec.node;
+
+	/* Of an incomplete record everything counts as given. */
+	return (n && node_get(n, "type")) || l->d->rec.given != UINT64_MAX;
+}
+
 /* A name of the template's file → the cached file; a path → itself. NULL when said what is wrong. */
 static const char *boot_path(struct lowering *l, const char *field, const char *text,
 			     const char **ret_sha256)
@@ -390,7 +398,7 @@ static void prepare_model(struct lowering *l, const char *name, struct domain_ni
 
 	if (!field_given(&domain_nic_table, n, "model")) {
 		n->model = hvm ? NIC_E1000 : NIC_NONE;
-	} else if (!hvm && n->model != NIC_NONE) {
+	} else if (!hvm && n->model != NIC_NONE && domain_type_known(l)) {
 		g = diag_error(l->m->diags, "bad-combination",
 			       field_span(l->d, arena_printf(l->m->arena, "nics.%s.model", name)),
 			       "%s guests have no emulated card: nic '%.80s' of %s",

@@ -311,7 +311,7 @@ static void prepare_cdrom(struct lowering *l, const char *name, struct domain_di
 		diag_error(l->m->diags, "bad-value", at(l, name, "read_only"),
 			   "a cdrom can't be written: disk '%.80s' of %s", name,
 			   resource_title(l->m->arena, l->r));
-	if (streq(k->cdrom, DISC_NONE) && l->d->type != XEN_HVM) {
+	if (streq(k->cdrom, DISC_NONE) && l->d->type != XEN_HVM && domain_type_known(l)) {
 		struct diag *g = diag_error(
 			l->m->diags, "bad-combination", at(l, name, "cdrom"),
 			"only hvm guests have drives that can be empty: disk '%.80s' of "
@@ -325,15 +325,22 @@ static void prepare_cdrom(struct lowering *l, const char *name, struct domain_di
 	set_target(k, k->cdrom);
 }
 
+/* The manifest's own word: what could not be read of a template may say anything. */
+static bool is_said(const struct record *rec, const char *key)
+{
+	const struct node *n = rec->node ? node_get(rec->node, key) : NULL;
+
+	return n && !node_is_null(n);
+}
+
 static void prepare_device(struct lowering *l, const char *name, struct domain_disk *k)
 {
-	const struct table *t = &domain_device_table;
 	static const char *const keys[] = {"serial", "wwid", "path", "pci"};
 	const char *found = NULL;
 	struct diag *g;
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-		if (!field_given(t, &k->device, keys[i]))
+		if (!is_said(&k->device.rec, keys[i]))
 			continue;
 		if (found) {
 			diag_error(l->m->diags, "conflicting-keys",
@@ -344,7 +351,7 @@ static void prepare_device(struct lowering *l, const char *name, struct domain_d
 		}
 		found = keys[i];
 	}
-	if (!found && !field_strange(t, &k->device)) {
+	if (!found && !field_strange(&domain_device_table, &k->device)) {
 		g = diag_error(l->m->diags, "missing-key", at(l, name, "device"),
 			       "device of disk '%.80s' of %s doesn't say which", name,
 			       resource_title(l->m->arena, l->r));
@@ -386,14 +393,6 @@ static bool takes(const struct disk_source *s, const char *key)
 	return streq(s->key, key);
 }
 
-/* The manifest's own word: what could not be read of a template may say anything. */
-static bool is_said(const struct domain_disk *k, const char *key)
-{
-	const struct node *n = k->rec.node ? node_get(k->rec.node, key) : NULL;
-
-	return n && !node_is_null(n);
-}
-
 /* What doesn't go with where it comes from. */
 static bool check_source(struct lowering *l, const char *name, const struct domain_disk *k,
 			 const struct disk_source *s)
@@ -406,7 +405,7 @@ static bool check_source(struct lowering *l, const char *name, const struct doma
 		struct resource *volume;
 		struct diag *g;
 
-		if (takes(s, key) || !is_said(k, key))
+		if (takes(s, key) || !is_said(&k->rec, key))
 			continue;
 		if (s->key && (i >= 7) && streq(s->key, "volume")) {
 			g = diag_error(l->m->diags, "conflicting-keys", at(l, name, key),
@@ -439,10 +438,10 @@ static void prepare_source(struct lowering *l, const char *name, struct domain_d
 {
 	const struct disk_source *s = sources;
 
-	while (s->key && !is_said(k, s->key))
+	while (s->key && !is_said(&k->rec, s->key))
 		s++;
 	/* An unknown word, or a template's that couldn't be read, may have been meant. */
-	if (!s->key && ((field_strange(&domain_disk_table, k) && !is_said(k, "size")) ||
+	if (!s->key && ((field_strange(&domain_disk_table, k) && !is_said(&k->rec, "size")) ||
 			field_given(&domain_disk_table, k, "volume")))
 		return;
 	if (!check_source(l, name, k, s))
@@ -626,7 +625,7 @@ const char *domain_disk_what(struct arena *a, const struct domain_disk *k)
 const char *domain_disk_key(const struct domain_disk *k)
 {
 	for (size_t i = 0; sources[i].key; i++)
-		if (is_said(k, sources[i].key))
+		if (is_said(&k->rec, sources[i].key))
 			return sources[i].key;
 	return "vdev";
 }

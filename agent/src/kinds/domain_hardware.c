@@ -228,6 +228,8 @@ static void wrong(struct lowering *l, const char *field, const char *help, const
 	va_list ap;
 	char text[320];
 
+	if (!domain_type_known(l))
+		return;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);

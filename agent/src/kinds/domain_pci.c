@@ -42,7 +42,7 @@ static void check_type(struct lowering *l)
 	const char *title = resource_title(l->m->arena, l->r);
 	struct diag *g;
 
-	if (l->d->type == XEN_PVH) {
+	if (l->d->type == XEN_PVH && domain_type_known(l)) {
 		g = diag_error(l->m->diags, "bad-combination",
 			       field_span(l->d, path_of(l->m->arena, name, NULL)),
 			       "%s is pvh, and Xen can give PCI devices to pv and hvm guests only",

@@ -23,6 +23,8 @@ struct lowering {
 	const char *kernel_sha256, *initrd_sha256; /* of the template's files; NULL: others */
 };
 
+/* Not where it would be of a template that can't be read: nothing is said then of what goes with it. */
+bool domain_type_known(const struct lowering *l);
 /* domain_uri.c: canonical, with the port. */
 field_parse_fn parse_nbd, parse_iscsi;
 
