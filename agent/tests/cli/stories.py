@@ -20,6 +20,7 @@ STORIES = TOP / "agent/tests/system/stories"
 MANOR = os.path.abspath(os.environ.get("MANOR", TOP / "build/manor"))
 HARNESS = os.path.abspath(os.environ.get("GOLDEN", TOP / "build/obj/tests/golden/harness"))
 HOSTS = ("exchange", "first-steps", "quiet-server", "clock", "laboratory")
+TINY = ("root.img.zst", "vmlinuz", "initrd.img")
 # What the lab has less of, and what became of 63 MB: (then, now).
 SHRUNK = {"quiet-server": {"dns": {"memory": (63, 96)}},
           "clock": {"pbx": {"memory": (512, 256), "vcpus": (2, 1)}},
@@ -67,7 +68,7 @@ def placed(name, folder):
     text = (STORIES / name / "appliance.yaml").read_text()
     (folder / "manifest.yaml").write_text(text.replace("/usr/share/manor/", ""))
     shutil.copytree(TOP / "templates", folder / "templates")
-    for image, files in (("tiny/out", ("root.img.zst", "vmlinuz", "initrd.img")), ("pbx", ("pbx.tar.zst",))):
+    for image, files in (("tiny/out", TINY), ("tiny32/out", TINY), ("pbx", ("pbx.tar.zst",))):
         (folder / "images" / image).mkdir(parents=True)
         (folder / "images" / image / "SHA256SUMS").write_text(
             "".join(f"{hashlib.sha256(file.encode()).hexdigest()}  {file}\n" for file in files))

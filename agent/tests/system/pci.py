@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """PCI devices handed to guests: one of three identical line cards to one guest alone, a network card that dom0 drives,
-and back. On a machine of its own, which has an IOMMU; the cards are QEMU's "edu", which no driver of dom0's wants."""
+and back. On a machine of its own, which has an IOMMU, and a disk for the telephone exchange's story; the cards are QEMU's
+"edu", which no driver of dom0's wants."""
 import atexit
 
 from lab import Failed, Host, LabError, changed, expect, guest, nothing_much, standard, test, tiny_template
 
 CARDS = ("0x9", "0xa", "0xc")
 CARD, OTHER, NIC, DISK = "0000:00:0a.0", "0000:00:0c.0", "0000:00:10.0", "0000:00:01.0"
-MACHINE = ["--no-disk", "--memory", "1664M", *(word for option in [
+MACHINE = ["--disk", "8G", "--memory", "1664M", *(word for option in [
     "-M", "q35", "-device", "amd-iommu", *(word for slot in CARDS for word in ("-device", f"edu,addr={slot}")),
     "-netdev", "user,id=spare", "-device", "e1000,netdev=spare,addr=0x10,romfile="] for word in (f"--qemu={option}",))]
 machine = []

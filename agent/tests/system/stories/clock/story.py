@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The clock: what a guest gets its time from is chosen, seen, and can be compared with another's."""
-from lab import MANIFEST, edited, expect, test, written
+from clock import SUM, log_of, measured
+from lab import MANIFEST, edited, expect, note, test, wait_for, written
+
+PASSES = 32
 
 
 @test(soak=True)
@@ -22,6 +25,18 @@ def what_it_gets_its_time_from_is_told(host):
     told = host.manor("render", "pc", "-f", MANIFEST).out
     for words in ('timer_mode = "one_missed_tick_pending"', "hpet = 0", "localtime = 1", 'tsc_mode = "native"'):
         expect(words in told, f"a machine's {words} isn't told", told)
+
+
+@test(soak=True)
+def both_are_measured_for_32_passes_and_the_one_with_a_clock_of_its_own_is_the_steadier(host):
+    """At the same time, for what else the machine does is the difference else."""
+    for name in ("pbx", "any"):
+        host.sh(f"echo 'timer {PASSES}' >$(xenstore-read /local/domain/{host.domid(name)}/console/tty)")
+    for name in ("pbx", "any"):
+        wait_for(f"{name} has measured its clock", lambda name=name: SUM.search(log_of(host, name)), 120 + 20 * PASSES, 2)
+    own, other = measured(host, "pbx", PASSES), measured(host, "any", PASSES)
+    note(f"of its own: worst {own[1]}, average {own[2]} %; like any other: worst {other[1]}, average {other[2]} %")
+    expect(own[2] >= other[2], "the guest with a clock of its own isn't the steadier one", own, other)
 
 
 @test(soak=True)

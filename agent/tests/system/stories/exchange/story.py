@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The telephone exchange: guests of one golden pair of disks, a kernel of dom0's, an address on the command line."""
+"""The telephone exchange: guests of one golden pair of disks, a kernel of dom0's, an address on the command line, and a line
+card that is one guest's alone. On the machine that has such cards and an IOMMU."""
 import os
 import time
 
-from lab import STORIES, edited, expect, note, test, written
+from lab import STORIES, edited, expect, line_of, note, test, written
+from pci import CARD, OTHER, driver, given, passthrough
 
 PAIR = "/etc/manor/images/pbx"
 OLD = "/srv/xen/asterisk14"
@@ -15,7 +17,8 @@ def first_alone():
 
 
 @test
-def a_golden_pair_is_one_archive_and_the_first_guest_has_both(host):
+def a_golden_pair_is_one_archive_and_the_first_guest_has_both(_):
+    host = passthrough()
     host.clear()
     host.sh(f"mkdir -p {PAIR} && cd {PAIR} && zstd -dq ../tiny/out/root.img.zst -o root.img && truncate -s 32M swap.img && "
             "mkswap -q swap.img && tar -cS root.img swap.img | zstd -q -o pbx.tar.zst && rm root.img swap.img && "
@@ -31,7 +34,22 @@ def a_golden_pair_is_one_archive_and_the_first_guest_has_both(host):
 
 
 @test
-def its_clock_is_as_steady_as_xen_can_give_it(host):
+def of_three_line_cards_it_has_one(_):
+    host = passthrough()
+    expect(given(host, "asterisk12") == [CARD], "it has others", given(host, "asterisk12"))
+    expect(host.in_guest("asterisk12", "cat /sys/bus/pci/devices/*/device") == "0x11e8", "it doesn't see it")
+    expect(driver(host, CARD) == "pciback" and driver(host, OTHER) == "none", "dom0 has it still, or another no more")
+    text = edited(written("exchange"), ('mac: "00:16:3e:10:01:03"}}\n', 'mac: "00:16:3e:10:01:03"}}\n    pci:\n      card: "00:0a.0"\n'))
+    done = host.plan(text, code=2)
+    line = line_of(text, "domains", "asterisk14", "pci", "card")
+    expect(f"lab.yaml:{line}:" in done.err and "asterisk12" in done.err, "two may have one card", done)
+    host.write(first_alone())
+    host.settled()
+
+
+@test
+def its_clock_is_as_steady_as_xen_can_give_it(_):
+    host = passthrough()
     expect('"tsc_mode": "native"' in host.sh("xl list -l asterisk12"), "its time stamp counter isn't the processor's")
     expect(host.sh("xl vcpu-list asterisk12").splitlines()[1].split()[-3:] == ["1", "/", "all"], "it has no processor",
            host.sh("xl vcpu-list asterisk12"))
@@ -39,7 +57,8 @@ def its_clock_is_as_steady_as_xen_can_give_it(host):
 
 
 @test
-def a_guest_for_the_next_version_is_up_within_seconds(host):
+def a_guest_for_the_next_version_is_up_within_seconds(_):
+    host = passthrough()
     host.write_serial("asterisk12", "twelve")
     domid = host.domid("asterisk12")
     begun = time.monotonic()
@@ -59,8 +78,9 @@ def a_guest_for_the_next_version_is_up_within_seconds(host):
 
 
 @test(soak=True)
-def what_xm_was_told_becomes_the_same_guest_of_its_old_files(host):
+def what_xm_was_told_becomes_the_same_guest_of_its_old_files(_):
     """Its kernel is one of today, which needs an initrd, and sees no hda1 and hda2 as they were; the rest stays."""
+    host = passthrough()
     with open(os.path.join(STORIES, "exchange/old/asterisk14.cfg"), encoding="utf-8") as f:
         old = f.read()
     old = edited(old, ('"/boot/vmlinuz-2.6.18.8-xenU"', '"/etc/manor/images/tiny/out/vmlinuz"\n'

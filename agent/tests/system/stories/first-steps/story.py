@@ -74,6 +74,8 @@ def its_disk_may_come_from_another_machine(host):
     """As the beginning of moving live: the disk of iscsi1, carried to a server whose one export has no name."""
     host.write_serial("iscsi1", "carried")
     host.manor("stop", "-f", "/etc/manor/lab.yaml", "iscsi1")
+    # The kernel makes 64 devices of the module, each of which udev looks at: under emulation longer than a connection may take.
+    host.sh("modprobe nbd && udevadm settle")
     host.sh(f"mkdir -p {SERVER} && cp --sparse=always /dev/vg0/iscsi1.root {SERVER}/root.img && "
             f"nbd-server 10.155.200.1@20001 {SERVER}/root.img -C /dev/null -p /run/first-steps.pid")
     try:
