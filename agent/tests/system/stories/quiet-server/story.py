@@ -129,7 +129,7 @@ def dom0_is_quiet_beside_them(host):
 
 
 def by_hand(host, name):
-    """As it was: volumes by lvcreate, a file in /etc/xen, xl create; with a kernel of today, and the names that it has for disks."""
+    """As it was: volumes by lvcreate, a file in /etc/xen, xl create; with a kernel of today, and its names for disks."""
     with open(os.path.join(STORIES, f"quiet-server/old/{name}.cfg"), encoding="utf-8") as f:
         old = f.read()
     number = int(GUESTS[name][0])
