@@ -24,8 +24,9 @@ const struct xen_domain *guest_running(struct arena *a, const char *verb, const 
 	}
 	fprintf(stderr,
 		"manor %s: no domain '%s' runs; what it said last is in "
-		"/var/log/xen/console/guest-%s.log, and `manor status` says why it is off\n",
-		verb, name, name);
+		"/var/log/xen/console/guest-%s.log (serial-%s.log: on a machine's serial port), "
+		"and `manor status` says why it is off\n",
+		verb, name, name, name);
 	return NULL;
 }
 

@@ -280,6 +280,8 @@ static void read_about(struct arena *a, const char *about, struct xen_domain *d)
 			d->cmdline = arena_strdup(a, value);
 		else if (streq(line, "console"))
 			d->console_from = MAX_OF(atoll(value), 0);
+		else if (streq(line, "serial"))
+			d->serial_from = MAX_OF(atoll(value), 0);
 		else if (streq(line, "discs"))
 			d->discs = streq(value, "1");
 		else if (streq(line, "restored"))

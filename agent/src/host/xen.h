@@ -6,7 +6,7 @@
  * Every domain of ours bears marks, keys below /local/domain/D/manor/ that the guest may read and not
  * write, there from the first moment because they go into the creating call: `uuid`; `about`, lines
  * of KEY=VALUE (name, type, started in seconds since the epoch, shutdown_timeout in seconds, kernel,
- * initrd, cmdline, console, restored, discs: one key, for each costs a reader a round trip); `settings`; and `state`, which is "building"
+ * initrd, cmdline, console, serial, restored, discs: one key, for each costs a reader a round trip); `settings`; and `state`, which is "building"
  * until the moment before the domain is first unpaused, and "ready" from then on. `paused` is there while
  * Manor has paused it, and says what for; `saving` while xen_save() is at it; `ready` is 1 once xen_await() found it so.
  *
@@ -150,6 +150,7 @@ struct xen_domain {
 	const char *settings; /* mark, opaque here: what its machine was made as, to be compared; NULL: not known */
 	bool ready;  /* of the mark: what its manifest calls ready has been seen */
 	int64_t console_from; /* of the mark: bytes that its console's log had before it was made */
+	int64_t serial_from;  /* of the mark: the same of its serial port's, which hvm has */
 	int64_t saving; /* of the mark: how often in a row xen_save() has begun and not ended; it may be suspended
 			 * (XEN_SUSPEND), or do what it was asked to later than anybody waited for */
 	int64_t saving_since; /* of the mark: when the last of these began, seconds since the epoch; 0: not known */
@@ -225,6 +226,8 @@ int xen_resume(int64_t domid, struct err *e);
 struct xen_probe {
 	const char *console; /* a POSIX extended regular expression: a line of its console's log, */
 	int64_t from;        /* … behind so many bytes */
+	bool serial;         /* … or of its serial port's, */
+	int64_t serial_from; /* … behind so many */
 	const char *address; /* with `port`: a connection that is accepted */
 	int64_t port;
 	const char *xenstore; /* a key below /local/domain/D that is there and isn't empty or 0 */

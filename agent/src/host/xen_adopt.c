@@ -115,13 +115,17 @@ int xen_adopt(const struct xen_domain *d, int64_t domid, const struct xen_watche
 	_cleanup_xen_ struct xen_ctx x;
 	_cleanup_(freep) char *name = NULL;
 	char **pairs = NULL;
+	struct xen_logs before;
 	libxl_dominfo info;
 	int r = xen_open_domain(&x, domid, &info, e);
 
 	if (r == 0)
 		r = check(&x, d, &info, e);
+	/* All that its console said may be its own; a serial port that others made isn't logged. */
+	xen_logs_read(d->name, &before);
+	before.console = 0;
 	if (r == 0)
-		r = xen_marks(d, "ready", d->started, 0, &pairs, e);
+		r = xen_marks(d, "ready", d->started, &before, &pairs, e);
 	if (r < 0)
 		return r;
 	name = xen_get(&x, "/local/domain/%d/name", (int)domid);

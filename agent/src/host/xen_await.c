@@ -16,25 +16,36 @@ struct awaiting {
 	struct xen_ctx x;
 	int64_t domid;
 	const struct xen_probe *p;
-	struct probe_log log;
-	bool logged;
-	char path[128];
+	struct probe_log logs[2]; /* its console's, its serial port's */
+	size_t n;
+	char paths[2][128];
 	char last[256]; /* what was seen last */
 };
 
+/* A guest whose console is Xen's has no serial log, and the other way round: what is told is of the one that there is. */
 static bool console_says(struct awaiting *a)
 {
-	int r = probe_log_look(&a->log);
+	int seen = -ENOENT;
+	size_t which = 0;
 
-	if (r == -ENOENT)
+	for (size_t i = 0; i < a->n && seen <= 0; i++) {
+		int r = probe_log_look(&a->logs[i]);
+
+		if (seen == -ENOENT || r > 0) {
+			seen = r;
+			which = i;
+		}
+	}
+	if (seen == -ENOENT)
 		snprintf(a->last, sizeof(a->last),
-			 "there is no %s: xenconsoled keeps it with --log=guest", a->path);
-	else if (r < 0)
-		snprintf(a->last, sizeof(a->last), "%s can't be read: %s", a->path, strerror(-r));
+			 "there is no %s: xenconsoled keeps it with --log=guest", a->paths[0]);
+	else if (seen < 0)
+		snprintf(a->last, sizeof(a->last), "%s can't be read: %s", a->paths[which],
+			 strerror(-seen));
 	else
 		snprintf(a->last, sizeof(a->last), "no line of its console matches '%s'",
 			 a->p->console);
-	return r > 0;
+	return seen > 0;
 }
 
 static bool port_answers(struct awaiting *a)
@@ -89,7 +100,8 @@ static int await(struct awaiting *a, unsigned timeout_s, const struct xen_watche
 			return xen_put(&a->x, e, "1", "/local/domain/%d/manor/ready",
 				       (int)a->domid);
 		if (left <= 0) {
-			err_help(e, "it runs on; what it says is in %s", a->path);
+			err_help(e, "it runs on; what it says is in %s%s%s", a->paths[0],
+				 a->p->serial ? " and " : "", a->p->serial ? a->paths[1] : "");
 			return err_set(e, -ETIMEDOUT, "not ready within %us: %s", timeout_s,
 				       a->last);
 		}
@@ -106,20 +118,21 @@ int xen_await(int64_t domid, const char *name, const struct xen_probe *p, unsign
 	      const struct xen_watcher *w, struct err *e)
 {
 	struct awaiting a = {.domid = domid, .p = p};
-	int r;
+	const int64_t from[] = {p->from, p->serial_from};
+	int r = 0;
 
-	snprintf(a.path, sizeof(a.path), XEN_CONSOLE_LOG, name);
-	if (p->console) {
-		r = probe_log_open(&a.log, a.path, p->console, (off_t)p->from, e);
-		if (r < 0)
-			return r;
-		a.logged = true;
+	snprintf(a.paths[0], sizeof(a.paths[0]), XEN_CONSOLE_LOG, name);
+	snprintf(a.paths[1], sizeof(a.paths[1]), XEN_SERIAL_LOG, name);
+	while (r == 0 && p->console && a.n < (p->serial ? 2u : 1u)) {
+		r = probe_log_open(&a.logs[a.n], a.paths[a.n], p->console, (off_t)from[a.n], e);
+		a.n += r == 0;
 	}
-	r = xen_ctx_open(&a.x, e);
+	if (r == 0)
+		r = xen_ctx_open(&a.x, e);
 	if (r == 0)
 		r = await(&a, timeout_s, w, e);
 	xen_ctx_close(&a.x);
-	if (a.logged)
-		probe_log_close(&a.log);
+	while (a.n > 0)
+		probe_log_close(&a.logs[--a.n]);
 	return r;
 }

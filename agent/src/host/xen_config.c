@@ -91,8 +91,8 @@ static void about(struct str *s, const char *key, const char *value)
 		str_addf(s, "%s=%s\n", key, value);
 }
 
-int xen_marks(const struct xen_domain *d, const char *state, int64_t started, int64_t console,
-	      char ***ret, struct err *e)
+int xen_marks(const struct xen_domain *d, const char *state, int64_t started,
+	      const struct xen_logs *before, char ***ret, struct err *e)
 {
 	_cleanup_str_ struct str text = {0};
 	char **list;
@@ -102,7 +102,9 @@ int xen_marks(const struct xen_domain *d, const char *state, int64_t started, in
 	about(&text, "type", xen_type_words[d->type]);
 	str_addf(&text, "started=%lld\nshutdown_timeout=%lld\n", (long long)started,
 		 (long long)d->shutdown_timeout);
-	str_addf(&text, "console=%lld\n", (long long)console);
+	str_addf(&text, "console=%lld\n", (long long)before->console);
+	if (d->type == XEN_HVM)
+		str_addf(&text, "serial=%lld\n", (long long)before->serial);
 	about(&text, "restored", d->restored ? "1" : NULL);
 	about(&text, "discs", d->discs ? "1" : NULL);
 	about(&text, "kernel", d->kernel);
@@ -150,7 +152,7 @@ int xen_config(const struct xen_domain *d, const struct xen_place *p, libxl_doma
 
 	c->c_info.type = type;
 	c->c_info.name = xstrdup(d->name);
-	r = xen_marks(d, "building", p->now, p->console, &c->c_info.xsdata, e);
+	r = xen_marks(d, "building", p->now, &p->before, &c->c_info.xsdata, e);
 	if (r < 0)
 		return r;
 	if (libxl_uuid_from_string(&c->c_info.uuid, d->uuid))

@@ -11,10 +11,16 @@
 
 #include "host/xen.h"
 
+/* Bytes in what its console and its serial port said. */
+struct xen_logs {
+	int64_t console, serial;
+};
+
 struct xen_place {
 	const char *hotplug; /* what libxl is to run for disks and NICs; NULL: its own scripts */
 	int64_t now;         /* seconds since the epoch */
-	int64_t console;     /* bytes in the log of its console, of earlier starts */
+	struct xen_logs before; /* of earlier starts */
+	const char *logs;       /* the folder where serial ports are logged; NULL: nowhere */
 	/* CPUID's highest leaf, the highest extended one, and the highest below leaf 7: what this processor can't
 	 * have needs no hiding, and libxl refuses to. */
 	unsigned leaf_max, leaf_extended_max, leaf_7_max;
@@ -29,9 +35,9 @@ struct xen_place {
 int xen_config(const struct xen_domain *d, const struct xen_place *p, libxl_domain_config *ret,
 	       struct err *e);
 /* Our marks, as pairs of keys below the domain's path and values, for c_info.xsdata: NULL-terminated, the caller's.
- * `console`: bytes of its console's log that aren't of this start. */
-int xen_marks(const struct xen_domain *d, const char *state, int64_t started, int64_t console,
-	      char ***ret, struct err *e);
+ * `before`: what in its logs isn't of this start. */
+int xen_marks(const struct xen_domain *d, const char *state, int64_t started,
+	      const struct xen_logs *before, char ***ret, struct err *e);
 /* `hvm`: it has drives, which QEMU plays. */
 void xen_disk_config(libxl_device_disk *ret, const struct xen_disk *disk, const char *hotplug,
 		     bool hvm);

@@ -84,8 +84,13 @@ void xen_read_saving(struct xen_ctx *x, int64_t domid, int64_t *ret_tries, int64
 void xen_read_pci_marks(struct xen_ctx *x, struct arena *a, struct xen_facts *ret);
 /* Whether it could have them: -ENOENT, -EBUSY with err_at. `x` NULL: as far as the kernel tells. */
 int xen_pci_check(struct xen_ctx *x, const struct xen_domain *d, struct err *e);
-/* The log of its console that xenconsoled keeps. */
-#define XEN_CONSOLE_LOG "/var/log/xen/console/guest-%s.log"
+/* The log of its console that xenconsoled keeps, and that of its serial port, which QEMU does. Two files, for each is
+ * written as it comes and a line of one would end up within a line of the other. */
+#define XEN_LOGS        "/var/log/xen/console"
+#define XEN_CONSOLE_LOG XEN_LOGS "/guest-%s.log"
+#define XEN_SERIAL_LOG  XEN_LOGS "/serial-%s.log"
+/* How much is in them, of earlier starts. */
+void xen_logs_read(const char *name, struct xen_logs *ret);
 
 /* xen.c. dom0's end of a NIC: by the name that Manor's hotplug program and Xen's own give it, else by that of whoever
  * made it (`backend`: its folder in xenstore). False: it isn't there, or not yet. */

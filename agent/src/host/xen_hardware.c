@@ -204,17 +204,29 @@ static void add_frame_buffer(const struct xen_hardware *h, libxl_domain_config *
 		c->vfbs->keymap = xstrdup(h->keymap);
 }
 
-static char **strings(const char *const *from)
+/* A further word of QEMU's command line. */
+static void model_word(libxl_domain_build_info *b, char *word)
 {
 	size_t n = 0;
-	char **list;
 
-	while (from[n])
+	while (b->extra_hvm && b->extra_hvm[n])
 		n++;
-	list = xcalloc(n + 1, sizeof(*list));
-	for (size_t i = 0; i < n; i++)
-		list[i] = xstrdup(from[i]);
-	return list;
+	b->extra_hvm = xrealloc(b->extra_hvm, n + 2, sizeof(*b->extra_hvm));
+	b->extra_hvm[n] = word;
+	b->extra_hvm[n + 1] = NULL;
+}
+
+/* By itself QEMU's port is a pty that nobody keeps anything of. libxl finds the pty by the name that it would have
+ * given it, for whoever wants a terminal there. */
+static void serial_port(const struct xen_domain *d, const struct xen_place *p,
+			libxl_domain_build_info *b)
+{
+	b->u.hvm.serial = xstrdup(p->logs ? "chardev:serial0" : "pty");
+	if (!p->logs)
+		return;
+	model_word(b, xstrdup("-chardev"));
+	model_word(b, xasprintf("pty,id=serial0,logfile=%s/serial-%s.log,logappend=on", p->logs,
+				d->name));
 }
 
 /* Of libxl's enums' own names, which are the manifest's. */
@@ -228,11 +240,13 @@ static int clock_words(const struct xen_hardware *h, libxl_domain_build_info *b,
 	return 0;
 }
 
-static void configure_hvm(const struct xen_hardware *h, libxl_domain_build_info *b)
+static void configure_hvm(const struct xen_domain *d, const struct xen_place *p,
+			  libxl_domain_build_info *b)
 {
 	static const char *const rng[] = {"-object",
 					  "rng-random,id=manor-rng,filename=/dev/urandom",
-					  "-device", "virtio-rng-pci,rng=manor-rng", NULL};
+					  "-device", "virtio-rng-pci,rng=manor-rng"};
+	const struct xen_hardware *h = d->hardware;
 
 	b->device_model_version = LIBXL_DEVICE_MODEL_VERSION_QEMU_XEN;
 	b->u.hvm.bios = h->ovmf ? LIBXL_BIOS_TYPE_OVMF : LIBXL_BIOS_TYPE_SEABIOS;
@@ -243,7 +257,7 @@ static void configure_hvm(const struct xen_hardware *h, libxl_domain_build_info 
 	libxl_defbool_set(&b->u.hvm.nographic, streq(h->vga, "none") && !h->vnc);
 	libxl_defbool_set(&b->u.hvm.hpet, h->hpet);
 	if (h->serial)
-		b->u.hvm.serial = xstrdup("pty");
+		serial_port(d, p, b);
 	fill_vnc(h, &b->u.hvm.vnc);
 	if (h->keymap)
 		b->u.hvm.keymap = xstrdup(h->keymap);
@@ -253,8 +267,8 @@ static void configure_hvm(const struct xen_hardware *h, libxl_domain_build_info 
 		for (size_t i = 0; i < h->usb.n; i++)
 			b->u.hvm.usbdevice_list[i] = xstrdup(h->usb.items[i]);
 	}
-	if (h->rng)
-		b->extra_hvm = strings(rng);
+	for (size_t i = 0; h->rng && i < ARRAY_SIZE(rng); i++)
+		model_word(b, xstrdup(rng[i]));
 }
 
 int xen_hardware_config(const struct xen_domain *d, const struct xen_place *p,
@@ -274,7 +288,7 @@ int xen_hardware_config(const struct xen_domain *d, const struct xen_place *p,
 	c->b_info.sched_params.weight = (int)h->weight;
 	c->b_info.sched_params.cap = (int)h->cap;
 	if (d->type == XEN_HVM)
-		configure_hvm(h, &c->b_info);
+		configure_hvm(d, p, &c->b_info);
 	else if (h->vnc)
 		add_frame_buffer(h, c);
 	return 0;

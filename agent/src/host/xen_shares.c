@@ -21,13 +21,28 @@ const char *xen_hotplug(void)
 	return access(HOTPLUG, X_OK) == 0 ? HOTPLUG : NULL;
 }
 
-/* What is in its console's log already is an earlier start's. */
-static int64_t console_bytes(const char *name)
+static int64_t bytes_of(const char *path)
 {
-	_cleanup_(freep) char *path = xasprintf(XEN_CONSOLE_LOG, name);
 	struct stat st;
 
 	return stat(path, &st) == 0 ? (int64_t)st.st_size : 0;
+}
+
+void xen_logs_read(const char *name, struct xen_logs *ret)
+{
+	_cleanup_(freep) char *console = xasprintf(XEN_CONSOLE_LOG, name);
+	_cleanup_(freep) char *serial = xasprintf(XEN_SERIAL_LOG, name);
+
+	ret->console = bytes_of(console);
+	ret->serial = bytes_of(serial);
+}
+
+/* Where QEMU can't write its log it doesn't start. */
+static const char *logs(void)
+{
+	mkdir("/var/log/xen", 0755);
+	mkdir(XEN_LOGS, 0755);
+	return access(XEN_LOGS, W_OK | X_OK) == 0 ? XEN_LOGS : NULL;
 }
 
 static unsigned leaf_7_max(unsigned leaf_max)
@@ -79,10 +94,11 @@ int xen_place_read(struct xen_ctx *x, const struct xen_domain *d, struct xen_pla
 	*ret = (struct xen_place){
 		.hotplug = xen_hotplug(),
 		.now = time(NULL),
-		.console = console_bytes(d->name),
+		.logs = logs(),
 		.leaf_max = __get_cpuid_max(0, NULL),
 		.leaf_extended_max = __get_cpuid_max(0x80000000, NULL),
 	};
+	xen_logs_read(d->name, &ret->before);
 	ret->leaf_7_max = leaf_7_max(ret->leaf_max);
 	if (!h->cpus && !h->nodes)
 		return 0;

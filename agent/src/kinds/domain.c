@@ -144,7 +144,7 @@ TABLE(domain_table, domain, "domain", "A guest.",
        .doc = "its screen, for a VNC viewer; none when not given"},
       {.name = "serial", .type = FIELD_ENUM, .offset = FIELD_AT(domain, serial),
        .words = serial_words, .def = "pty", .impact = IMPACT_GUEST_RESTART,
-       .doc = "of hvm: the serial port, which 'manor console' shows: pty or none"},
+       .doc = "of hvm: the serial port, which 'manor console' shows and a log keeps: pty or none"},
       {.name = "usb", .type = FIELD_LIST, .offset = FIELD_AT(domain, usb), .parse = parse_usb,
        .flags = FIELD_UNORDERED, .def = "[]", .impact = IMPACT_GUEST_RESTART,
        .doc = "of hvm: devices at an emulated USB port: tablet (a mouse that is where the viewer's is), "

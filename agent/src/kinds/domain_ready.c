@@ -213,6 +213,8 @@ int domain_wait(struct work *w, struct err *e)
 	probe = (struct xen_probe){
 		.console = d->ready.console,
 		.from = x->console_from,
+		.serial = x->type == XEN_HVM,
+		.serial_from = x->serial_from,
 		.address = d->ready.address,
 		.port = d->ready.tcp,
 		.xenstore = d->ready.xenstore,

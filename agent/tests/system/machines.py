@@ -6,7 +6,7 @@ import re
 import time
 
 import rfb
-from lab import TOP, changed, expect, guest, standard, test, wait_for
+from lab import CONSOLES, TOP, changed, expect, guest, standard, test, wait_for
 
 ISO = os.path.join(TOP, "images/installer/out/installer.iso")
 FOLDER = "/srv/machines"
@@ -126,16 +126,45 @@ def a_card_moves_to_another_bridge_with_both_its_ends(host):
     host.settled()
 
 
+# A boot sector that says a line on the serial port, and waits for ever: where there is none the firmware halts, and
+# Xen ends the machine for it.
+SAYS = b"the button is up\r\n"
+SECTOR = bytes.fromhex("baf803 be177c 31c0 8ed8 fc  ac 84c0 7403 ee ebf8  fb f4 ebfd") + SAYS + b"\0"
+
+
+def button(**more):
+    return {"type": "hvm", "boot": ["disk"], "memory": "64MiB",
+            "disks": {"root": {"vdev": "hda", "file": f"{FOLDER}/button.img"}}, **more}
+
+
+@test
+def what_its_serial_port_says_is_kept_and_tells_that_it_is_ready(host):
+    m = machine()
+    m["domains"]["web"] = standard()["domains"]["web"]
+    sector = "".join(f"\\{byte:03o}" for byte in SECTOR.ljust(510, b"\0") + b"\x55\xaa")
+    host.sh(f"mkdir -p {FOLDER}; printf '{sector}' > {FOLDER}/button.img; truncate -s 8M {FOLDER}/button.img; "
+            f"echo 'the button is up' > {CONSOLES}/serial-button.log")
+    done = host.apply(changed(m, "domains", "button", to=button(
+        ready={"console": "^the button is up$", "timeout": "100s"})))
+    said = host.sh(f"cat {CONSOLES}/serial-button.log").splitlines()
+    expect(said == ["the button is up"] * 2, "it was called ready for what an earlier one said", done, said)
+    host.settled()
+    # Whoever looks at its console sees it too, and what is long is put aside while it goes on.
+    log = f"{CONSOLES}/serial-whole.log"
+    host.sh("(sleep 15 | timeout 20 manor console whole) >/run/console.txt 2>&1 </dev/null &")
+    host.in_guest("whole", "for i in 1 2 3 4 5; do echo once > /dev/ttyS0; sleep 1; done; echo said")
+    host.sh(f"head -c 5000000 /dev/zero | tr '\\0' '\\n' >>{log} && systemctl start manor-consoles")
+    expect("once" in host.sh("cat /run/console.txt"), "nobody can look at it", host.sh("cat /run/console.txt"))
+    expect(int(host.sh(f"stat -c %s {log}.1")) > 4 << 20, "the long one wasn't put aside")
+    host.in_guest("whole", "echo twice > /dev/ttyS0; echo said")
+    expect("twice" in host.sh(f"cat {log}") and int(host.sh(f"stat -c %s {log}")) < 1 << 20, "it goes on in the old one")
+
+
 @test
 def who_has_no_drivers_for_xen_has_the_power_button_pressed(host):
     m = machine()
     m["domains"]["web"] = standard()["domains"]["web"]
-    # A boot sector that waits for ever: where there is none the firmware halts, and Xen ends the machine for it.
-    disk = f"{FOLDER}/button.img"
-    host.sh(f"mkdir -p {FOLDER}; truncate -s 8M {disk}; printf '\\373\\364\\353\\375' | dd of={disk} conv=notrunc; "
-            f"printf '\\125\\252' | dd of={disk} bs=1 seek=510 conv=notrunc")
-    host.apply(changed(m, "domains", "button", to={
-        "type": "hvm", "boot": ["disk"], "memory": "64MiB", "disks": {"root": {"vdev": "hda", "file": disk}}}))
+    host.apply(changed(m, "domains", "button", to=button()))
     done = host.manor("stop", "button", "--timeout", "5s", "--format", "json")
     expect("power button" in done.out, "it was ended unasked", done)
     expect("did not shut down within 5s" in done.out and "button" not in host.domains(), "it was not waited for", done)
