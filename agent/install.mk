@@ -4,6 +4,7 @@
 # build (`make PREFIX=/usr/local install` from clean), for the program knows where its helper is.
 #
 #   $(PREFIX)/bin/manor, $(PREFIX)/lib/manor/hotplug     the programs; STRIP=1: without debug sections
+#   $(PREFIX)/lib/manor/ovmf-xen.fd                       UEFI for hvm guests, where `make uefi` has built it
 #   $(PREFIX)/share/manor/templates/                      what manifests may include, ready made
 #   $(PREFIX)/share/man/man[15]/                          the pages of `manor help`
 #   $(PREFIX)/share/bash-completion/completions/manor
@@ -14,6 +15,7 @@ STRIP    ?=
 
 PROGRAM  := $(DESTDIR)$(PREFIX)/bin/manor
 HOTPLUG  := $(DESTDIR)$(PREFIX)/lib/manor/hotplug
+FIRMWARE := $(DESTDIR)$(PREFIX)/lib/manor/ovmf-xen.fd
 SHARE    := $(DESTDIR)$(PREFIX)/share
 READY    := $(sort $(wildcard templates/*.yaml))
 UNITDIR  := $(abspath $(DESTDIR)$(PREFIX)/lib/systemd/system)
@@ -45,6 +47,7 @@ install-programs:
 		{ echo "$(BUILD)/manor is missing or of another PREFIX: make clean, then make PREFIX=$(PREFIX)" >&2; exit 1; }
 	install -D -m 755 $(BUILD)/manor $(PROGRAM)
 	install -D -m 755 $(BUILD)/manor-hotplug $(HOTPLUG)
+	$(if $(wildcard $(BUILD)/uefi/ovmf-xen.fd),install -D -m 644 $(BUILD)/uefi/ovmf-xen.fd $(FIRMWARE))
 	install -D -m 644 -t $(SHARE)/manor/templates $(READY)
 	$(if $(STRIP),strip --strip-debug $(PROGRAM) $(HOTPLUG))
 
@@ -56,7 +59,7 @@ install-units: ## systemd units for a dom0 that isn't ours (mask Debian's xen.se
 	done
 
 uninstall: ## what install installed
-	rm -f $(PROGRAM) $(HOTPLUG) $(SHARE)/bash-completion/completions/manor \
+	rm -f $(PROGRAM) $(HOTPLUG) $(FIRMWARE) $(SHARE)/bash-completion/completions/manor \
 		$(READY:%=$(SHARE)/manor/%) \
 		$(patsubst $(BUILD)/man/%.1,$(SHARE)/man/man1/%.1,$(filter %.1,$(PAGES))) \
 		$(patsubst $(BUILD)/man/%.5,$(SHARE)/man/man5/%.5,$(filter %.5,$(PAGES)))

@@ -7,8 +7,16 @@ HV := $(BUILD)/hv
 # Without sources of the agent the dom0 is built without it; with them, never without.
 MANOR_PROGRAMS := $(if $(wildcard agent/src/cli/main.c),$(BUILD)/manor $(BUILD)/manor-hotplug)
 
+UEFI := $(BUILD)/uefi/ovmf-xen.fd
+
+.PHONY: uefi
+uefi: $(UEFI) ## UEFI for hvm guests, from Debian's source; the next 'make hv' takes it along
+
+$(UEFI): hv/uefi hv/lib.sh
+	@BUILD=$(BUILD) hv/uefi
+
 hv: $(HV)/dom0.img ## the dom0 (needs root)
 
 $(HV)/dom0.img: $(shell find hv -type f -not -name '*.md') $(wildcard templates/*.yaml) $(MANOR_PROGRAMS) \
-		$(BUILD)/kernel/version $(TINY)/SHA256SUMS
+		$(BUILD)/kernel/version $(TINY)/SHA256SUMS $(wildcard $(UEFI))
 	@BUILD=$(BUILD) hv/build

@@ -43,6 +43,8 @@ enum xen_reason { /* why it is shut down: sched.h's SHUTDOWN_* */
 extern const char *const xen_reason_words[]; /* "poweroff", "reboot", "suspend", "crash", … */
 
 #define XEN_VNC_PORT 5900 /* display 0's */
+/* What starts an hvm guest by UEFI. */
+#define XEN_UEFI MANOR_LIB "/ovmf-xen.fd"
 
 /* What is asked for of a domain's machine beside memory, disks and NICs; never read. */
 struct xen_hardware {

@@ -17,7 +17,6 @@
 #include "host/xen_screen.h"
 
 #define KIB            1024u
-#define OVMF           "/usr/share/ovmf/OVMF.fd" /* as Debian's libxl was built */
 #define FREE_WAIT_S    15 /* for the memory of domains that are being destroyed */
 #define STAND_IN       "/run/manor/no-disc"
 #define STAND_IN_BYTES 2048 /* a sector of a CD's */
@@ -69,11 +68,9 @@ static int boot_check(const char *path, const char *field, struct err *e)
 /* libxl says no more than that it could not load its firmware. */
 static int uefi_check(const struct xen_domain *d, struct err *e)
 {
-	if (d->type != XEN_HVM || !d->hardware || !d->hardware->ovmf || access(OVMF, R_OK) == 0)
-		return 0;
-	err_at(e, "firmware");
-	err_help(e, "the package ovmf has it; seabios needs none");
-	return err_errno(e, -errno, "%s", OVMF);
+	bool needed = d->type == XEN_HVM && d->hardware && d->hardware->ovmf;
+
+	return boot_check(needed ? XEN_UEFI : NULL, "firmware", e);
 }
 
 /* `boots`: it isn't in memory yet. */

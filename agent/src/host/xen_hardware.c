@@ -250,6 +250,9 @@ static void configure_hvm(const struct xen_domain *d, const struct xen_place *p,
 
 	b->device_model_version = LIBXL_DEVICE_MODEL_VERSION_QEMU_XEN;
 	b->u.hvm.bios = h->ovmf ? LIBXL_BIOS_TYPE_OVMF : LIBXL_BIOS_TYPE_SEABIOS;
+	/* Where libxl looks by itself Debian has one that is KVM's. */
+	if (h->ovmf)
+		b->u.hvm.system_firmware = xstrdup(XEN_UEFI);
 	b->u.hvm.boot = xstrdup(h->boot);
 	b->u.hvm.vga.kind = streq(h->vga, "none")     ? LIBXL_VGA_INTERFACE_TYPE_NONE
 			    : streq(h->vga, "cirrus") ? LIBXL_VGA_INTERFACE_TYPE_CIRRUS

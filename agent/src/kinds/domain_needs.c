@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * What a domain needs of this host beside its devices, and nobody makes for it: the files that it boots from, where the
- * manifest says a path, and processors.
+ * manifest says a path or means dom0's own, and processors.
  */
 #include "base/num.h"
 #include "kinds/domain_priv.h"
@@ -14,10 +14,17 @@ static const char *on_a_path(const char *said)
 	return said && said[0] == '/' ? said : NULL;
 }
 
-/* pvgrub, of a package of its own, which boots what is in the guest's disk; NULL: others, or none. */
-static const char *firmware(const struct domain *d)
+/* What starts it, of dom0's. */
+static const char *loader(const struct domain *d)
 {
-	return d->kernel ? NULL : domain_firmware_path(d);
+	return d->firmware == FW_OVMF ? XEN_UEFI : domain_firmware_path(d);
+}
+
+static const char *loader_hint(const struct domain *d)
+{
+	return d->firmware == FW_OVMF ? "; 'make uefi' of Manor's sources builds it, for Debian's "
+					"package ovmf doesn't run under Xen"
+				      : "; the package grub-xen-host has it";
 }
 
 void domain_boot_paths(struct arena *a, const struct domain *d, struct list *ret)
@@ -26,8 +33,8 @@ void domain_boot_paths(struct arena *a, const struct domain *d, struct list *ret
 		list_add(a, ret, (void *)d->kernel);
 	if (on_a_path(d->initrd))
 		list_add(a, ret, (void *)d->initrd);
-	if (firmware(d))
-		list_add(a, ret, (void *)firmware(d));
+	if (loader(d))
+		list_add(a, ret, (void *)loader(d));
 }
 
 static void hold(struct planning *p, const struct domain *d, struct step *s, const char *field,
@@ -38,7 +45,7 @@ static void hold(struct planning *p, const struct domain *d, struct step *s, con
 }
 
 static void hold_file(struct planning *p, const struct domain *d, struct step *s, const char *field,
-		      const char *path, const char *whence)
+		      const char *path, const char *hint)
 {
 	const struct path_state *at = path_facts(p->facts, path);
 	const char *why = NULL;
@@ -61,7 +68,7 @@ static void hold_file(struct planning *p, const struct domain *d, struct step *s
 		why = "it is empty";
 	if (why)
 		hold(p, d, s, field, HOLD_CONFLICT,
-		     arena_printf(p->arena, "%s %s: %s%s", field, path, why, whence));
+		     arena_printf(p->arena, "%s %s: %s%s", field, path, why, hint));
 }
 
 void domain_hold_fileless(struct planning *p, const struct resource *want, struct step *s)
@@ -70,7 +77,7 @@ void domain_hold_fileless(struct planning *p, const struct resource *want, struc
 
 	hold_file(p, d, s, "kernel", on_a_path(d->kernel), "");
 	hold_file(p, d, s, "initrd", on_a_path(d->initrd), "");
-	hold_file(p, d, s, "firmware", firmware(d), "; the package grub-xen-host has it");
+	hold_file(p, d, s, "firmware", loader(d), loader_hint(d));
 }
 
 /* The last that it names, which are in order: "0,2-3". */

@@ -135,6 +135,7 @@ static void boots(struct arena *a, const struct domain *d, const struct xen_hard
 	if (d->type != XEN_HVM)
 		return;
 	text(a, out, "bios", firmware_words[d->firmware]);
+	text(a, out, "bios_path_override", d->firmware == FW_OVMF ? XEN_UEFI : NULL);
 	text(a, out, "boot", h->boot);
 	text(a, out, "vga", streq(vga_words[d->vga], "std") ? "stdvga" : vga_words[d->vga]);
 	if (h->serial)

@@ -233,6 +233,8 @@ static void firmware(struct domain_xl *x)
 		{"pvgrub64", "pvgrub64"},
 	};
 	static const char *const names[] = {"bios", "firmware", "firmware_override", "loader"};
+	const struct xl_setting *file = NULL;
+	const char *path = domain_xl_text(x, "bios_path_override", &file);
 
 	for (size_t n = 0; n < ARRAY_SIZE(names); n++) {
 		const struct xl_setting *s = NULL;
@@ -256,6 +258,8 @@ static void firmware(struct domain_xl *x)
 			emit_note(x->out, "firmware", "line %u says rombios, which is of old",
 				  s->span.line);
 	}
+	if (path && !streq(path, XEN_UEFI))
+		domain_xl_drop(x, file, "Manor has its firmware in places of its own");
 }
 
 /* "dc" → [cdrom, disk] */

@@ -32,7 +32,9 @@ for path in usr/bin/manor usr/lib/manor/hotplug usr/share/man/man1/manor.1 usr/s
 	grep -qx "./$path" "$dir/out"
 	is "$path"
 done
-[[ $(wc -l <"$dir/out") == $((3 + $(ls agent/man/*.scd templates/*.yaml | wc -l))) ]]
+[[ $(grep -c ovmf-xen.fd "$dir/out") == $(find "$BUILD/uefi/ovmf-xen.fd" 2>/dev/null | wc -l) ]]
+is "UEFI, where it was built"
+[[ $(grep -vc ovmf-xen.fd "$dir/out") == $((3 + $(ls agent/man/*.scd templates/*.yaml | wc -l))) ]]
 is "every page, every template, and nothing else"
 "$dir/root/usr/bin/manor" version >"$dir/out" 2>&1
 is "the program runs"

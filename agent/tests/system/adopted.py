@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Guests that xl made: told as a manifest, left alone, and taken over as they run."""
+import json
 import time
 
 from lab import IMAGES, MANIFEST, expect, note, standard, test, wait_for
@@ -9,11 +10,12 @@ LOOKS_AFTER = ("for p in /proc/[0-9]*; do [ \"$(readlink $p/fd/1)\" = /var/log/x
                "case $(readlink $p/exe) in */xl) echo ${{p#/proc/}};; esac; done; true")
 
 
-def config(name, number, kind="pv", **more):
+def config(name, number, kind="pv", *, vdev="xvda", memory=96, drive=None, **more):
     words = {"name": name, "type": kind, "kernel": f"{IMAGES}/vmlinuz", "ramdisk": f"{IMAGES}/initrd.img",
              "extra": f"console=hvc0 hostname={name} ip=10.155.200.{number}/24", "on_crash": "restart", **more}
-    return "memory = 96\n" + "".join(f'{key} = "{value}"\n' for key, value in words.items()) + \
-        f'disk = ["phy:/dev/vg0/byhand-{name},xvda,w"]\nvif = ["bridge=xenbr0,mac=00:16:3e:aa:bb:{number:02x}"]\n'
+    disks = [f"phy:/dev/vg0/byhand-{name},{vdev},w"] + ([f"{drive},raw,hdc,ro,cdrom"] if drive else [])
+    return f"memory = {memory}\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in words.items()) + \
+        f'disk = {json.dumps(disks)}\nvif = ["bridge=xenbr0,mac=00:16:3e:aa:bb:{number:02x}"]\n'
 
 
 def as_an_operator_would(host, name, number, kind="pv", **more):
@@ -126,6 +128,43 @@ def a_pvh_guest_too_and_shut_down_it_ends_as_the_manifest_says(host):
     host.settled()
     host.apply(standard())
     host.sh("lvremove -q -q -f vg0/byhand-young")
+
+
+@test(soak=True)
+def a_machine_too_with_its_screen_and_its_drive(host):
+    host.start_from(standard())
+    host.sh("mkdir -p /srv && truncate -s 1M /srv/adopted.iso")
+    as_an_operator_would(host, "box", 43, "hvm", vdev="hda", memory=192, maxmem=256, serial="pty", boot="cd", vnc=1,
+                         vncdisplay=6, vncunused=0, usbdevice="tablet", localtime=1, drive="/srv/adopted.iso")
+    host.guest_up("box", 240, restart=False)
+    told = host.manor("export", "-f", MANIFEST).out
+    for words in ("type: hvm", "display: 6", "cdrom: /srv/adopted.iso", "base: localtime", "tablet"):
+        expect(words in told, f"'{words}' isn't told", told)
+    host.put(MANIFEST, told)
+    plan = host.plan(code=0)
+    expect("manor adopt domain/box" in plan.out, "it isn't said how it becomes Manor's", plan)
+    domid, uptime = host.domid("box"), float(host.in_guest("box", "cut -d' ' -f1 /proc/uptime"))
+    host.apply()
+    host.manor("adopt", "domain/box")
+    expect(host.domid("box") == domid and not monitors(host, "box"), "it was started anew, or is xl's still", host.domains())
+    expect(float(host.in_guest("box", "cut -d' ' -f1 /proc/uptime")) > uptime, "it was started anew")
+    host.settled()
+    # What is live is changed while it runs: its memory, and a second disk.
+    live = told.replace("memory: 192MiB", "memory: 160MiB").replace(
+        "disks:\n      hda:", "disks:\n      more: {vdev: xvdc, storage: vg0, size: 16MiB}\n      hda:", 1)
+    expect("160MiB" in live and "xvdc" in live, "the test edits nothing", told)
+    host.apply(live)
+    expect(host.domid("box") == domid, "it was started anew", host.domains())
+    expect(host.in_guest("box", "cat /sys/block/xvdc/size") == str(16 << 11), "it has no further disk")
+    host.settled()
+    host.manor("stop", "box")
+    expect("box" not in host.domains(), "it runs still", host.domains())
+    host.manor("start", "box")
+    host.guest_up("box", 240)
+    host.settled()
+    host.apply(standard())
+    host.bury()
+    host.sh("lvremove -q -q -f vg0/byhand-box; rm /srv/adopted.iso /etc/xen/box.cfg")
 
 
 @test(soak=True)
