@@ -410,9 +410,7 @@ static void read_domain(struct xen_ctx *x, struct arena *a, const libxl_dominfo 
 		return;
 	}
 	d->memory = (uint64_t)xen_target_kb(x, i) * KIB;
-	d->maxmem = (uint64_t)xen_get_int(x, (int64_t)i->max_memkb,
-					  "/local/domain/%u/memory/static-max", i->domid) *
-		    KIB;
+	d->maxmem = (uint64_t)xen_target_most(x, i) * KIB;
 	read_vcpus(x, d);
 	if (d->mark_uuid)
 		read_notes(x, a, d);

@@ -75,8 +75,7 @@ static int set_memory(int64_t domid, uint64_t bytes, unsigned wait_s, const stru
 		return r;
 	start = (int64_t)info.current_memkb;
 	old = xen_target_kb(&x, &info);
-	most = xen_get_int(&x, (int64_t)info.max_memkb, "/local/domain/%d/memory/static-max",
-			   (int)domid);
+	most = xen_target_most(&x, &info);
 	if (kb > most)
 		return err_set(e, -ERANGE, "%llu MiB is more than its maxmem, %llu MiB", mib(kb),
 			       mib(most));
@@ -86,7 +85,8 @@ static int set_memory(int64_t domid, uint64_t bytes, unsigned wait_s, const stru
 		return err_set(e, -ENOMEM, "needs %llu MiB more, Xen has %llu MiB free",
 			       mib(kb - start + KIB - 1), mib((int64_t)free_kb));
 	}
-	rc = libxl_set_memory_target(x.xl, (uint32_t)domid, kb, 0, 1);
+	rc = libxl_set_memory_target(x.xl, (uint32_t)domid, kb - xen_target_gap(&info, kb, most), 0,
+				     1);
 	if (rc)
 		return xen_fail(&x, e, -EIO, rc, "set the memory target");
 	if (wait_s == 0)
@@ -94,7 +94,8 @@ static int set_memory(int64_t domid, uint64_t bytes, unsigned wait_s, const stru
 	slack = MIN_OF(distance(start, old), 32 * KIB) + MEMORY_SLACK;
 	r = memory_follows(&x, domid, start, kb, slack, wait_s, w, e);
 	if (r == -ETIMEDOUT) {
-		libxl_set_memory_target(x.xl, (uint32_t)domid, old, 0, 1);
+		libxl_set_memory_target(x.xl, (uint32_t)domid,
+					old - xen_target_gap(&info, old, most), 0, 1);
 		err_help(e,
 			 "its kernel may have no balloon driver, or no memory to give: restart it "
 			 "with the new value");

@@ -12,6 +12,8 @@
 #include "base/log.h"
 #include "base/str.h"
 
+#define TARGET_GAP 1024 /* KiB: LIBXL_MAXMEM_CONSTANT */
+
 static void log_message(struct xentoollog_logger *logger, xentoollog_level level, int errnoval,
 			const char *context, const char *format, va_list ap)
 {
@@ -185,6 +187,18 @@ int64_t xen_target_kb(struct xen_ctx *x, const libxl_dominfo *info)
 
 	if (target < 0)
 		return (int64_t)info->current_memkb;
-	return target + MAX_OF(xen_get_int(x, 0, "/local/domain/%u/memory/videoram", info->domid),
-			       INT64_C(0));
+	target += MAX_OF(xen_get_int(x, 0, "/local/domain/%u/memory/videoram", info->domid),
+			 INT64_C(0));
+	return target + xen_target_gap(info, target, xen_target_most(x, info));
+}
+
+int64_t xen_target_most(struct xen_ctx *x, const libxl_dominfo *info)
+{
+	return xen_get_int(x, (int64_t)info->max_memkb, "/local/domain/%u/memory/static-max",
+			   info->domid);
+}
+
+int64_t xen_target_gap(const libxl_dominfo *info, int64_t kb, int64_t most)
+{
+	return info->domain_type == LIBXL_DOMAIN_TYPE_HVM && kb < most ? TARGET_GAP : 0;
 }

@@ -52,6 +52,11 @@ int xen_info(struct xen_ctx *x, int64_t domid, libxl_dominfo *ret, struct err *e
 int xen_open_domain(struct xen_ctx *x, int64_t domid, libxl_dominfo *ret, struct err *e);
 /* The memory that it was told to have. libxl keeps that of an emulated graphics card apart. */
 int64_t xen_target_kb(struct xen_ctx *x, const libxl_dominfo *info);
+/* The most that it may ever be told to have. */
+int64_t xen_target_most(struct xen_ctx *x, const libxl_dominfo *info);
+/* What a machine that has less than `most` is told below what is meant, in KiB: libxl does so when it makes one
+ * (libxl__get_targetmem_fudge()), and whoever tells it later has to do it himself. */
+int64_t xen_target_gap(const libxl_dominfo *info, int64_t kb, int64_t most);
 /* xen_change.c: the inside of xen_disc_change(). */
 int xen_disc(struct xen_ctx *x, int64_t domid, const struct xen_disk *want, struct err *e);
 /* Destroys and sweeps; no such domain is fine. */
