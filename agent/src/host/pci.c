@@ -9,10 +9,10 @@
 #include <limits.h>
 
 #include "base/file.h"
+#include "host/sysfs.h"
 
 #define BUS         "/sys/bus/pci"
 #define DEVICES_MAX 8192
-#define NAMES_MAX   8192 /* of one class: links, disks and their partitions */
 
 /* Its first line, without "0x"; NULL where there is none. */
 static const char *attribute(struct arena *a, const char *address, const char *name)
@@ -88,43 +88,27 @@ static const char *disk_name(struct arena *a, const char *name)
 	return arena_strdup(a, name);
 }
 
-/* All of a class in sysfs, each said of the device that it is behind. `below`: what leads there. */
-static int read_class(struct arena *a, struct pci_facts *ret, const char *class, const char *below,
-		      bool disks, struct err *e)
+/* What a class of sysfs is said to, each entry of the device that it is behind. */
+struct saying {
+	struct arena *arena;
+	struct pci_facts *facts;
+	bool disks;
+};
+
+static void say(void *data, const char *name, char *real)
 {
-	_cleanup_(freep) char *folder = xasprintf("/sys/class/%s", class);
-	DIR *dir = opendir(folder);
-	struct dirent *entry;
-	int r = 0;
+	const struct saying *s = data;
+	struct pci_device *d = behind(s->facts, real);
 
-	for (unsigned n = 0; dir && (entry = readdir(dir)); n++) {
-		_cleanup_(freep) char *path =
-			xasprintf("%s/%.255s%s", folder, entry->d_name, below);
-		_cleanup_(freep) char *part =
-			xasprintf("%s/%.255s/partition", folder, entry->d_name);
-		_cleanup_(freep) char *real = NULL;
-		struct pci_device *d;
-
-		if (n >= NAMES_MAX) {
-			r = err_set(e, -E2BIG, "more than %d entries in %s", NAMES_MAX, folder);
-			break;
-		}
-		if (entry->d_name[0] == '.' || access(part, F_OK) == 0)
-			continue;
-		real = realpath(path, NULL);
-		d = real ? behind(ret, real) : NULL;
-		if (d)
-			list_add(a, disks ? &d->disks : &d->links,
-				 (void *)disk_name(a, entry->d_name));
-	}
-	if (dir)
-		closedir(dir);
-	return r;
+	if (d)
+		list_add(s->arena, s->disks ? &d->disks : &d->links,
+			 (void *)disk_name(s->arena, name));
 }
 
 int pci_read(struct arena *a, struct pci_facts *ret, struct err *e)
 {
 	DIR *dir = opendir(BUS "/devices");
+	struct saying links = {a, ret, false}, disks = {a, ret, true};
 	struct dirent *entry;
 	int r = 0;
 
@@ -141,6 +125,6 @@ int pci_read(struct arena *a, struct pci_facts *ret, struct err *e)
 	if (ret->devices.n)
 		qsort(ret->devices.items, ret->devices.n, sizeof(*ret->devices.items), by_address);
 	ret->backend = access(BUS "/drivers/" PCI_BACKEND, F_OK) == 0;
-	r = read_class(a, ret, "net", "/device", false, e);
-	return r < 0 ? r : read_class(a, ret, "block", "", true, e);
+	r = sysfs_class("net", "/device", say, &links, e);
+	return r < 0 ? r : sysfs_class("block", "", say, &disks, e);
 }

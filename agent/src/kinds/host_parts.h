@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What stands behind a device that a guest is to have, network links and disks by their names in the kernel, and whether
+ * dom0 can do without them.
+ */
+#pragma once
+
+#include "model/kind.h"
+
+/* "link eth1, disk sda"; "" for nothing. */
+const char *host_parts(struct arena *a, const struct list *links, const struct list *disks);
+/* Why the host stops working, or loses data, without them: its default route, a bridge's port, what is mounted. NULL:
+ * it doesn't. By the readings "net", "disks" and, where it is known, "lvm". */
+const char *host_needs(struct arena *a, const struct facts *f, const struct list *links,
+		       const struct list *disks);
+/* What else the manifest wants of them: a link, a storage's device; NULL: nothing. */
+const char *host_declared(struct arena *a, const struct facts *f, const struct manifest *m,
+			  const struct list *links, const struct list *disks);
