@@ -390,6 +390,7 @@ static int start(struct agent *a)
 		return r;
 	}
 	agent_watch_host(a);
+	agent_watch_usb(a);
 	calm(a);
 	/* A file that was not looked at yet is news; else what was applied last, perhaps from elsewhere,
 	 * is what this host goes by. */

@@ -64,6 +64,9 @@ json_object *agent_status(const struct agent *a);
 /* agent/watch_host.c */
 void agent_watch_host(struct agent *a);
 
+/* agent/watch_usb.c */
+void agent_watch_usb(struct agent *a);
+
 /* Some run has ended: an agent that is to stop may be done. */
 void agent_maybe_stop(struct agent *a);
 
