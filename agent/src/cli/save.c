@@ -24,6 +24,11 @@ static int intend(const struct life *l, struct err *e)
 		err_help(e, "shut it down instead: manor stop");
 		return err_set(e, -EOPNOTSUPP, "it has a PCI device, whose state can't be saved");
 	}
+	if (d->usb_ports) {
+		err_help(e, "shut it down instead: manor stop");
+		return err_set(e, -EOPNOTSUPP,
+			       "it has a port for USB devices, which libxl can't restore");
+	}
 	/* Said before it stands still. */
 	r = save_room(d->memory_now, e);
 	return r < 0 ? r : intent_stop(&l->who, INTENT_SAVED, NULL, INTENT_TIMEOUT_LEFT, e);

@@ -294,9 +294,10 @@ static void hold_rivals(struct order *o, struct arena *a)
 					  arena_printf(p->arena, "%s/%s takes %s too%s",
 						       other->kind->name, other->name,
 						       mine->name ? mine->name : mine->what,
-						       mine->at_start ? ""
-								      : ", and one of the two may "
-									"write to it"));
+						       mine->at_start || mine->alone
+							       ? ""
+							       : ", and one of the two may "
+								 "write to it"));
 			}
 		}
 		for (size_t c = 0; c < takes.n && step_todo(s); c++)

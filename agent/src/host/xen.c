@@ -423,6 +423,7 @@ static void read_domain(struct xen_ctx *x, struct arena *a, const libxl_dominfo 
 	read_disks(x, a, d);
 	read_nics(x, a, d);
 	xen_read_pci(x, a, d);
+	xen_read_usb(x, a, d);
 }
 
 static int by_domid(const void *a, const void *b)

@@ -108,6 +108,16 @@ struct xen_pci {
 	const char *label;   /* asked for: what errors call it ("card"); never read */
 };
 
+/* A USB device of the machine's that a domain has: it was told to, and its QEMU has it open. What isn't plugged in any
+ * more, or was plugged in anew, it hasn't. */
+#define XEN_USB_PORTS 8 /* of the controller that Manor gives a domain */
+struct xen_usb {
+	struct record rec;
+	const char *port;     /* where it is plugged in: "1-1.2" */
+	int64_t bus, address; /* asked for: the kernel's, of now; never read */
+	const char *label;    /* asked for: what errors call it ("stick"); never read */
+};
+
 /* The mark of a PCI device that xen_pci_add() made assignable, in dom0's own part of xenstore: it lasts as long as
  * that does. */
 struct xen_pci_mark {
@@ -145,6 +155,8 @@ struct xen_domain {
 	struct list disks;    /* of struct xen_disk, by devid */
 	struct list nics;     /* of struct xen_nic, by devid */
 	struct list pci;      /* of struct xen_pci, as they were given to it */
+	bool usb_ports;       /* it has a controller for USB devices of the machine's: nobody can save what that does */
+	struct list usb;      /* of struct xen_usb */
 	const char *cpus;     /* that its vcpus may run on: "0,2-3", "all", "differently"; NULL: not known */
 	int64_t weight, cap;  /* of the scheduler; weight 0: not known */
 	const struct xen_hardware *hardware; /* asked for */
@@ -197,7 +209,7 @@ struct xen_watcher {
 #define XEN_SETTINGS_MAX 1900 /* bytes of `settings`: xenstored takes 2048 of a value by default */
 
 /* Makes and starts the domain that `d` describes: name, uuid, type, kernel, initrd, cmdline, memory,
- * maxmem, vcpus, maxvcpus, disks (vdev, target, read_only), nics (mac, bridge), pci, mark_uuid. Half-made remains of
+ * maxmem, vcpus, maxvcpus, disks (vdev, target, read_only), nics (mac, bridge), pci, usb, mark_uuid. Half-made remains of
  * the same mark or UUID are destroyed first; a whole one of either is -EEXIST. On failure nothing is left
  * of it. *ret_domid is the new domain's. With `state` XEN_PAUSED it doesn't run yet, and `paused_for` says why. */
 int xen_create(const struct xen_domain *d, const struct xen_watcher *w, int64_t *ret_domid,
@@ -286,6 +298,12 @@ int xen_nic_bridge(int64_t domid, const char *mac, const char *bridge, struct er
 int xen_pci_add(const char *address, const char *uuid, const char *driver, struct err *e);
 /* Gives it back to that driver, and takes the mark away. No domain may have it. */
 int xen_pci_remove(const char *address, const char *driver, struct err *e);
+
+/* Hands a USB device to the (hvm) domain, and takes it away, which its guest sees as plugging: dom0's drivers let go of
+ * it, and have it back. What is there as asked, and what isn't there, is fine. What libxl still has in its books of devices
+ * that were unplugged is swept first, for it gives nobody any while it finds one of them. */
+int xen_usb_add(int64_t domid, const struct xen_usb *usb, struct err *e);
+int xen_usb_remove(int64_t domid, const char *port, struct err *e);
 
 /* Puts a terminal at its console in this process's place: returns only where it can't. The first is what its
  * kernel's messages are on: of hvm the serial port. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What is asked of a domain, in libxl's words: names and marks, memory, processors, what it boots, disks, NICs, PCI
- * devices.
+ * What is asked of a domain, in libxl's words: names and marks, memory, processors, what it boots, disks, NICs, PCI and
+ * USB devices.
  */
 #include "host/xen_config.h"
 
@@ -82,6 +82,35 @@ static void pci_config(const struct xen_domain *d, libxl_domain_config *c)
 	/* Its memory has holes where the machine's has, or the devices' would lie under it. */
 	if (d->pci.n && d->type == XEN_PV)
 		libxl_defbool_set(&c->b_info.u.pv.e820_host, true);
+}
+
+void xen_usb_controller(libxl_device_usbctrl *ret)
+{
+	libxl_device_usbctrl_init(ret);
+	ret->type = LIBXL_USBCTRL_TYPE_DEVICEMODEL;
+	ret->version = 3; /* xHCI: the one that takes devices of every speed */
+	ret->ports = XEN_USB_PORTS;
+}
+
+void xen_usb_config(const struct xen_usb *usb, libxl_device_usbdev *ret)
+{
+	libxl_device_usbdev_init(ret);
+	libxl_device_usbdev_init_type(ret, LIBXL_USBDEV_TYPE_HOSTDEV);
+	ret->ctrl = -1; /* any that has a port left */
+	ret->u.hostdev.hostbus = (uint8_t)usb->bus;
+	ret->u.hostdev.hostaddr = (uint8_t)usb->address;
+}
+
+/* A controller without a device is for one that is plugged in later. */
+static void usb_config(const struct xen_domain *d, libxl_domain_config *c)
+{
+	if (!d->usb_ports)
+		return;
+	c->usbctrls = xcalloc(1, sizeof(*c->usbctrls));
+	xen_usb_controller(&c->usbctrls[c->num_usbctrls++]);
+	c->usbdevs = xcalloc(d->usb.n, sizeof(*c->usbdevs));
+	for (size_t i = 0; i < d->usb.n; i++)
+		xen_usb_config(d->usb.items[i], &c->usbdevs[c->num_usbdevs++]);
 }
 
 /* "KEY=VALUE\n", unless there is no value. */
@@ -182,5 +211,6 @@ int xen_config(const struct xen_domain *d, const struct xen_place *p, libxl_doma
 	for (size_t i = 0; i < d->nics.n; i++)
 		xen_nic_config(&c->nics[c->num_nics++], d->nics.items[i], p->hotplug);
 	pci_config(d, c);
+	usb_config(d, c);
 	return 0;
 }

@@ -44,8 +44,11 @@ void xen_disk_config(libxl_device_disk *ret, const struct xen_disk *disk, const 
 void xen_nic_config(libxl_device_nic *ret, const struct xen_nic *nic, const char *hotplug);
 /* Of an address in full. */
 void xen_pci_device(const char *address, libxl_device_pci *ret);
+/* What QEMU is to play, and what is to be plugged into it. libxl disposes of both. */
+void xen_usb_controller(libxl_device_usbctrl *ret);
+void xen_usb_config(const struct xen_usb *usb, libxl_device_usbdev *ret);
 
-/* xen_hardware.c: all but memory, disks, NICs and PCI devices; vcpus are filled already. */
+/* xen_hardware.c: all but memory, disks, NICs, PCI and USB devices; vcpus are filled already. */
 int xen_hardware_config(const struct xen_domain *d, const struct xen_place *p,
 			libxl_domain_config *c, struct err *e);
 /* Of at least `n` bits, none set. libxl disposes of it. */

@@ -88,7 +88,9 @@ static int check(const struct xen_domain *d, bool boots, struct err *e)
 		r = xen_disk_check(d->disks.items[i], e);
 	for (size_t i = 0; r == 0 && i < d->nics.n; i++)
 		r = xen_nic_check(d->nics.items[i], e);
-	return r < 0 ? r : xen_pci_check(NULL, d, e);
+	if (r == 0)
+		r = xen_pci_check(NULL, d, e);
+	return r < 0 ? r : xen_usb_check(NULL, d, e);
 }
 
 static int configure(struct xen_ctx *x, const struct xen_domain *d, libxl_domain_config *c,
@@ -419,7 +421,9 @@ static int start(struct xen_ctx *x, const struct xen_domain *d, libxl_domain_con
 
 	xen_tell(w, "building: %zu disk%s, %zu interface%s%s", d->disks.n,
 		 d->disks.n == 1 ? "" : "s", d->nics.n, d->nics.n == 1 ? "" : "s",
-		 d->pci.n ? ", PCI devices" : "");
+		 d->pci.n   ? ", PCI devices"
+		 : d->usb.n ? ", USB devices"
+			    : "");
 	rc = libxl_domain_create_new(x->xl, c, &domid, NULL, NULL);
 	if (rc) {
 		bool small = kernel_too_large(&x->log);
@@ -436,6 +440,8 @@ static int start(struct xen_ctx *x, const struct xen_domain *d, libxl_domain_con
 		return r;
 	}
 	r = take_out(x, d, domid, e);
+	if (r == 0)
+		r = xen_usb_opened(x, d, domid, e);
 	if (r < 0)
 		return r;
 	xen_tell(w, "starting");
@@ -464,6 +470,8 @@ static int make(const struct xen_domain *d, int fd, const struct xen_watcher *w,
 		r = clear(&x, d, e);
 	if (r == 0)
 		r = xen_pci_check(&x, d, e);
+	if (r == 0)
+		r = xen_usb_check(&x, d, e);
 	if (r == 0)
 		r = xen_screen_free(d->hardware, 0, SCREEN_WAIT_S, e);
 	if (r < 0)

@@ -104,6 +104,11 @@ bool xen_vif_name(struct xen_ctx *x, const char *backend, int64_t domid, int64_t
 /* The bridge that the kernel says it is a port of, for a person may have moved it; "": none. False: there is no such
  * interface. */
 bool xen_vif_bridge(const char *vif, char ret[IF_NAMESIZE]);
+/* xen_usb.c. What a domain has of the machine's USB devices; whether it could have them (-ENODEV, -EBUSY with err_at;
+ * `x` NULL: as far as the kernel tells); and whether its QEMU has opened them by now. */
+void xen_read_usb(struct xen_ctx *x, struct arena *a, struct xen_domain *d);
+int xen_usb_check(struct xen_ctx *x, const struct xen_domain *d, struct err *e);
+int xen_usb_opened(struct xen_ctx *x, const struct xen_domain *d, int64_t domid, struct err *e);
 
 /* Whether a disk's target, a NIC's bridge are there at all: -ENOENT with err_at. */
 int xen_disk_check(const struct xen_disk *disk, struct err *e);

@@ -8,5 +8,5 @@ const struct kind *const all_kinds[] = {
 
 const struct reader *const all_readers[] = {
 	&reader_net, &reader_lvm, &reader_disks, &reader_cache, &reader_paths, &reader_pci,
-	&reader_xen, &reader_intent, NULL,
+	&reader_usb, &reader_xen, &reader_intent, NULL,
 };

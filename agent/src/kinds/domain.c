@@ -215,6 +215,10 @@ TABLE(domain_table, domain, "domain", "A guest.",
       {.name = "pci", .type = FIELD_MAP, .offset = FIELD_AT(domain, pci), .sub = &domain_pci_table,
        .impact = IMPACT_GUEST_RESTART,
        .doc = "PCI devices of the machine's that it alone has, by name; of pv and hvm, on a host with an IOMMU"},
+      {.name = "usb_devices", .type = FIELD_MAP, .offset = FIELD_AT(domain, usb_devices),
+       .sub = &domain_usb_table, .impact = IMPACT_LIVE,
+       .doc = "of hvm: USB devices of the machine's that it alone has, by name, as long as they are plugged in; they come "
+	      "and go while it runs"},
       {.name = "depends_on", .type = FIELD_LIST, .offset = FIELD_AT(domain, depends_on),
        .parse = parse_name, .ref = "domain", .flags = FIELD_CONFIG | FIELD_UNORDERED,
        .doc = "domains that are started first, and are ready first where they say when that is; their failure "
@@ -248,6 +252,8 @@ TABLE(domain_table, domain, "domain", "A guest.",
        .sub = &domain_disk_table, .flags = FIELD_STATUS, .doc = "disks that it does without"},
       {.name = "pauses_for", .type = FIELD_STRING, .offset = FIELD_AT(domain, pauses_for),
        .flags = FIELD_STATUS, .doc = "what a step pauses it for"},
+      {.name = "usb_ports", .type = FIELD_BOOL, .offset = FIELD_AT(domain, usb_ports),
+       .flags = FIELD_STATUS, .doc = "whether it is made with a port for USB devices"},
       {.name = "said", .type = FIELD_STRING, .offset = FIELD_AT(domain, said),
        .flags = FIELD_STATUS, .doc = "digest of what its manifest says of it"},
       {.name = "saves", .type = FIELD_BOOL, .offset = FIELD_AT(domain, saves),
@@ -436,6 +442,7 @@ static void prepare(struct manifest *m, struct resource *r)
 	prepare_boot(&l);
 	domain_lower_disks(&l);
 	domain_lower_pci(&l);
+	domain_lower_usb(&l);
 	domain_lower_ready(&l);
 	prepare_bounds(&l);
 	for (size_t i = 0; i < l.d->nics.n; i++) {

@@ -8,6 +8,7 @@
 #include "host/intent.h"
 #include "host/xen.h"
 #include "kinds/domain_hardware.h"
+#include "kinds/domain_usb.h"
 #include "kinds/seed.h"
 #include "kinds/storage.h"
 #include "model/kind.h"
@@ -96,11 +97,13 @@ struct domain {
 	struct cloud_init cloud_init;
 	struct map nics;  /* name → struct domain_nic */
 	struct map pci;   /* name → struct domain_pci */
+	struct map usb_devices; /* name → struct domain_usb */
 	struct list depends_on; /* names of domains */
 	struct domain_ready ready;
 	int on_poweroff, on_reboot, on_crash, on_watchdog; /* enum domain_end */
 	int on_host_shutdown; /* enum domain_at_shutdown */
 	uint64_t shutdown_timeout; /* seconds */
+	bool usb_ports; /* it gets a controller for what is plugged in, or may be later */
 	const char *said; /* sha256 of what the manifest says of it: whether it changed since it ended */
 	bool saves; /* in a step that ends it: it is saved, where that can be done */
 	const char *pauses_for; /* in a step that pauses it: what for, as PAUSED_… or FOR_POOL */

@@ -79,6 +79,7 @@ void domain_ask(struct work *w, struct xen_domain *ret)
 		.cmdline = d->cmdline,
 		.shutdown_timeout = (int64_t)d->shutdown_timeout,
 		.discs = d->type == XEN_HVM,
+		.usb_ports = d->usb_ports,
 	};
 	if (d->state == STATE_PAUSED) {
 		ret->state = XEN_PAUSED;
@@ -102,6 +103,9 @@ static int ask(struct work *w, struct xen_domain *ret, struct err *e)
 	if (!d->kernel_path)
 		return err_set(e, -EINVAL, "it has no kernel");
 	domain_ask(w, ret);
+	r = domain_ask_usb(w, &ret->usb, e);
+	if (r < 0)
+		return r;
 	/* QEMU, which starts it for a machine, wants it packed. */
 	if (!ret->kernel || d->type == XEN_HVM)
 		return 0;
@@ -409,6 +413,8 @@ static int update(struct work *w, struct err *e)
 			r = change_nic(w, x, name, e);
 		else if ((name = entry_of(w->arena, path, "disks")))
 			r = change_disk(w, x, name, e);
+		else if ((name = entry_of(w->arena, path, "usb_devices")))
+			r = domain_change_usb(w, x, name, e);
 		else
 			r = err_set(e, -EINVAL, "%s can't be changed while it runs", path);
 	}

@@ -80,7 +80,7 @@ static bool clone_behind(const struct facts *f, const struct manifest *m, const 
 const void *domain_wanted(struct arena *a, const struct facts *f, const struct manifest *m,
 			  const struct resource *r)
 {
-	const struct domain *d = domain_devices(a, f, r->record);
+	const struct domain *d = domain_usb_wanted(a, f, r, domain_devices(a, f, r->record));
 	const char *kernel, *initrd, *path, *initrd_path = BOOT_NONE;
 	struct domain *copy;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What domains may not have in common: a MAC address, a disk that one of them writes, a PCI device, a screen's port.
+ * What domains may not have in common: a MAC address, a disk that one of them writes, a PCI or USB device, a screen's port.
  */
 #include "kinds/domain_priv.h"
 #include "kinds/kinds.h"
@@ -223,6 +223,19 @@ static void say_pci(struct manifest *m, const struct use *first, const struct us
 	diag_also(m->diags, g, use_span(first), "first here");
 }
 
+static void say_usb(struct manifest *m, const struct use *first, const struct use *second)
+{
+	struct diag *g =
+		diag_error(m->diags, "shared-usb", use_span(second),
+			   "%s takes the USB device that %s has (%s): it can be one's alone",
+			   use_title(m->arena, "USB device", second, first),
+			   use_title(m->arena, "USB device", first, second), second->what);
+
+	diag_also(m->diags, g, use_span(first), "first here");
+	if (streq(second->field, "vendor"))
+		diag_help(m->diags, g, "two of one kind are told apart by serial, or by port");
+}
+
 /* Says of each two in a row of one thing that they are. */
 static void each_double(struct manifest *m, struct use *list, size_t n,
 			void (*say)(struct manifest *m, const struct use *first,
@@ -240,8 +253,8 @@ static void each_double(struct manifest *m, struct use *list, size_t n,
 
 void domain_check(struct manifest *m)
 {
-	struct use *macs = NULL, *targets = NULL, *devices = NULL;
-	size_t n_macs = 0, n_targets = 0, n_devices = 0;
+	struct use *macs = NULL, *targets = NULL, *devices = NULL, *usb = NULL;
+	size_t n_macs = 0, n_targets = 0, n_devices = 0, n_usb = 0;
 
 	for (size_t i = 0; i < m->n_resources; i++) {
 		const struct resource *r = m->resources[i];
@@ -266,6 +279,13 @@ void domain_check(struct manifest *m)
 				"address");
 			domain_check_pci(m, r, x);
 		}
+		for (size_t k = 0; k < d->usb_devices.n; k++) {
+			const char *field,
+				*what = domain_usb_what(m->arena, d->usb_devices.entries[k].value,
+							&field);
+
+			add_use(m, &usb, &n_usb, r, what, true, &d->usb_devices.entries[k], field);
+		}
 	}
 	check_uuids(m);
 	domain_check_screens(m);
@@ -277,4 +297,5 @@ void domain_check(struct manifest *m)
 		qsort(targets, n_targets, sizeof(*targets), by_what);
 	check_shared(m, targets, n_targets);
 	each_double(m, devices, n_devices, say_pci);
+	each_double(m, usb, n_usb, say_usb);
 }

@@ -304,14 +304,47 @@ static void lost(struct domain_xl *x, json_object *o, const char *key, const cha
 		emit_note(x->out, NULL, "%s: %s", key, why);
 }
 
+/* --- USB devices --- */
+
+/* By what they are, and by where they are plugged in where that doesn't tell them apart. */
+static void usb(struct domain_xl *x, const struct usb_device *d, size_t number)
+{
+	struct emit *all = emit_tall(x->out, "usb_devices"), *out = emit_new(x->arena);
+	const char *colon = strchr(d->id, ':');
+
+	if (colon) {
+		emit_text(out, "vendor", arena_strndup(x->arena, d->id, (size_t)(colon - d->id)));
+		emit_text(out, "product", colon + 1);
+	}
+	if (d->serial)
+		domain_xl_put(x, out, &domain_usb_table, "serial", d->serial, 0);
+	else
+		domain_xl_put(x, out, &domain_usb_table, "port", d->port, 0);
+	emit_put(all, arena_printf(x->arena, "usb%zu", number), out, false);
+}
+
+static void usb_devices(struct domain_xl *x, const struct xen_domain *d, json_object *record)
+{
+	if (d->type != XEN_HVM)
+		lost(x, record, "usbdevs", "USB devices go to hvm guests only");
+	for (size_t i = 0; i < d->usb.n; i++) {
+		const char *port = ((const struct xen_usb *)d->usb.items[i])->port;
+		const struct usb_device *u = usb_find(x->usb, port);
+
+		if (u)
+			usb(x, u, i);
+		else
+			emit_note(x->out, NULL,
+				  "it has the USB device at %s; what that is isn't known", port);
+	}
+}
+
 static void rest(struct domain_xl *x, json_object *record)
 {
 	static const struct {
 		int in; /* 0: the record itself, 1: b_info, 2: type.hvm */
 		const char *key, *why;
 	} words[] = {
-		{0, "usbctrls", "no USB devices of the host are handed over"},
-		{0, "usbdevs", "no USB devices of the host are handed over"},
 		{0, "vtpms", "guests have no TPM"},
 		{0, "p9s", "no folders of dom0 are shared"},
 		{0, "pvcallsifs", "no sockets of dom0 are shared"},
@@ -373,6 +406,7 @@ void domain_export(struct domain_xl *x, const struct xen_domain *d)
 		nic(x, d->nics.items[i], record, m);
 	for (size_t i = 0; i < d->pci.n; i++)
 		pci(x, d->pci.items[i], i);
+	usb_devices(x, d, record);
 	if (record) {
 		end(x, record, "on_poweroff");
 		end(x, record, "on_reboot");

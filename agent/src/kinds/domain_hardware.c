@@ -412,7 +412,8 @@ static void check_disks(struct lowering *l)
 static void check_cards(struct lowering *l)
 {
 	const struct domain *d = l->d;
-	size_t room = PCI_SLOTS - 3 - (d->vga != VGA_NONE) - d->rng, n = d->pci.n;
+	size_t room = PCI_SLOTS - 3 - (d->vga != VGA_NONE) - d->rng - (d->usb_devices.n > 0),
+	       n = d->pci.n;
 	bool scsi = false;
 
 	for (size_t i = 0; i < d->disks.n; i++) {

@@ -55,6 +55,7 @@ const char *domain_rest(struct arena *a, const struct facts *f, const struct res
 /* What the facts hold → the record that the manifest's is compared with. */
 struct reading_in {
 	struct arena *a;
+	const struct facts *f;
 	const struct domain *want; /* of the manifest; NULL: it is to go */
 	const struct domain *wanted; /* and on this host: domain_wanted() */
 	const struct xen_domain *x;
@@ -208,6 +209,7 @@ static void fill_devices(struct reading_in *in, struct actual *actual)
 	domain_fill_pci(in->a, in->x, in->wanted, d);
 	for (size_t i = 0; i < in->x->pci.n; i++)
 		add_uses(in, actual, "pci", ((struct xen_pci *)in->x->pci.items[i])->address);
+	domain_fill_usb(in->a, in->f, in->x, in->want, in->wanted, d);
 	field_mark(&domain_table, d, "disks");
 	field_mark(&domain_table, d, "nics");
 }
@@ -358,6 +360,7 @@ static void add_one(struct arena *a, const struct facts *f, const struct manifes
 	actual->data = x;
 	in = (struct reading_in){
 		.a = a,
+		.f = f,
 		.want = r ? r->record : NULL,
 		.wanted = r ? domain_wanted(a, f, m, r) : NULL,
 		.x = x,
@@ -369,7 +372,9 @@ static void add_one(struct arena *a, const struct facts *f, const struct manifes
 	actual->state = in.d->state_now;
 	if (mine)
 		actual->note = note(a, f, actual, x);
-	else if (r)
+	if (mine && r && !actual->note && x->state == XEN_RUNNING)
+		actual->note = domain_usb_note(a, f, r);
+	else if (!mine && r)
 		actual->note = arena_printf(a, "not Manor's yet: `manor adopt domain/%s`", name);
 }
 
@@ -494,6 +499,7 @@ void domain_hold_impossible(struct planning *p, const struct resource *want, str
 	domain_hold_cpuless(p, want, s);
 	hold_incapable(p, want->record, s);
 	domain_hold_pci(p, want, s);
+	domain_hold_usb(p, want, s);
 }
 
 static void decide_absent(struct planning *p, const struct resource *want, struct step *step)
@@ -632,6 +638,7 @@ static void decide_running(struct planning *p, const struct resource *want,
 			domain_hold_diskless(p, want, step);
 			domain_hold_saved_disks(p, want, step);
 			domain_hold_cpuless(p, want, step);
+			domain_hold_usb(p, want, step);
 		}
 		if (step->action == ACTION_RESTART) {
 			domain_say_maxmem(p, step);
@@ -731,6 +738,7 @@ static void decide(struct planning *p, const struct resource *want, const struct
 		return;
 	}
 	domain_note_left(p, want, have && !have->half_made);
+	domain_note_usb(p, want);
 	if (decide_rebuild(p, want, have))
 		return;
 	if (!have) {

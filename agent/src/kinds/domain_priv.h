@@ -71,6 +71,25 @@ void domain_fill_pci(struct arena *a, const struct xen_domain *x, const struct d
 		     struct domain *d);
 /* Holds a step of a guest that could have none on this host. */
 void domain_hold_pci(struct planning *p, const struct resource *want, struct step *s);
+/* domain_usb.c. What can't have one, and what doesn't say which, is said. */
+void domain_lower_usb(struct lowering *l);
+/* What two that mean one device have in common, as far as the manifest tells, and the field that says it; NULL: not
+ * known. */
+const char *domain_usb_what(struct arena *a, const struct domain_usb *u, const char **ret_field);
+/* With the places where they are plugged in, and without those that aren't; the record itself where it has none. */
+const struct domain *domain_usb_wanted(struct arena *a, const struct facts *f,
+				       const struct resource *r, const struct domain *d);
+/* `said`: as the manifest has it; `want`: the same on this host. Either may be NULL. */
+void domain_fill_usb(struct arena *a, const struct facts *f, const struct xen_domain *x,
+		     const struct domain *said, const struct domain *want, struct domain *d);
+/* Holds a step that would hand over what can't be told apart, what dom0 needs, or start without what is required. */
+void domain_hold_usb(struct planning *p, const struct resource *want, struct step *s);
+/* Those that aren't plugged in: for status, and for the plan. */
+const char *domain_usb_note(struct arena *a, const struct facts *f, const struct resource *r);
+void domain_note_usb(struct planning *p, const struct resource *want);
+/* What is to be handed over, looked at once more. */
+int domain_ask_usb(struct work *w, struct list *ret, struct err *e);
+int domain_change_usb(struct work *w, const struct xen_domain *x, const char *name, struct err *e);
 /* domain_screen.c. No two screens at one port: in the manifest; by claims; and where a running one's is. */
 void domain_check_screens(struct manifest *m);
 void domain_claim_screen(struct arena *a, const struct domain *d, struct list *ret);

@@ -124,6 +124,19 @@ static void devices(const struct domain *d, struct str *out)
 		number(out, "e820_host", 1);
 }
 
+static void usb(struct arena *a, const struct domain *d, struct str *out)
+{
+	if (d->usb_devices.n == 0)
+		return;
+	str_addf(out, "usbctrl = [\"type=devicemodel,version=3,ports=%d\"]\n", XEN_USB_PORTS);
+	str_add(out,
+		"# xl calls a USB device by the bus and the address that it has now, as lsusb shows them:\n"
+		"# usbdev = [\"hostbus=BUS,hostaddr=ADDRESS\", ...]\n");
+	for (size_t i = 0; i < d->usb_devices.n; i++)
+		str_addf(out, "# %s: %s\n", d->usb_devices.entries[i].name,
+			 usb_title(a, d->usb_devices.entries[i].value));
+}
+
 static void boots(struct arena *a, const struct domain *d, const struct xen_hardware *h,
 		  struct str *out)
 {
@@ -243,6 +256,7 @@ const char *domain_render(struct arena *a, const struct resource *r)
 	disks(a, d, &out);
 	nics(a, d, &out);
 	devices(d, &out);
+	usb(a, d, &out);
 	text(a, &out, "on_poweroff", domain_end_words[d->on_poweroff]);
 	text(a, &out, "on_reboot", domain_end_words[d->on_reboot]);
 	text(a, &out, "on_crash", domain_end_words[d->on_crash]);

@@ -138,6 +138,9 @@ struct step *domain_plan_save(struct planning *p, const struct resource *want,
 	step->timeout_s = timeout(SAVE_TIMEOUT_S, x->memory_now);
 	if (x->pci.n && x->state != XEN_SHUTDOWN)
 		step_hold(step, HOLD_CONFLICT, "it has a PCI device, whose state can't be saved");
+	if (x->usb_ports && x->state != XEN_SHUTDOWN)
+		step_hold(step, HOLD_CONFLICT,
+			  "it has a port for USB devices, which libxl can't restore");
 	return step;
 }
 
@@ -227,7 +230,7 @@ void domain_at_shutdown(struct arena *a, const struct facts *f, const struct man
 	struct domain *copy;
 
 	if (d->on_host_shutdown != SHUTDOWN_SAVES || have->half_made || x->state == XEN_SHUTDOWN ||
-	    domain_kept_off(r) || (i && i->stopped == INTENT_BY_HAND))
+	    domain_kept_off(r) || (i && i->stopped == INTENT_BY_HAND) || x->usb_ports)
 		return;
 	/* What waits for a restart comes with this one. */
 	record_diff(a, &domain_table, domain_wanted(a, f, m, r), have->record, f, &all);

@@ -101,6 +101,14 @@ void domain_claims(struct arena *a, const void *record, struct list *ret)
 		add_claim(a, ret, arena_printf(a, "PCI device %s", p->address), NULL, false);
 		((struct claim *)ret->items[ret->n - 1])->at_start = true;
 	}
+	for (size_t i = 0; i < d->usb_devices.n; i++) {
+		const struct domain_usb *u = d->usb_devices.entries[i].value;
+
+		if (!u->at)
+			continue;
+		add_claim(a, ret, arena_printf(a, "the USB device at %s", u->at), NULL, false);
+		((struct claim *)ret->items[ret->n - 1])->alone = true;
+	}
 	domain_claim_screen(a, d, ret);
 }
 

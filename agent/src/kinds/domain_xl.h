@@ -32,6 +32,8 @@ struct domain_xl {
 	const char *name; /* the manifest's */
 	int type;         /* enum xen_type */
 	bool pci;         /* it has PCI devices */
+	unsigned n_usb;   /* so many USB devices of the machine's */
+	const struct usb_facts *usb; /* of one that runs: what is plugged in; NULL: not known */
 	struct emit *out; /* the domain */
 };
 

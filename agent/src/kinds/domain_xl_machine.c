@@ -216,12 +216,48 @@ static void serial(struct domain_xl *x)
 		domain_xl_drop(x, s, "the port goes to Manor's console, or is none");
 }
 
+#define ANOTHER                                                                                    \
+	"'%.60s' is another device whenever it is plugged in: say in usb_devices what it is, "     \
+	"vendor and product as lsusb shows them"
+
+/* "host:046d:c52b", a device of the machine's; "host:1.3" is another one at each plugging in. */
+static void usb_host(struct domain_xl *x, const struct xl_setting *s, const char *text)
+{
+	const char *id = text + strlen("host:"), *colon = strchr(id, ':');
+	struct emit *all, *out;
+
+	if (!colon) {
+		domain_xl_drop(x, s, ANOTHER, text);
+		return;
+	}
+	all = emit_tall(x->out, "usb_devices");
+	out = emit_map(all, arena_printf(x->arena, "usb%u", x->n_usb++));
+	domain_xl_put(x, out, &domain_usb_table, "vendor",
+		      arena_strndup(x->arena, id, (size_t)(colon - id)), s->span.line);
+	domain_xl_put(x, out, &domain_usb_table, "product", colon + 1, s->span.line);
+}
+
 static void usb_device(struct domain_xl *x, const struct xl_setting *s, const char *text)
 {
 	if (x->type != XEN_HVM)
 		domain_xl_drop(x, s, "only hvm guests have an emulated USB port");
+	else if (startswith(text, "host:"))
+		usb_host(x, s, text);
 	else if (text && *text)
 		domain_xl_put(x, x->out, &domain_table, "usb", text, s->span.line);
+}
+
+/* xl's newer words, of which the addresses mean nothing tomorrow. */
+static void usb_handed_over(struct domain_xl *x)
+{
+	struct xl_setting *s = domain_xl_take(x, "usbdev");
+
+	if (s && s->text && *s->text)
+		domain_xl_drop(x, s, "one text, where a list belongs");
+	else if (s && s->n && x->type != XEN_HVM)
+		domain_xl_drop(x, s, "USB devices go to hvm guests only");
+	for (size_t i = 0; s && !s->text && x->type == XEN_HVM && i < s->n; i++)
+		domain_xl_drop(x, s, ANOTHER, s->items[i].text ? s->items[i].text : "");
 }
 
 static void usb(struct domain_xl *x)
@@ -234,7 +270,8 @@ static void usb(struct domain_xl *x)
 		usb_device(x, s, s->text);
 	for (size_t i = 0; s && !s->text && i < s->n; i++)
 		usb_device(x, s, s->items[i].text);
-	if (on && !emit_has(x->out, "usb"))
+	usb_handed_over(x);
+	if (on && !emit_has(x->out, "usb") && !emit_has(x->out, "usb_devices"))
 		domain_xl_drop(x, port, "a port without a device is none");
 }
 

@@ -201,6 +201,7 @@ static void domain(struct exporting *x, const struct xen_domain *d)
 		.all = &x->shared,
 		.arena = x->arena,
 		.out = emit_new(x->arena),
+		.usb = facts_get(x->facts, "usb"),
 	};
 
 	if (is_told(x, d))

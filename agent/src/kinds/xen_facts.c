@@ -29,6 +29,9 @@ TABLE(xen_pci_table, xen_pci, "pci", "A PCI device that a domain has.",
       ROW(xen_pci, permissive, FIELD_BOOL,
 	  .doc = "Whether the guest may write all of its configuration."));
 
+TABLE(xen_usb_table, xen_usb, "usb", "A USB device that a domain has.",
+      ROW(xen_usb, port, FIELD_STRING, .doc = "Where it is plugged in."));
+
 TABLE(xen_pci_mark_table, xen_pci_mark, "mark", "A PCI device that Manor made assignable.",
       ROW(xen_pci_mark, address, FIELD_STRING, .doc = "Where it is."),
       ROW(xen_pci_mark, uuid, FIELD_STRING, .doc = "UUID of the resource."),
@@ -68,6 +71,10 @@ TABLE(xen_domain_table, xen_domain, "domain", "A domain as Xen has it.",
       ROW(xen_domain, disks, FIELD_LIST, .sub = &xen_disk_table, .doc = "Its disks."),
       ROW(xen_domain, nics, FIELD_LIST, .sub = &xen_nic_table, .doc = "Its interfaces."),
       ROW(xen_domain, pci, FIELD_LIST, .sub = &xen_pci_table, .doc = "Its PCI devices."),
+      ROW(xen_domain, usb_ports, FIELD_BOOL,
+	  .doc = "Whether it has a controller for USB devices of the machine's."),
+      ROW(xen_domain, usb, FIELD_LIST, .sub = &xen_usb_table,
+	  .doc = "USB devices of the machine's that it has."),
       ROW(xen_domain, paused_for, FIELD_STRING, .doc = "Mark: what Manor has paused it for."),
       ROW(xen_domain, ready, FIELD_BOOL, .doc = "Mark: what its manifest calls ready was seen."),
       ROW(xen_domain, console_from, FIELD_INT,

@@ -11,7 +11,7 @@
 #include "conf/field.h"
 
 struct reader {
-	const char *name;           /* "net", "lvm", "disks", "cache", "paths", "pci", "xen", "intent" */
+	const char *name;           /* "net", "lvm", "disks", "cache", "paths", "pci", "usb", "xen", "intent" */
 	const char *doc;
 	const struct table *table;  /* of the record that read() fills */
 	unsigned deadline_ms;       /* past that, the reading is unknown */

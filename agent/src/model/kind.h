@@ -32,6 +32,7 @@ struct claim {
 	const char *name; /* for people, where that is another; else NULL */
 	bool shared;
 	bool at_start; /* it is taken when the thing is made or restarted, and by no update */
+	bool alone;    /* nothing is read or written of it: it is had or it isn't */
 };
 
 struct actuals {

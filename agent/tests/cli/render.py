@@ -13,9 +13,9 @@ MANOR = os.path.abspath(os.environ.get("MANOR", "build/manor"))
 MANIFEST = HERE / "good/machines.yaml"
 WORDS = HERE / "good/words.yaml"
 DOMAINS = ("windows", "uefi", "netboot", "direct", "pbx", "own", "small", "words")
-# Words of QEMU's own, which import doesn't take for what they do; and a serial port, which machines have here unless they
-# say otherwise.
-ONE_WAY = ("device_model_args_hvm", "serial")
+# Words of QEMU's own, which import doesn't take for what they do; a serial port, which machines have here unless they
+# say otherwise; and the port for USB devices, which who has some has.
+ONE_WAY = ("device_model_args_hvm", "serial", "usbctrl")
 
 
 def run(*words):

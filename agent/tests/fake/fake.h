@@ -70,6 +70,8 @@ struct xen_nic;
 int fake_xen_configure(const char *call, const struct xen_domain *d, int64_t cpus, struct err *e);
 void fake_xen_disk(const struct xen_disk *disk, bool drive);
 void fake_xen_nic(const struct xen_nic *nic);
+struct xen_usb;
+void fake_xen_usb(const struct xen_usb *usb);
 
 /* pci.c; and another driver has a device (NULL: none): false where there is no such; whether guests can be given it */
 struct pci_facts;
@@ -77,8 +79,18 @@ void fake_pci_load(const struct pci_facts *f);
 bool fake_pci_bind(const char *address, const char *driver);
 bool fake_pci_assignable(const char *address);
 
-/* xen.c, intent.c */
+/* usb.c; and whether that is plugged in there */
+struct usb_facts;
+void fake_usb_load(const struct usb_facts *f);
+bool fake_usb_is(const char *port, int64_t bus, int64_t address);
+
+/* xen_devices.c: whether it could have the machine's devices that it asks for */
+int fake_xen_devices(const struct xen_domain *asked, struct err *e);
+
+/* xen.c, intent.c; and for xen_devices.c: the host in memory, and a domain of it (NULL: there is none) */
 struct xen_facts;
+struct xen_facts *fake_xen(struct arena **ret_arena);
+struct xen_domain *fake_xen_domain(int64_t domid);
 void fake_xen_load(const struct xen_facts *f);
 struct intent_facts;
 void fake_intent_load(const struct intent_facts *f);

@@ -5,7 +5,6 @@
  */
 #include "host/xen.h"
 #include "host/paths.h"
-#include "host/pci.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -62,6 +61,14 @@ static struct xen_pci *copy_pci(struct arena *a, const struct xen_pci *from)
 	return to;
 }
 
+static struct xen_usb *copy_usb(struct arena *a, const struct xen_usb *from)
+{
+	struct xen_usb *to = arena_alloc(a, sizeof(*to));
+
+	*to = (struct xen_usb){.port = arena_strdup(a, from->port)};
+	return to;
+}
+
 static struct xen_pci_mark *copy_mark(struct arena *a, const struct xen_pci_mark *from)
 {
 	struct xen_pci_mark *to = arena_alloc(a, sizeof(*to));
@@ -96,13 +103,15 @@ static struct xen_domain *copy_domain(struct arena *a, const struct xen_domain *
 	to->mark_uuid = arena_strdup(a, from->mark_uuid);
 	to->mark_name = arena_strdup(a, from->mark_name);
 	to->mark_state = arena_strdup(a, from->mark_state);
-	to->disks = to->nics = to->pci = (struct list){0};
+	to->disks = to->nics = to->pci = to->usb = (struct list){0};
 	for (size_t i = 0; i < from->disks.n; i++)
 		list_add(a, &to->disks, copy_disk(a, from->disks.items[i]));
 	for (size_t i = 0; i < from->nics.n; i++)
 		list_add(a, &to->nics, copy_nic(a, from->nics.items[i]));
 	for (size_t i = 0; i < from->pci.n; i++)
 		list_add(a, &to->pci, copy_pci(a, from->pci.items[i]));
+	for (size_t i = 0; i < from->usb.n; i++)
+		list_add(a, &to->usb, copy_usb(a, from->usb.items[i]));
 	return to;
 }
 
@@ -117,6 +126,12 @@ static void copy(struct arena *a, const struct xen_facts *from, struct xen_facts
 		list_add(a, &ret->pci_marks, copy_mark(a, from->pci_marks.items[i]));
 	for (size_t i = 0; i < from->domains.n; i++)
 		list_add(a, &ret->domains, copy_domain(a, from->domains.items[i]));
+}
+
+struct xen_facts *fake_xen(struct arena **ret_arena)
+{
+	*ret_arena = arena;
+	return &host;
 }
 
 void fake_xen_load(const struct xen_facts *f)
@@ -172,6 +187,11 @@ static struct xen_domain *find(int64_t domid)
 			return d;
 	}
 	return NULL;
+}
+
+struct xen_domain *fake_xen_domain(int64_t domid)
+{
+	return find(domid);
 }
 
 /* How a call that changes a domain begins: it fails in its turn, or has the domain. */
@@ -236,83 +256,6 @@ int xen_ready(const struct xen_domain *d, int64_t instead_of, struct err *e)
 	return err_set(e, -ENOMEM, "does not fit");
 }
 
-static const struct xen_domain *holder(const char *address)
-{
-	for (size_t i = 0; i < host.domains.n; i++) {
-		const struct xen_domain *d = host.domains.items[i];
-
-		for (size_t k = 0; k < d->pci.n; k++)
-			if (streq(((struct xen_pci *)d->pci.items[k])->address, address))
-				return d;
-	}
-	return NULL;
-}
-
-static int check_pci(const struct xen_domain *asked, struct err *e)
-{
-	for (size_t i = 0; i < asked->pci.n; i++) {
-		const struct xen_pci *p = asked->pci.items[i];
-
-		if (asked->type == XEN_PVH || !list_has(&host.virt_caps, "hvm_directio"))
-			return err_set(e, -EINVAL, "passthrough not supported on this platform");
-		if (!fake_pci_assignable(p->address) || holder(p->address)) {
-			err_at(e, "pci.%s", p->label);
-			return err_set(e, -EBUSY, "%s is not assignable", p->address);
-		}
-	}
-	return 0;
-}
-
-static struct xen_pci_mark *find_mark(const char *address, struct list *ret_others)
-{
-	struct xen_pci_mark *found = NULL;
-
-	for (size_t i = 0; i < host.pci_marks.n; i++) {
-		struct xen_pci_mark *m = host.pci_marks.items[i];
-
-		if (streq(m->address, address))
-			found = m;
-		else
-			list_add(arena, ret_others, m);
-	}
-	return found;
-}
-
-int xen_pci_add(const char *address, const char *uuid, const char *driver, struct err *e)
-{
-	struct list others = {0};
-
-	FAKE_FAIL(e);
-	if (find_mark(address, &others))
-		host.pci_marks = others;
-	list_add(arena, &host.pci_marks,
-		 copy_mark(arena, &(struct xen_pci_mark){
-					  .address = address, .uuid = uuid, .driver = driver}));
-	if (fake_fails("xen_pci_add, killed behind its mark"))
-		return err_set(e, -EIO, "killed behind its mark");
-	if (!fake_pci_bind(address, NULL))
-		return err_set(e, -ENODEV, "no such device");
-	if (fake_fails("xen_pci_add, killed while nobody has it"))
-		return err_set(e, -EIO, "killed while nobody has it");
-	fake_pci_bind(address, PCI_BACKEND);
-	return 0;
-}
-
-int xen_pci_remove(const char *address, const char *driver, struct err *e)
-{
-	struct list others = {0};
-
-	FAKE_FAIL(e);
-	if (holder(address))
-		return err_set(e, -EBUSY, "a domain has it still");
-	fake_pci_bind(address, driver);
-	if (fake_fails("xen_pci_remove, killed before its mark goes"))
-		return err_set(e, -EIO, "killed before its mark goes");
-	if (find_mark(address, &others))
-		host.pci_marks = others;
-	return 0;
-}
-
 /* "127.0.0.1:5903"; NULL: it has none. Two that overlap are the plan's to keep apart. */
 static int screen(const struct xen_hardware *h, const char **ret, struct err *e)
 {
@@ -355,7 +298,7 @@ static int build(const struct xen_domain *asked, const char *call, bool cut,
 	}
 	r = fake_xen_configure(call, asked, host.cpus, e);
 	if (r == 0)
-		r = check_pci(asked, e);
+		r = fake_xen_devices(asked, e);
 	if (r == 0)
 		r = screen(asked->hardware, &vnc, e);
 	if (r < 0)

@@ -91,6 +91,18 @@ void fake_xen_nic(const struct xen_nic *nic)
 	libxl_device_nic_dispose(&c);
 }
 
+void fake_xen_usb(const struct xen_usb *usb)
+{
+	libxl_device_usbdev c;
+	yajl_gen gen = generator();
+
+	xen_usb_config(usb, &c);
+	if (libxl_device_usbdev_gen_json(gen, &c) == yajl_gen_status_ok)
+		keep("usb", usb->port, gen);
+	yajl_gen_free(gen);
+	libxl_device_usbdev_dispose(&c);
+}
+
 char *fake_xen_asked(void)
 {
 	return str_take(&kept);

@@ -96,6 +96,7 @@ static void load_fakes(const struct facts *f)
 	fake_cache_load(facts_get(f, "cache"));
 	fake_paths_load(facts_get(f, "paths"));
 	fake_pci_load(facts_get(f, "pci"));
+	fake_usb_load(facts_get(f, "usb"));
 	fake_xen_load(facts_get(f, "xen"));
 	fake_intent_load(facts_get(f, "intent"));
 	fake_image_clear();
