@@ -100,6 +100,29 @@ def discs_come_and_go_while_it_runs(host):
 
 
 @test
+def a_usb_device_is_handed_over_and_comes_back_while_it_runs(host):
+    """The host's keyboard. What the guest sees of it is usb.py's story."""
+    def driver():
+        return host.sh(f"basename $(readlink /sys/bus/usb/devices/{port}:1.0/driver || echo none)").strip()
+
+    keys = host.sh("cd /sys/bus/usb/devices; for d in *; do echo $d $(cat $d/idVendor $d/idProduct); done 2>/dev/null")
+    port = next(line.split()[0] for line in keys.splitlines() if line.endswith(" 0627 0001"))
+    domid, pid = host.domid("whole"), model_pid(host, "whole")
+    m = machine()
+    m["domains"]["web"] = standard()["domains"]["web"]
+    expect(driver() == "usbhid", "dom0 doesn't have it", driver())
+    keyed = changed(m, "domains", "whole", "usb_devices", to={"keys": {"vendor": "0627", "product": "0001"}})
+    host.apply(keyed)
+    expect(driver() != "usbhid", "dom0 has it still")
+    expect("/dev/bus/usb/" in host.sh(f"ls -l /proc/{pid}/fd"), "its QEMU hasn't got it")
+    host.settled()
+    host.apply(m)
+    expect(driver() == "usbhid", "dom0 hasn't got it back", driver())
+    expect(host.domid("whole") == domid, "it was restarted")
+    host.settled()
+
+
+@test
 def a_card_moves_to_another_bridge_with_both_its_ends(host):
     """Of a machine that doesn't run yet, for a guest with Xen's drivers unplugs the emulated card."""
     def ends():
