@@ -49,7 +49,7 @@ def the_modules_are_put_on_their_volume_and_all_five_start(host):
     text = written("quiet-server")
     host.apply(text.partition("domains:\n")[0])
     host.sh("mkfs.ext4 -q /dev/vg0/modules && mkdir -p /mnt/modules && mount /dev/vg0/modules /mnt/modules && "
-            "echo kept-quiet >/mnt/modules/modules.dep && head -c 2M /dev/urandom >/mnt/modules/modules.img && "
+            "echo kept-quiet >/mnt/modules/modules.dep && head -c 1M /dev/urandom >/mnt/modules/modules.img && "
             "umount /mnt/modules")
     host.sh("systemctl start manor")
     host.put(WATCHED, text)
@@ -78,12 +78,12 @@ def all_read_the_modules_at_once_and_nobody_writes_them(host):
         expect(host.in_guest(name, "mount -t ext4 -o ro,noload /dev/xvda3 /tmp && cat /tmp/modules.dep") == "kept-quiet",
                f"{name} reads other modules")
     for name in ("dns", "mail"):
-        host.in_guest(name, f"while [ ! -e /run/enough ]; do {read} >>/run/sums; done >/dev/null 2>&1 & echo reads")
-    sums = {name: host.in_guest(name, read).split()[0] for name in ("db", "www", "cvs")}
+        host.in_guest(name, f"while [ ! -e /run/enough ]; do {read} >>/run/sums; sleep 1; done >/dev/null 2>&1 & echo reads")
+    sums = {name: host.in_guest(name, read, 180).split()[0] for name in ("db", "www", "cvs")}
     times = {}
     for name in ("dns", "mail"):
-        wait_for(f"{name} has read it, and again", lambda name=name: int(host.in_guest(name, "wc -l </run/sums")) > 1, 90)
-        host.in_guest(name, "touch /run/enough; sleep 2; echo enough")
+        wait_for(f"{name} has read it, and again", lambda name=name: int(host.in_guest(name, "wc -l </run/sums", 180)) > 1, 180)
+        host.in_guest(name, "touch /run/enough; sleep 2; echo enough", 180)
         times[name] = host.in_guest(name, "wc -l </run/sums")
         sums[name] = host.in_guest(name, "cut -c1-32 /run/sums | sort -u")
     note(f"read over and over: {times}")
