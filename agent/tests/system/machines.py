@@ -6,7 +6,7 @@ import re
 import time
 
 import rfb
-from lab import CONSOLES, TOP, changed, expect, guest, standard, test, wait_for
+from lab import CONSOLES, TOP, changed, expect, guest, held, standard, test, wait_for
 
 ISO = os.path.join(TOP, "images/installer/out/installer.iso")
 FOLDER = "/srv/machines"
@@ -173,14 +173,17 @@ def what_its_serial_port_says_is_kept_and_tells_that_it_is_ready(host):
     expect(said == ["the button is up"] * 2, "it was called ready for what an earlier one said", done, said)
     host.settled()
     # Whoever looks at its console sees it too, and what is long is put aside while it goes on.
+    def seen(word, where):
+        host.in_guest("whole", f"echo {word} > /dev/ttyS0; echo said")
+        return word in host.sh(f"cat {where}")
+
     log = f"{CONSOLES}/serial-whole.log"
-    host.sh("(sleep 15 | timeout 20 manor console whole) >/run/console.txt 2>&1 </dev/null &")
-    host.in_guest("whole", "for i in 1 2 3 4 5; do echo once > /dev/ttyS0; sleep 1; done; echo said")
+    with held(host, "timeout 100 manor console whole >/run/console.txt 2>&1 </dev/null & echo $! >/run/console.pid",
+              "kill $(cat /run/console.pid)"):
+        wait_for("somebody at its console sees it", lambda: seen("once", "/run/console.txt"), 90, 1)
     host.sh(f"head -c 5000000 /dev/zero | tr '\\0' '\\n' >>{log} && systemctl start manor-consoles")
-    expect("once" in host.sh("cat /run/console.txt"), "nobody can look at it", host.sh("cat /run/console.txt"))
     expect(int(host.sh(f"stat -c %s {log}.1")) > 4 << 20, "the long one wasn't put aside")
-    host.in_guest("whole", "echo twice > /dev/ttyS0; echo said")
-    expect("twice" in host.sh(f"cat {log}") and int(host.sh(f"stat -c %s {log}")) < 1 << 20, "it goes on in the old one")
+    expect(seen("twice", log) and int(host.sh(f"stat -c %s {log}")) < 1 << 20, "it goes on in the old one")
 
 
 @test
