@@ -38,6 +38,7 @@ int verb_restore(int argc, char **argv);
 int verb_rebuild(int argc, char **argv);
 int verb_console(int argc, char **argv);
 int verb_vnc(int argc, char **argv);
+int verb_screen(int argc, char **argv);
 int verb_undelete(int argc, char **argv);
 int verb_trash(int argc, char **argv);
 int verb_image(int argc, char **argv);
@@ -80,6 +81,7 @@ struct options {
 	bool boot;           /* --boot */
 	const char *namespace; /* --namespace NAME, as given */
 	bool discard_saved;  /* --discard-saved */
+	bool once;           /* --once */
 };
 
 /* Reads argv by `accepts`, a list of long option names ("file", "format", "yes" …), NULL-terminated.

@@ -28,6 +28,7 @@ const struct verb verbs[] = {
 	{"rebuild", verb_rebuild, false},
 	{"console", verb_console, false},
 	{"vnc", verb_vnc, false},
+	{"screen", verb_screen, false},
 	{"image", verb_image, false},
 	{"undelete", verb_undelete, false},
 	{"trash", verb_trash, false},

@@ -29,6 +29,7 @@ enum {
 	OPT_BOOT,
 	OPT_NAMESPACE,
 	OPT_DISCARD_SAVED,
+	OPT_ONCE,
 };
 
 static const struct option all[] = {
@@ -55,6 +56,7 @@ static const struct option all[] = {
 	{"boot", no_argument, NULL, OPT_BOOT},
 	{"namespace", required_argument, NULL, OPT_NAMESPACE},
 	{"discard-saved", no_argument, NULL, OPT_DISCARD_SAVED},
+	{"once", no_argument, NULL, OPT_ONCE},
 	{"help", no_argument, NULL, 'h'},
 };
 
@@ -157,6 +159,9 @@ static int take(const char *verb, int c, struct options *o)
 		return 0;
 	case OPT_DISCARD_SAVED:
 		o->discard_saved = true;
+		return 0;
+	case OPT_ONCE:
+		o->once = true;
 		return 0;
 	default:
 		return bad(verb, "unknown option", "");

@@ -42,6 +42,11 @@ ends 0 "$manor" help appliance.yaml && grep -q 'max_removals (' "$dir/out"
 is "the page of the manifest has the fields' reference"
 ends 0 "$manor"
 is "without a verb, the verbs"
+ends 2 "$manor" screen && grep -q 'say --once' "$dir/out"
+is "the console's page wants a terminal"
+ends 0 "$manor" screen --once && grep -q '^Manor .* Linux' "$dir/out" && grep -q '^addresses: ' "$dir/out" &&
+	{ [[ -e /etc/manor/appliance.yaml ]] || grep -q '^NO MANIFEST' "$dir/out"; }
+is "or is told to print it once: what runs here, and that there is no manifest"
 ends 2 "$manor" chekc
 is "an unknown verb is wrong usage"
 ends 2 "$manor" help chekc

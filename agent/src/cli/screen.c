@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * manor screen: what the host's own console shows. Nobody is logged in there, so it asks nothing and changes nothing.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/client.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "cli/cli.h"
+
+/* What the appliance's initrd told of where it looked for a manifest, and which version it started. */
+#define TRIED    "/run/manifest.tried"
+#define VERSION  "/usr/share/manor/version"
+#define TEXT_MAX 65536
+
+#ifndef MANOR_VERSION
+#define MANOR_VERSION "unknown"
+#endif
+
+/* The agent is asked how it fares; only when that is news is the host read anew, which costs a second of processor. */
+#define ASK_MS 2000
+#define READ_S 60
+
+/* A small file's text; "" where there is none. The caller's. */
+static char *text_of(const char *path)
+{
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char *text = xcalloc(1, TEXT_MAX);
+	size_t have = 0;
+	ssize_t n;
+
+	while (fd >= 0 && have < TEXT_MAX - 1 &&
+	       (n = read(fd, text + have, TEXT_MAX - 1 - have)) > 0)
+		have += (size_t)n;
+	return text;
+}
+
+/* What `manor status` says now. The caller's. */
+static char *status_text(void)
+{
+	char *text = xcalloc(1, TEXT_MAX);
+	size_t have = 0;
+	ssize_t n;
+	int ends[2];
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return text;
+	pid = fork();
+	if (pid == 0) {
+		char *argv[] = {(char[]){"manor"}, (char[]){"status"}, NULL};
+
+		dup2(ends[1], STDOUT_FILENO);
+		dup2(ends[1], STDERR_FILENO);
+		execv("/proc/self/exe", argv);
+		_exit(EXIT_FAILED);
+	}
+	close(ends[1]);
+	while (pid > 0 && have < TEXT_MAX - 1 &&
+	       (n = read(ends[0], text + have, TEXT_MAX - 1 - have)) > 0)
+		have += (size_t)n;
+	close(ends[0]);
+	if (pid > 0)
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	return text;
+}
+
+/* How the agent fares, without what changes by itself; NULL: none answers. The caller's. */
+static char *agent_text(void)
+{
+	struct client *c = client_open();
+	bool interrupted = false;
+	json_object *request, *answer;
+	char *text;
+
+	if (!c)
+		return NULL;
+	request = json_object_new_object();
+	json_put_text(request, "verb", "status");
+	client_send(c, request);
+	json_object_put(request);
+	answer = client_receive(c, &interrupted);
+	client_close(c);
+	if (!answer)
+		return NULL;
+	json_object_object_del(answer, "under_way");
+	text = xstrdup(json_object_to_json_string(answer));
+	json_object_put(answer);
+	return text;
+}
+
+static void print_addresses(FILE *out)
+{
+	struct ifaddrs *all = NULL;
+	bool any = false;
+
+	if (getifaddrs(&all) < 0)
+		return;
+	for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
+		int family = i->ifa_addr ? i->ifa_addr->sa_family : AF_UNSPEC;
+		char host[NI_MAXHOST];
+
+		if ((family != AF_INET && family != AF_INET6) || (i->ifa_flags & IFF_LOOPBACK) ||
+		    getnameinfo(i->ifa_addr,
+				family == AF_INET ? sizeof(struct sockaddr_in)
+						  : sizeof(struct sockaddr_in6),
+				host, sizeof(host), NULL, 0, NI_NUMERICHOST))
+			continue;
+		/* One that says %eth0 is good for nothing beyond the wire. */
+		if (strchr(host, '%'))
+			continue;
+		fprintf(out, "%s%s on %s", any ? ", " : "addresses: ", host, i->ifa_name);
+		any = true;
+	}
+	freeifaddrs(all);
+	fprintf(out, "%s\n", any ? "" : "addresses: none");
+}
+
+/* For whoever stands before a machine that does nothing. */
+static void print_maintenance(FILE *out)
+{
+	_cleanup_(freep) char *tried = text_of(TRIED);
+
+	fprintf(out, "\nNO MANIFEST: this host looks after nothing until it has one.\n");
+	if (tried[0])
+		fprintf(out, "Looked for, in this order:\n%s", tried);
+	fprintf(out,
+		"Give it one: a file system labelled MANOR with appliance.yaml in it (a USB stick, say), and start again;\n"
+		"or manor.manifest=URL on the kernel's command line of a start by network.\n");
+}
+
+static void print_page(FILE *out)
+{
+	_cleanup_(freep) char *version = text_of(VERSION), *status = NULL;
+	struct utsname u;
+
+	version[strcspn(version, "\n")] = '\0';
+	uname(&u);
+	fprintf(out, "Manor %s%s%s on %s, Linux %s\n", MANOR_VERSION,
+		version[0] ? ", appliance " : "", version, u.nodename, u.release);
+	print_addresses(out);
+	if (access("/etc/manor/appliance.yaml", F_OK) < 0) {
+		print_maintenance(out);
+		return;
+	}
+	status = status_text();
+	fprintf(out, "\n%s", status);
+}
+
+/* Whole before it is shown: what it says takes a second to find out. */
+static void draw(void)
+{
+	_cleanup_(freep) char *text = NULL;
+	time_t now = time(NULL);
+	struct tm tm;
+	char clock[32];
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return;
+	print_page(out);
+	fclose(out);
+	strftime(clock, sizeof(clock), "%H:%M:%S", localtime_r(&now, &tm));
+	printf("\033[H\033[2J%s\n%s   r: read again   l: the log\n", text, clock);
+	fflush(stdout);
+}
+
+/* A pager that starts no shell and opens no other file. */
+static void show_log(struct termios *cooked, struct termios *raw)
+{
+	pid_t pid;
+
+	tcsetattr(STDIN_FILENO, TCSANOW, cooked);
+	pid = fork();
+	if (pid == 0) {
+		setenv("SYSTEMD_LESS", "FRSXMK", 1);
+		setenv("SYSTEMD_PAGERSECURE", "1", 1);
+		setenv("LESSSECURE", "1", 1);
+		execlp("journalctl", "journalctl", "-b", "-n", "1000", "-e", NULL);
+		_exit(127);
+	}
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	tcsetattr(STDIN_FILENO, TCSANOW, raw);
+}
+
+static int watch(void)
+{
+	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+	struct termios cooked, raw;
+	_cleanup_(freep) char *last = NULL;
+	time_t drawn = 0;
+
+	if (tcgetattr(STDIN_FILENO, &cooked) < 0) {
+		fprintf(stderr, "manor screen: no terminal here: say --once\n");
+		return EXIT_BAD;
+	}
+	raw = cooked;
+	raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ISIG);
+	tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+	for (;;) {
+		char *now = agent_text(), key = 0;
+
+		if (!drawn || !streq(now, last) || time(NULL) - drawn >= READ_S) {
+			draw();
+			drawn = time(NULL);
+		}
+		free(last);
+		last = now;
+		if (poll(&in, 1, ASK_MS) <= 0)
+			continue;
+		/* The terminal hung up: who started this starts it again. */
+		if (read(STDIN_FILENO, &key, 1) <= 0)
+			break;
+		if (key == 'l')
+			show_log(&cooked, &raw);
+		if (key == 'l' || key == 'r')
+			drawn = 0;
+	}
+	tcsetattr(STDIN_FILENO, TCSANOW, &cooked);
+	return EXIT_FINE;
+}
+
+int verb_screen(int argc, char **argv)
+{
+	static const char *const accepts[] = {"once", NULL};
+	struct options o;
+	int at, r = options_read(argc, argv, accepts, &o, &at);
+
+	if (r)
+		return r < 0 ? EXIT_FINE : r;
+	if (!o.once)
+		return watch();
+	print_page(stdout);
+	return EXIT_FINE;
+}
