@@ -20,3 +20,7 @@ hv: $(HV)/dom0.img ## the dom0 (needs root)
 $(HV)/dom0.img: $(shell find hv -type f -not -name '*.md') $(wildcard templates/*.yaml) $(MANOR_PROGRAMS) \
 		$(BUILD)/kernel/version $(TINY)/SHA256SUMS $(wildcard $(UEFI))
 	@BUILD=$(BUILD) hv/build
+
+$(BUILD)/appliance/manor.iso: $(shell find hv -type f -not -name '*.md' -not -path 'hv/lab-overlay/*') \
+		$(wildcard templates/*.yaml) $(MANOR_PROGRAMS) $(BUILD)/kernel/version
+	@BUILD=$(BUILD) hv/appliance/build
