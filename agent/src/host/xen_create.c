@@ -204,6 +204,8 @@ int xen_ready(const struct xen_domain *d, int64_t instead_of, struct err *e)
 		r = xen_ctx_open(&x, e);
 	if (r == 0)
 		r = xen_screen_free(d->hardware, screen_port(&x, instead_of), 0, e);
+	if (r == 0)
+		r = xen_screen_password(d->hardware, e);
 	if (r < 0)
 		return r;
 	libxl_domain_config_init(&c);
@@ -474,6 +476,8 @@ static int make(const struct xen_domain *d, int fd, const struct xen_watcher *w,
 		r = xen_usb_check(&x, d, e);
 	if (r == 0)
 		r = xen_screen_free(d->hardware, 0, SCREEN_WAIT_S, e);
+	if (r == 0)
+		r = xen_screen_password(d->hardware, e);
 	if (r < 0)
 		return r;
 	libxl_domain_config_init(&c);

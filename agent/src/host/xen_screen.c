@@ -7,10 +7,14 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -83,4 +87,100 @@ int xen_screen_free(const struct xen_hardware *h, int64_t held, double wait_s, s
 		return err_set(e, r, "this host has no address %s, for its screen", h->vnc_address);
 	}
 	return 0;
+}
+
+/* Where Debian's libxl has its QEMU. */
+const char *xen_screen_program = "/usr/libexec/xen-qemu-system-i386";
+#define TRY_MS 20000
+
+/* One that plays no machine, and ends when it is told to: that is, once it has opened its screen. */
+static void play(int in, int out)
+{
+	static const char *const argv[] = {"qemu",
+					   "-M",
+					   "none",
+					   "-nodefaults",
+					   "-display",
+					   "none",
+					   "-monitor",
+					   "none",
+					   "-S",
+					   "-vnc",
+					   "unix:/run/manor/vnc-try,password=on",
+					   "-qmp",
+					   "stdio",
+					   NULL};
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	dup2(in, STDIN_FILENO);
+	dup2(out, STDOUT_FILENO);
+	dup2(out, STDERR_FILENO);
+	execv(xen_screen_program, (char *const *)argv);
+	_exit(127);
+}
+
+/* All that it says, until it ends. False: it was ended. */
+static bool hear(int fd, char *said, size_t size)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	double until = xen_clock() + TRY_MS / 1000.0;
+	size_t have = 0;
+
+	for (;;) {
+		char rest[512];
+		ssize_t n;
+
+		if (xen_clock() > until || poll(&p, 1, TRY_MS) <= 0)
+			return false;
+		n = have < size - 1 ? read(fd, said + have, size - 1 - have)
+				    : read(fd, rest, sizeof(rest));
+		if (n <= 0)
+			return true;
+		if (have < size - 1)
+			have += (size_t)n;
+		said[have] = '\0';
+	}
+}
+
+int xen_screen_password(const struct xen_hardware *h, struct err *e)
+{
+	static const char words[] = "{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"quit\"}\n";
+	char said[4096] = "";
+	int in[2], out[2];
+	pid_t pid;
+
+	if (!h || !h->vnc || !h->vnc_password || access(xen_screen_program, X_OK) < 0)
+		return 0;
+	if (pipe2(in, O_CLOEXEC) < 0)
+		return err_errno(e, -errno, "make a pipe");
+	if (pipe2(out, O_CLOEXEC) < 0) {
+		close(in[0]);
+		close(in[1]);
+		return err_errno(e, -errno, "make a pipe");
+	}
+	/* Before it starts: one that has ended already takes nothing, and a pipe takes so much at once. */
+	(void)!write(in[1], words, sizeof(words) - 1);
+	pid = fork();
+	if (pid == 0)
+		play(in[0], out[1]);
+	close(in[0]);
+	close(out[1]);
+	if (pid > 0 && !hear(out[0], said, sizeof(said)))
+		kill(pid, SIGKILL);
+	close(in[1]);
+	close(out[0]);
+	if (pid > 0)
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	/* What else it may say it says again when it is meant. */
+	if (!strstr(said, "DES"))
+		return 0;
+	err_at(e, "vnc.password");
+	err_help(e,
+		 "leave the password out and let it listen on 127.0.0.1, which 'ssh -L' reaches");
+	return err_set(
+		e, -EOPNOTSUPP,
+		"this host's QEMU can't ask for a password: it was built without DES, which VNC takes for it");
 }

@@ -11,7 +11,10 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -94,12 +97,51 @@ static void who_is_ending_is_waited_for(void **state)
 	pthread_join(t, NULL);
 }
 
+/* A QEMU that says that, and ends. */
+static int asked_of(const char *says, char **ret_at)
+{
+	_cleanup_err_ struct err e = {0};
+	struct xen_hardware h = {.vnc = true, .vnc_password = "secret"};
+	char path[] = "/tmp/manor-screen-XXXXXX";
+	int fd = mkstemp(path), r;
+
+	assert_true(fd >= 0);
+	dprintf(fd, "#!/bin/sh\nread line\necho '%s'\n", says);
+	fchmod(fd, 0700);
+	close(fd);
+	xen_screen_program = path;
+	r = xen_screen_password(&h, &e);
+	*ret_at = e.path ? xstrdup(e.path) : NULL;
+	unlink(path);
+	return r;
+}
+
+static void a_qemu_that_cant_ask_for_a_password_is_told(void **state)
+{
+	_cleanup_(freep) char *at = NULL, *none = NULL;
+	struct xen_hardware h = {.vnc = true};
+
+	assert_int_equal(
+		asked_of(
+			"qemu: -vnc unix:x,password=on: Cipher backend does not support DES algorithm",
+			&at),
+		-EOPNOTSUPP);
+	assert_string_equal(at, "vnc.password");
+	assert_int_equal(asked_of("{\"return\": {}}", &none), 0);
+	assert_null(none);
+	/* Nobody is started for a screen without one. */
+	xen_screen_program = "/bin/false";
+	assert_int_equal(xen_screen_password(&h, NULL), 0);
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_port_that_somebody_has_is_told),
 		cmocka_unit_test(an_address_that_isnt_the_hosts_is_told),
 		cmocka_unit_test(who_is_ending_is_waited_for),
+		cmocka_unit_test(a_qemu_that_cant_ask_for_a_password_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
