@@ -6,7 +6,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 
 #include "base/file.h"
 #include "host/sysfs.h"
@@ -28,14 +27,7 @@ static const char *attribute(struct arena *a, const char *address, const char *n
 
 const char *pci_driver(struct arena *a, const char *address)
 {
-	_cleanup_(freep) char *path = xasprintf(BUS "/devices/%s/driver", address);
-	char link[PATH_MAX];
-	ssize_t n = readlink(path, link, sizeof(link) - 1);
-
-	if (n <= 0)
-		return NULL;
-	link[n] = '\0';
-	return arena_strdup(a, strrchr(link, '/') ? strrchr(link, '/') + 1 : link);
+	return sysfs_driver(a, "pci", address);
 }
 
 static int add_device(struct arena *a, struct pci_facts *ret, const char *address, struct err *e)
@@ -65,50 +57,21 @@ static int by_address(const void *a, const void *b)
 	return strcmp(x->address, y->address);
 }
 
-/* The device that a path in sysfs is behind: its last, for those before are bridges. */
-static struct pci_device *behind(const struct pci_facts *f, char *real)
+static bool lists_of(void *facts, const char *address, struct list **ret_links,
+		     struct list **ret_disks)
 {
-	const char *address = NULL;
-	char *save = NULL;
+	struct pci_device *d = (struct pci_device *)pci_find(facts, address);
 
-	for (char *w = strtok_r(real, "/", &save); w; w = strtok_r(NULL, "/", &save))
-		if (pci_is_address(w))
-			address = w;
-	return address ? (struct pci_device *)pci_find(f, address) : NULL;
-}
-
-/* A disk with several ways to it has one name that counts: nvme0c1n1 is a way to nvme0n1. */
-static const char *disk_name(struct arena *a, const char *name)
-{
-	unsigned disk, way, space;
-	int n = 0;
-
-	if (sscanf(name, "nvme%uc%un%u%n", &disk, &way, &space, &n) == 3 && !name[n])
-		return arena_printf(a, "nvme%un%u", disk, space);
-	return arena_strdup(a, name);
-}
-
-/* What a class of sysfs is said to, each entry of the device that it is behind. */
-struct saying {
-	struct arena *arena;
-	struct pci_facts *facts;
-	bool disks;
-};
-
-static void say(void *data, const char *name, char *real)
-{
-	const struct saying *s = data;
-	struct pci_device *d = behind(s->facts, real);
-
-	if (d)
-		list_add(s->arena, s->disks ? &d->disks : &d->links,
-			 (void *)disk_name(s->arena, name));
+	if (!d)
+		return false;
+	*ret_links = &d->links;
+	*ret_disks = &d->disks;
+	return true;
 }
 
 int pci_read(struct arena *a, struct pci_facts *ret, struct err *e)
 {
 	DIR *dir = opendir(BUS "/devices");
-	struct saying links = {a, ret, false}, disks = {a, ret, true};
 	struct dirent *entry;
 	int r = 0;
 
@@ -125,6 +88,5 @@ int pci_read(struct arena *a, struct pci_facts *ret, struct err *e)
 	if (ret->devices.n)
 		qsort(ret->devices.items, ret->devices.n, sizeof(*ret->devices.items), by_address);
 	ret->backend = access(BUS "/drivers/" PCI_BACKEND, F_OK) == 0;
-	r = sysfs_class("net", "/device", say, &links, e);
-	return r < 0 ? r : sysfs_class("block", "", say, &disks, e);
+	return sysfs_behind(a, pci_is_address, lists_of, ret, e);
 }

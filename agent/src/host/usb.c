@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 
 #include "base/file.h"
@@ -78,62 +77,32 @@ static int by_port(const void *a, const void *b)
 	return strverscmp(x->port, y->port);
 }
 
-/* The driver of an interface of that name, "1-1.2:1.0"; NULL: none has it. */
-static const char *driver_of(struct arena *a, const char *interface)
-{
-	_cleanup_(freep) char *path = xasprintf(BUS "/devices/%.255s/driver", interface);
-	char link[PATH_MAX];
-	ssize_t n = readlink(path, link, sizeof(link) - 1);
-
-	if (n <= 0)
-		return NULL;
-	link[n] = '\0';
-	return arena_strdup(a, strrchr(link, '/') ? strrchr(link, '/') + 1 : link);
-}
-
 /* Interfaces stand beside the devices that they are of. */
 static void add_driver(struct arena *a, struct usb_facts *ret, const char *interface)
 {
 	const char *port = arena_strndup(a, interface, strcspn(interface, ":"));
 	struct usb_device *d = (struct usb_device *)usb_find(ret, port);
-	const char *driver = d ? driver_of(a, interface) : NULL;
+	const char *driver = d ? sysfs_driver(a, "usb", interface) : NULL;
 
 	if (driver && !list_has(&d->drivers, driver))
 		list_add(a, &d->drivers, (void *)driver);
 }
 
-/* The device that a path in sysfs is behind: its last, for those before are hubs. */
-static struct usb_device *behind(const struct usb_facts *f, char *real)
+static bool lists_of(void *facts, const char *port, struct list **ret_links,
+		     struct list **ret_disks)
 {
-	const char *port = NULL;
-	char *save = NULL;
+	struct usb_device *d = (struct usb_device *)usb_find(facts, port);
 
-	for (char *w = strtok_r(real, "/", &save); w; w = strtok_r(NULL, "/", &save))
-		if (usb_is_port(w))
-			port = w;
-	return port ? (struct usb_device *)usb_find(f, port) : NULL;
-}
-
-/* What a class of sysfs is said to, each entry of the device that it is behind. */
-struct saying {
-	struct arena *arena;
-	struct usb_facts *facts;
-	bool disks;
-};
-
-static void say(void *data, const char *name, char *real)
-{
-	const struct saying *s = data;
-	struct usb_device *d = behind(s->facts, real);
-
-	if (d)
-		list_add(s->arena, s->disks ? &d->disks : &d->links, arena_strdup(s->arena, name));
+	if (!d)
+		return false;
+	*ret_links = &d->links;
+	*ret_disks = &d->disks;
+	return true;
 }
 
 int usb_read(struct arena *a, struct usb_facts *ret, struct err *e)
 {
 	DIR *dir = opendir(BUS "/devices");
-	struct saying links = {a, ret, false}, disks = {a, ret, true};
 	struct dirent *entry;
 	int r = 0;
 
@@ -153,8 +122,7 @@ int usb_read(struct arena *a, struct usb_facts *ret, struct err *e)
 	closedir(dir);
 	if (r < 0 || ret->devices.n == 0)
 		return r;
-	r = sysfs_class("net", "/device", say, &links, e);
-	return r < 0 ? r : sysfs_class("block", "", say, &disks, e);
+	return sysfs_behind(a, usb_is_port, lists_of, ret, e);
 }
 
 bool usb_address(const char *port, int64_t *ret_bus, int64_t *ret_address)
@@ -175,7 +143,7 @@ void usb_probe(const char *port)
 	while (dir && (entry = readdir(dir))) {
 		_cleanup_(closep) int fd = -1;
 
-		if (!startswith(entry->d_name, prefix) || driver_of(a, entry->d_name))
+		if (!startswith(entry->d_name, prefix) || sysfs_driver(a, "usb", entry->d_name))
 			continue;
 		fd = open(BUS "/drivers_probe", O_WRONLY | O_CLOEXEC);
 		/* That no driver wants it is no failure. */
