@@ -335,24 +335,15 @@ static const char *whats_there(struct arena *a, const struct list *all)
 /* Why it can't have what is meant, though that is plugged in; NULL: it can. */
 static const char *unfit(struct planning *p, const struct usb_device *d, enum hold *ret)
 {
-	struct arena *a = p->arena;
-	const char *why;
+	const char *title = shown(p->arena, d);
 
 	*ret = HOLD_CONFLICT;
 	if (d->hub)
-		return arena_printf(a,
+		return arena_printf(p->arena,
 				    "%s is a hub, which no guest can have: name what is plugged "
 				    "into it",
-				    shown(a, d));
-	if (d->disks.n && facts_unknown(p->facts, "lvm")) {
-		*ret = HOLD_UNKNOWN;
-		return arena_printf(a, "whether a storage has what is behind it isn't known: %s",
-				    facts_unknown(p->facts, "lvm"));
-	}
-	why = host_needs(a, p->facts, &d->links, &d->disks);
-	if (!why)
-		why = host_declared(a, p->facts, p->manifest, &d->links, &d->disks);
-	return why ? arena_printf(a, "dom0 can't do without %s: %s", shown(a, d), why) : NULL;
+				    title);
+	return host_keeps(p, title, &d->links, &d->disks, ret);
 }
 
 static void hold_one(struct planning *p, const struct resource *want, struct step *s,

@@ -81,8 +81,9 @@ static bool is_behind(struct arena *a, const struct facts *f, const struct stora
 	return disk && list_has(disks, disk->name);
 }
 
-const char *host_declared(struct arena *a, const struct facts *f, const struct manifest *m,
-			  const struct list *links, const struct list *disks)
+/* What else the manifest wants of them: a link, a storage's device; NULL: nothing. */
+static const char *declared(struct arena *a, const struct facts *f, const struct manifest *m,
+			    const struct list *links, const struct list *disks)
 {
 	for (size_t i = 0; i < m->n_resources; i++) {
 		const struct resource *r = m->resources[i];
@@ -112,4 +113,22 @@ const char *host_declared(struct arena *a, const struct facts *f, const struct m
 		}
 	}
 	return NULL;
+}
+
+const char *host_keeps(struct planning *p, const char *title, const struct list *links,
+		       const struct list *disks, enum hold *ret)
+{
+	struct arena *a = p->arena;
+	const char *why;
+
+	if (disks->n && facts_unknown(p->facts, "lvm")) {
+		*ret = HOLD_UNKNOWN;
+		return arena_printf(a, "whether a storage has what is behind it isn't known: %s",
+				    facts_unknown(p->facts, "lvm"));
+	}
+	*ret = HOLD_CONFLICT;
+	why = host_needs(a, p->facts, links, disks);
+	if (!why)
+		why = declared(a, p->facts, p->manifest, links, disks);
+	return why ? arena_printf(a, "dom0 can't do without %s: %s", title, why) : NULL;
 }

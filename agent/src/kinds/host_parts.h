@@ -13,6 +13,7 @@ const char *host_parts(struct arena *a, const struct list *links, const struct l
  * it doesn't. By the readings "net", "disks" and, where it is known, "lvm". */
 const char *host_needs(struct arena *a, const struct facts *f, const struct list *links,
 		       const struct list *disks);
-/* What else the manifest wants of them: a link, a storage's device; NULL: nothing. */
-const char *host_declared(struct arena *a, const struct facts *f, const struct manifest *m,
-			  const struct list *links, const struct list *disks);
+/* Why a guest can't have the device that they are behind, by the plan's facts and manifest: `title` names it. NULL: it can.
+ * `ret`: HOLD_CONFLICT, or HOLD_UNKNOWN where nobody could tell. */
+const char *host_keeps(struct planning *p, const char *title, const struct list *links,
+		       const struct list *disks, enum hold *ret);

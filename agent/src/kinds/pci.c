@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "kinds/host_parts.h"
 #include "kinds/kinds.h"
 #include "kinds/pci_host.h"
 #include "kinds/reading.h"
@@ -200,6 +201,7 @@ static void hold_create(struct planning *p, const struct resource *want, struct 
 	const struct pci *r = want->record;
 	const struct pci_facts *f = facts_get(p->facts, "pci");
 	const struct pci_device *d = pci_find(f, r->address);
+	enum hold hold;
 	const char *why;
 
 	if (!d) {
@@ -219,18 +221,9 @@ static void hold_create(struct planning *p, const struct resource *want, struct 
 		step_hold(step, HOLD_CONFLICT, why);
 		return;
 	}
-	if (d->disks.n && facts_unknown(p->facts, "lvm")) {
-		step_hold(step, HOLD_UNKNOWN,
-			  arena_printf(a, "whether a storage has what is behind it isn't known: %s",
-				       facts_unknown(p->facts, "lvm")));
-		return;
-	}
-	why = pci_host_needs(a, p->facts, d);
-	if (!why)
-		why = pci_host_declared(a, p->facts, p->manifest, d);
+	why = host_keeps(p, r->address, &d->links, &d->disks, &hold);
 	if (why)
-		step_hold(step, HOLD_CONFLICT,
-			  arena_printf(a, "dom0 can't do without %s: %s", r->address, why));
+		step_hold(step, hold, why);
 	else if (d->driver && !r->seize)
 		step_hold(step, HOLD_CONFLICT,
 			  arena_printf(a, "dom0 uses %s (%s): `seize: true` takes it away",
@@ -263,7 +256,8 @@ static void decide(struct planning *p, const struct resource *want, const struct
 					 resource_title(p->arena, want->owner));
 	hold_create(p, want, step);
 	if (d && d->driver && step_todo(step) && (d->links.n || d->disks.n))
-		step->loses = arena_printf(p->arena, "dom0's %s", pci_host_parts(p->arena, d));
+		step->loses = arena_printf(p->arena, "dom0's %s",
+					   host_parts(p->arena, &d->links, &d->disks));
 }
 
 /* --- doing --- */
@@ -281,7 +275,7 @@ static int create(struct work *w, struct err *e)
 			return err_set(e, -ESTALE,
 				       "dom0's driver %s has it by now; run apply again",
 				       d->driver);
-		why = pci_host_needs(w->arena, w->facts, d);
+		why = host_needs(w->arena, w->facts, &d->links, &d->disks);
 		if (why)
 			return err_set(e, -EBUSY, "dom0 can't do without it by now: %s", why);
 	}

@@ -35,25 +35,9 @@ bool pci_host_fixed(const struct pci_device *d)
 	return startswith(d->type, "06") || startswith(d->type, "08");
 }
 
-const char *pci_host_parts(struct arena *a, const struct pci_device *d)
-{
-	return host_parts(a, &d->links, &d->disks);
-}
-
 const char *pci_host_use(struct arena *a, const struct pci_device *d)
 {
-	const char *parts = pci_host_parts(a, d);
+	const char *parts = host_parts(a, &d->links, &d->disks);
 
 	return arena_printf(a, "driver %s%s%s", d->driver, *parts ? ", " : "", parts);
-}
-
-const char *pci_host_needs(struct arena *a, const struct facts *f, const struct pci_device *d)
-{
-	return host_needs(a, f, &d->links, &d->disks);
-}
-
-const char *pci_host_declared(struct arena *a, const struct facts *f, const struct manifest *m,
-			      const struct pci_device *d)
-{
-	return host_declared(a, f, m, &d->links, &d->disks);
 }
