@@ -126,3 +126,20 @@ void client_close(struct client *c)
 	str_done(&c->in);
 	free(c);
 }
+
+json_object *client_status(void)
+{
+	struct client *c = client_open();
+	json_object *request, *answer;
+	bool interrupted = false;
+
+	if (!c)
+		return NULL;
+	request = json_object_new_object();
+	json_object_object_add(request, "verb", json_object_new_string("status"));
+	client_send(c, request);
+	json_object_put(request);
+	answer = client_receive(c, &interrupted);
+	client_close(c);
+	return answer;
+}

@@ -23,3 +23,5 @@ void client_send(struct client *c, json_object *o);
  * once and set *interrupted. */
 json_object *client_receive(struct client *c, bool *interrupted);
 void client_close(struct client *c);
+/* How the agent fares, the answer to "status": the caller's; NULL when no agent answers. */
+json_object *client_status(void);

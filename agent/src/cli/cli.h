@@ -7,6 +7,10 @@
 #include "base/json.h"
 #include "model/manifest.h"
 
+#ifndef MANOR_VERSION
+#define MANOR_VERSION "unknown" /* of a build that says none */
+#endif
+
 enum exit_code {
 	EXIT_FINE = 0,    /* done, or nothing to do */
 	EXIT_FAILED = 1,  /* something failed */

@@ -18,18 +18,16 @@
 #include <unistd.h>
 
 #include "agent/client.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
 #include "cli/cli.h"
+#include "engine/store.h"
 
 /* What the appliance's initrd told of where it looked for a manifest, and which version it started. */
 #define TRIED    "/run/manifest.tried"
 #define VERSION  "/usr/share/manor/version"
 #define TEXT_MAX 65536
-
-#ifndef MANOR_VERSION
-#define MANOR_VERSION "unknown"
-#endif
 
 /* The agent is asked how it fares; only when that is news is the host read anew, which costs a second of processor. */
 #define ASK_MS 2000
@@ -38,15 +36,9 @@
 /* A small file's text; "" where there is none. The caller's. */
 static char *text_of(const char *path)
 {
-	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char *text = xcalloc(1, TEXT_MAX);
-	size_t have = 0;
-	ssize_t n;
+	char *text = NULL;
 
-	while (fd >= 0 && have < TEXT_MAX - 1 &&
-	       (n = read(fd, text + have, TEXT_MAX - 1 - have)) > 0)
-		have += (size_t)n;
-	return text;
+	return file_read(path, TEXT_MAX, &text, NULL, NULL) == 0 ? text : xstrdup("");
 }
 
 /* What `manor status` says now. The caller's. */
@@ -83,19 +75,9 @@ static char *status_text(void)
 /* How the agent fares, without what changes by itself; NULL: none answers. The caller's. */
 static char *agent_text(void)
 {
-	struct client *c = client_open();
-	bool interrupted = false;
-	json_object *request, *answer;
+	json_object *answer = client_status();
 	char *text;
 
-	if (!c)
-		return NULL;
-	request = json_object_new_object();
-	json_put_text(request, "verb", "status");
-	client_send(c, request);
-	json_object_put(request);
-	answer = client_receive(c, &interrupted);
-	client_close(c);
 	if (!answer)
 		return NULL;
 	json_object_object_del(answer, "under_way");
@@ -154,7 +136,7 @@ static void print_page(FILE *out)
 	fprintf(out, "Manor %s%s%s on %s, Linux %s\n", MANOR_VERSION,
 		version[0] ? ", appliance " : "", version, u.nodename, u.release);
 	print_addresses(out);
-	if (access("/etc/manor/appliance.yaml", F_OK) < 0) {
+	if (access(STORE_WATCHED, F_OK) < 0) {
 		print_maintenance(out);
 		return;
 	}

@@ -37,23 +37,6 @@ struct status {
 	json_object *agent; /* NULL: none runs */
 };
 
-static json_object *ask_agent(void)
-{
-	struct client *c = client_open();
-	json_object *request, *answer;
-	bool interrupted = false;
-
-	if (!c)
-		return NULL;
-	request = json_object_new_object();
-	json_put_text(request, "verb", "status");
-	client_send(c, request);
-	json_object_put(request);
-	answer = client_receive(c, &interrupted);
-	client_close(c);
-	return answer;
-}
-
 static const char *size(struct status *s, uint64_t bytes)
 {
 	char buf[NUM_TEXT];
@@ -545,7 +528,7 @@ int verb_status(int argc, char **argv)
 	if (open_manifest(&s) < 0)
 		return EXIT_BAD;
 	s.arena = arena_new();
-	s.agent = ask_agent();
+	s.agent = client_status();
 	s.facts = facts_now(s.manifest);
 	r = EXIT_FAILED;
 	if (s.facts) {

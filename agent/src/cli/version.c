@@ -6,10 +6,6 @@
 
 #include "cli/cli.h"
 
-#ifndef MANOR_VERSION
-#define MANOR_VERSION "unknown"
-#endif
-
 int verb_version(int argc, char **argv)
 {
 	static const char *const accepts[] = {"format", NULL};
