@@ -92,6 +92,16 @@ static void each_booked(struct xen_ctx *x, int64_t domid,
 	}
 }
 
+static void each_booked_anywhere(struct xen_ctx *x,
+				 void (*each)(const struct booked *b, void *data), void *data)
+{
+	unsigned n;
+	_cleanup_(freep) char **domains = xen_dir(x, &n, "/local/domain");
+
+	for (unsigned i = 0; domains && i < MIN_OF(n, (unsigned)DOMAINS_MAX); i++)
+		each_booked(x, strtol(domains[i], NULL, 10), each, data);
+}
+
 static bool has_controller(struct xen_ctx *x, int64_t domid)
 {
 	unsigned n;
@@ -169,11 +179,7 @@ static void sweep_one(const struct booked *b, void *data)
 
 static void sweep(struct xen_ctx *x, const char *wanted)
 {
-	unsigned n;
-	_cleanup_(freep) char **domains = xen_dir(x, &n, "/local/domain");
-
-	for (unsigned i = 0; domains && i < MIN_OF(n, (unsigned)DOMAINS_MAX); i++)
-		each_booked(x, strtol(domains[i], NULL, 10), sweep_one, (void *)wanted);
+	each_booked_anywhere(x, sweep_one, (void *)wanted);
 }
 
 struct holder {
@@ -193,11 +199,8 @@ static void hold_one(const struct booked *b, void *data)
 static int64_t holder(struct xen_ctx *x, const char *port)
 {
 	struct holder h = {.port = port};
-	unsigned n;
-	_cleanup_(freep) char **domains = xen_dir(x, &n, "/local/domain");
 
-	for (unsigned i = 0; domains && i < MIN_OF(n, (unsigned)DOMAINS_MAX); i++)
-		each_booked(x, strtol(domains[i], NULL, 10), hold_one, &h);
+	each_booked_anywhere(x, hold_one, &h);
 	return h.domid;
 }
 
