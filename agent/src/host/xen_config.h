@@ -11,6 +11,12 @@
 
 #include "host/xen.h"
 
+/* The log of its console that xenconsoled keeps, and that of its serial port, which QEMU does. Two files, for each is
+ * written as it comes and a line of one would end up within a line of the other. */
+#define XEN_LOGS        "/var/log/xen/console"
+#define XEN_CONSOLE_LOG XEN_LOGS "/guest-%s.log"
+#define XEN_SERIAL_LOG  XEN_LOGS "/serial-%s.log"
+
 /* Bytes in what its console and its serial port said. */
 struct xen_logs {
 	int64_t console, serial;
@@ -20,7 +26,7 @@ struct xen_place {
 	const char *hotplug; /* what libxl is to run for disks and NICs; NULL: its own scripts */
 	int64_t now;         /* seconds since the epoch */
 	struct xen_logs before; /* of earlier starts */
-	const char *logs;       /* the folder where serial ports are logged; NULL: nowhere */
+	bool logs;              /* whether serial ports can be logged */
 	/* CPUID's highest leaf, the highest extended one, and the highest below leaf 7: what this processor can't
 	 * have needs no hiding, and libxl refuses to. */
 	unsigned leaf_max, leaf_extended_max, leaf_7_max;

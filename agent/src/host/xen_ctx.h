@@ -89,11 +89,6 @@ void xen_read_saving(struct xen_ctx *x, int64_t domid, int64_t *ret_tries, int64
 void xen_read_pci_marks(struct xen_ctx *x, struct arena *a, struct xen_facts *ret);
 /* Whether it could have them: -ENOENT, -EBUSY with err_at. `x` NULL: as far as the kernel tells. */
 int xen_pci_check(struct xen_ctx *x, const struct xen_domain *d, struct err *e);
-/* The log of its console that xenconsoled keeps, and that of its serial port, which QEMU does. Two files, for each is
- * written as it comes and a line of one would end up within a line of the other. */
-#define XEN_LOGS        "/var/log/xen/console"
-#define XEN_CONSOLE_LOG XEN_LOGS "/guest-%s.log"
-#define XEN_SERIAL_LOG  XEN_LOGS "/serial-%s.log"
 /* How much is in them, of earlier starts. */
 void xen_logs_read(const char *name, struct xen_logs *ret);
 

@@ -225,8 +225,7 @@ static void serial_port(const struct xen_domain *d, const struct xen_place *p,
 	if (!p->logs)
 		return;
 	model_word(b, xstrdup("-chardev"));
-	model_word(b, xasprintf("pty,id=serial0,logfile=%s/serial-%s.log,logappend=on", p->logs,
-				d->name));
+	model_word(b, xasprintf("pty,id=serial0,logfile=" XEN_SERIAL_LOG ",logappend=on", d->name));
 }
 
 /* Of libxl's enums' own names, which are the manifest's. */

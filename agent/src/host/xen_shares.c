@@ -38,11 +38,11 @@ void xen_logs_read(const char *name, struct xen_logs *ret)
 }
 
 /* Where QEMU can't write its log it doesn't start. */
-static const char *logs(void)
+static bool logs(void)
 {
 	mkdir("/var/log/xen", 0755);
 	mkdir(XEN_LOGS, 0755);
-	return access(XEN_LOGS, W_OK | X_OK) == 0 ? XEN_LOGS : NULL;
+	return access(XEN_LOGS, W_OK | X_OK) == 0;
 }
 
 static unsigned leaf_7_max(unsigned leaf_max)

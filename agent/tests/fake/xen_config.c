@@ -42,7 +42,7 @@ int fake_xen_configure(const char *call, const struct xen_domain *d, int64_t cpu
 	struct xen_place place = {
 		.hotplug = "/usr/lib/manor/hotplug",
 		.now = 1760000000,
-		.logs = "/var/log/xen/console",
+		.logs = true,
 		.leaf_max = 0xd,
 		.leaf_extended_max = 0x80000008,
 		.leaf_7_max = 1,
