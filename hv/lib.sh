@@ -39,6 +39,11 @@ step() {
 	printf ' … %ds\n' $((SECONDS - start))
 }
 
+# need_root WHO WHAT: building most things takes it, for files of other owners.
+need_root() {
+	((EUID == 0)) || { echo "$1: error: building $2 needs root (mmdebstrap, file owners)" >&2; exit 1; }
+}
+
 # words FILE: the first word of each line of a list that has comments.
 words() {
 	sed 's/#.*//' "$1" | awk 'NF {print $1}'

@@ -25,7 +25,3 @@ publish() {
 
 # GRUB reads it, and so do kernels and tools older than the build host's: not what its mke2fs.conf likes.
 EXT4_FEATURES=^metadata_csum_seed,^orphan_file
-
-need_root() {
-	((EUID == 0)) || { echo "$name: error: building this image needs root (mmdebstrap, file owners)" >&2; exit 1; }
-}
