@@ -102,6 +102,14 @@ class Lab:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
             time.sleep(0.02)
+        # Its command line goes first, then its threads, and its disks are held until the last one has gone.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            while time.monotonic() < end:
+                with open(f"/proc/{pid}/stat", "rb") as f:
+                    state = f.read().rsplit(b")", 1)[1].split()[0]
+                if state == b"Z" and len(os.listdir(f"/proc/{pid}/task")) == 1:
+                    break
+                time.sleep(0.02)
         return True
 
     def wait_ready(self, timeout):
