@@ -8,7 +8,7 @@
 #   $(PREFIX)/share/manor/templates/                      what manifests may include, ready made
 #   $(PREFIX)/share/man/man[15]/                          the pages of `manor help`
 #   $(PREFIX)/share/bash-completion/completions/manor
-#   $(PREFIX)/lib/systemd/system/                         install-units: the dom0's own, of hv/files
+#   $(PREFIX)/lib/systemd/system/                         install-units: the dom0's own, of hv/files; and what they call
 
 DESTDIR  ?=
 STRIP    ?=
@@ -21,7 +21,7 @@ READY    := $(sort $(wildcard templates/*.yaml))
 UNITDIR  := $(abspath $(DESTDIR)$(PREFIX)/lib/systemd/system)
 PAGES    := $(patsubst agent/man/%.scd,$(BUILD)/man/%,$(sort $(wildcard agent/man/*.scd)))
 
-.PHONY: man install install-programs install-units uninstall
+.PHONY: man install install-programs install-units uninstall deb
 
 man: $(PAGES) ## the manual's pages for man(1), in build/man
 
@@ -51,15 +51,34 @@ install-programs:
 	install -D -m 644 -t $(SHARE)/manor/templates $(READY)
 	$(if $(STRIP),strip --strip-debug $(PROGRAM) $(HOTPLUG))
 
-# They take the place of Debian's /etc/init.d/xen, which has to be masked where it is installed.
-install-units: ## systemd units for a dom0 that isn't ours (mask Debian's xen.service)
-	cd hv/files/usr/lib/systemd/system && find . -type f | while read -r unit; do \
+# They take the place of Debian's /etc/init.d/xen, which has to be masked where it is installed. XEN=debian: Xen's daemons
+# stay that script's, and Manor's guests end before `xendomains` looks at what runs.
+XEN ?=
+XEN_DAEMONS := xenstored.service xen-init-dom0.service xenconsoled.service
+
+install-units: ## systemd units for a dom0 that isn't ours (mask Debian's xen.service, or say XEN=debian)
+	cd hv/files/usr/lib/systemd/system && \
+		find . -type f $(if $(XEN),$(patsubst %,-not -name %,$(XEN_DAEMONS) proc-xen.mount)) | while read -r unit; do \
 		install -d "$(UNITDIR)/$$(dirname "$$unit")" && \
-		sed 's:/usr/bin/manor:$(PREFIX)/bin/manor:' "$$unit" > "$(UNITDIR)/$$unit" || exit 1; \
+		sed 's:/usr/bin/manor:$(PREFIX)/bin/manor:; s:/usr/lib/manor/:$(PREFIX)/lib/manor/:$(if $(XEN),; \
+			s/^Requires=xenstored.service/Wants=xen.service/; \
+			/^Wants=/s/ xen-init-dom0.service xenconsoled.service//; \
+			/^After=/s/$(XEN_DAEMONS)/xen.service xendomains.service/)' "$$unit" > "$(UNITDIR)/$$unit" || exit 1; \
 	done
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/lib/manor hv/files/usr/lib/manor/trim-consoles
 
 uninstall: ## what install installed
 	rm -f $(PROGRAM) $(HOTPLUG) $(FIRMWARE) $(SHARE)/bash-completion/completions/manor \
 		$(READY:%=$(SHARE)/manor/%) \
 		$(patsubst $(BUILD)/man/%.1,$(SHARE)/man/man1/%.1,$(filter %.1,$(PAGES))) \
 		$(patsubst $(BUILD)/man/%.5,$(SHARE)/man/man5/%.5,$(filter %.5,$(PAGES)))
+
+# A version of each commit that is higher than those before, as Debian compares them.
+DEB_VERSION = $(shell dpkg-parsechangelog -S Version)+git$(shell git log -1 --format=%cd.%h --date=format:%Y%m%d%H%M%S 2>/dev/null || echo 0)
+
+deb: all $(PAGES) $(BUILD)/completion ## build/manor_*.deb: the agent alone, for a Debian machine that has Xen
+	@debian/rules clean >/dev/null
+	@rm -f $(BUILD)/manor_*.deb
+	@MAKEFLAGS= debian/rules binary BUILD=$(BUILD) DEB_OUT=$(abspath $(BUILD)) DEB_VERSION=$(DEB_VERSION) > $(BUILD)/deb.log 2>&1 || \
+		{ tail -n 20 $(BUILD)/deb.log >&2; exit 1; }
+	@ls $(BUILD)/manor_*.deb

@@ -72,4 +72,27 @@ is "completion: a file"
 quietly uninstall DESTDIR="$dir/root"
 [[ -z $(find "$dir/root" -type f) ]]
 is "uninstall leaves nothing"
+
+# The package for a machine whose Xen is Debian's: made, unpacked and looked at.
+quietly deb
+is "make deb makes one"
+deb=$(ls "$BUILD"/manor_*.deb)
+dpkg-deb -x "$deb" "$dir/deb" >"$dir/out" 2>&1
+is "it is a package"
+dpkg-deb -f "$deb" Depends >"$dir/out" 2>&1
+for package in $(sed -n '/^# What build.manor links/,$ {s/^[a-z].*/&/p}' hv/packages) xen-utils-4.17; do
+	grep -qw -- "$package" "$dir/out"
+	is "it depends on $package"
+done
+units=$dir/deb/lib/systemd/system
+ls "$units" >"$dir/out"
+[[ -e $units/manor.service && -e $units/manor-guests.service && ! -e $units/xenstored.service && ! -e $units/proc-xen.mount ]]
+is "the agent's units, and none of Xen's daemons"
+cat "$units"/manor*.service >"$dir/out"
+! grep -q 'xenstored.service\|xenconsoled.service\|xen-init-dom0' "$dir/out" && grep -q '^After=.*xen.service xendomains.service' "$units/manor-guests.service"
+is "its guests end before Debian's xendomains looks at what runs"
+for program in $(sed -n 's/^ExecSt[a-z]*=\([^ ]*manor[^ ]*\).*/\1/p' "$units"/manor*.service); do
+	[[ -x $dir/deb$program ]]
+	is "$program, which a unit calls, is there"
+done
 echo "1..$n"
