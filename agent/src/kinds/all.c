@@ -3,10 +3,10 @@
 
 const struct kind *const all_kinds[] = {
 	&kind_link, &kind_bridge, &kind_storage, &kind_template, &kind_volume, &kind_file, &kind_pci,
-	&kind_domain, &kind_host, NULL,
+	&kind_domain, &kind_host, &kind_service, NULL,
 };
 
 const struct reader *const all_readers[] = {
 	&reader_net, &reader_lvm, &reader_disks, &reader_cache, &reader_paths, &reader_pci,
-	&reader_usb, &reader_xen, &reader_intent, NULL,
+	&reader_usb, &reader_xen, &reader_services, &reader_intent, NULL,
 };

@@ -43,10 +43,25 @@ struct host_dom0 {
 	int64_t vcpus;
 };
 
+struct host_ssh {
+	struct record rec;
+	struct list keys, listen; /* of strings: "ssh-ed25519 AAAA… comment"; addresses, none: all */
+	int64_t port;
+};
+
+struct host_time {
+	struct record rec;
+	struct list servers; /* of strings: names or addresses */
+};
+
+extern const struct table ssh_table, time_table;
+
 struct host {
 	struct record rec;
 	const char *name;
 	struct host_dom0 dom0;
+	struct host_ssh ssh;
+	struct host_time time;
 };
 
 struct manifest {

@@ -82,6 +82,9 @@ bool fake_pci_assignable(const char *address);
 /* usb.c; and whether that is plugged in there */
 struct usb_facts;
 void fake_usb_load(const struct usb_facts *f);
+/* services.c */
+struct service_facts;
+void fake_services_load(const struct service_facts *f);
 bool fake_usb_is(const char *port, int64_t bus, int64_t address);
 
 /* xen_devices.c: whether it could have the machine's devices that it asks for */

@@ -97,6 +97,7 @@ static void load_fakes(const struct facts *f)
 	fake_paths_load(facts_get(f, "paths"));
 	fake_pci_load(facts_get(f, "pci"));
 	fake_usb_load(facts_get(f, "usb"));
+	fake_services_load(facts_get(f, "services"));
 	fake_xen_load(facts_get(f, "xen"));
 	fake_intent_load(facts_get(f, "intent"));
 	fake_image_clear();

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/str.h"
+#include "base/util.h"
+#include "host/services.h"
+
+#define RUN           "/run/manor/services"
+#define SSH_KEYS      RUN "/ssh/authorized_keys"
+#define SIZE_MAX_READ (4u << 20)
+#define WAIT_MS       10000
+#define LOOK_MS       100
+
+const char *services_root = "";
+
+/* What a service is told: one line of words, each behind `before`, in a file that its unit or itself reads. */
+static const struct row {
+	const char *name, *unit;
+	const char *pid; /* a file with its main process, where others of its unit may outlive that; else NULL */
+	const char *dir, *file, *head, *before, *tail;
+} rows[] = {
+	/* An EnvironmentFile: dropbear takes addresses as arguments. */
+	{"ssh", "manor-ssh.service", RUN "/ssh/pid", RUN "/ssh", RUN "/ssh/options", "OPTIONS=", "-p ", "\n"},
+	{"time", "manor-time.service", NULL, "/run/systemd/timesyncd.conf.d",
+	 "/run/systemd/timesyncd.conf.d/manor.conf", "[Time]\nNTP=", "", "\nFallbackNTP=\n"},
+};
+
+static const struct row *row_of(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (streq(rows[i].name, name))
+			return &rows[i];
+	return NULL;
+}
+
+static char *at(const char *path)
+{
+	return xasprintf("%s%s", services_root, path);
+}
+
+static char *text_of(const char *path)
+{
+	_cleanup_(freep) char *full = at(path);
+	char *text = NULL;
+
+	return file_read_plain(full, SIZE_MAX_READ, &text, NULL, NULL) < 0 ? NULL : text;
+}
+
+static bool is_there(const struct row *row)
+{
+	_cleanup_(freep) char *path =
+		xasprintf("%s/usr/lib/systemd/system/%s", services_root, row->unit);
+
+	return access(path, F_OK) == 0;
+}
+
+/* Its main process is in its unit's control group, or any, where that is all that is in there. */
+static bool is_running(const struct row *row)
+{
+	_cleanup_(freep) char *path =
+		xasprintf("/sys/fs/cgroup/system.slice/%s/cgroup.procs", row->unit);
+	_cleanup_(freep) char *procs = text_of(path), *pid = row->pid ? text_of(row->pid) : NULL;
+
+	if (!procs || !row->pid)
+		return procs && *procs;
+	for (const char *line = procs; pid && *line;
+	     line += strcspn(line, "\n"), line += *line == '\n')
+		if (strtol(line, NULL, 10) == strtol(pid, NULL, 10))
+			return true;
+	return false;
+}
+
+/* What lies between head and tail, word by word. Another text than that which was written says nothing. */
+static void words_of(struct arena *a, const struct row *row, struct list *ret)
+{
+	_cleanup_(freep) char *text = text_of(row->file);
+	char *end, *word, *rest;
+
+	if (!text || !startswith(text, row->head))
+		return;
+	word = text + strlen(row->head);
+	end = strstr(word, row->tail);
+	if (!end)
+		return;
+	*end = '\0';
+	for (word = strtok_r(word, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+		if (!startswith(row->before, word) || strlen(word) + 1 != strlen(row->before))
+			list_add(a, ret, arena_strdup(a, word));
+}
+
+static void keys_of(struct arena *a, struct list *ret)
+{
+	_cleanup_(freep) char *text = text_of(SSH_KEYS);
+	char *rest;
+
+	for (char *line = text ? strtok_r(text, "\n", &rest) : NULL; line;
+	     line = strtok_r(NULL, "\n", &rest))
+		list_add(a, ret, arena_strdup(a, line));
+}
+
+int services_read(struct arena *a, struct service_facts *ret, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct service *s = arena_alloc(a, sizeof(*s));
+
+		map_add(a, &ret->services, rows[i].name, s);
+		s->there = is_there(&rows[i]);
+		s->running = s->there && is_running(&rows[i]);
+		if (streq(rows[i].name, "ssh")) {
+			words_of(a, &rows[i], &s->listen);
+			keys_of(a, &s->keys);
+		} else {
+			words_of(a, &rows[i], &s->servers);
+		}
+	}
+	return 0;
+}
+
+static int pause_for(unsigned ms)
+{
+	struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+
+	return nanosleep(&t, NULL);
+}
+
+/* systemctl's own words, where it fails. */
+static int systemctl(const char *verb, const char *unit, struct err *e)
+{
+	const char *const argv[] = {"systemctl", "--quiet", verb, unit, NULL};
+	_cleanup_str_ struct str said = {0};
+	int out[2], status = 0;
+	sigset_t none;
+	ssize_t n;
+	char buf[512];
+	pid_t pid;
+
+	if (pipe2(out, O_CLOEXEC) < 0)
+		return err_errno(e, -errno, "make a pipe");
+	pid = fork();
+	if (pid == 0) {
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		dup2(out[1], STDOUT_FILENO);
+		dup2(out[1], STDERR_FILENO);
+		execvp(argv[0], (char *const *)argv);
+		_exit(127);
+	}
+	close(out[1]);
+	while (pid > 0 && (n = read(out[0], buf, sizeof(buf))) != 0)
+		if (n > 0 && said.n < sizeof(buf))
+			str_addn(&said, buf, (size_t)n);
+		else if (n < 0 && errno != EINTR)
+			break;
+	close(out[0]);
+	if (pid < 0)
+		return err_errno(e, -errno, "start systemctl");
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (status == 0)
+		return 0;
+	return err_set(e, -EIO, "systemctl %s %s: %.*s", verb, unit,
+		       (int)strcspn(str_get(&said), "\n"), said.n ? said.s : "failed");
+}
+
+static int put(const char *dir, const char *path, const char *text, int mode, struct err *e)
+{
+	_cleanup_(freep) char *folder = at(dir), *file = at(path);
+	int r = file_mkdirs(folder, 0755, e);
+
+	return r < 0 ? r : file_write(file, text, strlen(text), mode, e);
+}
+
+/* Who has dropped its privileges reads it, too; there is no secret in it. */
+static int write_words(const struct row *row, const struct list *words, struct err *e)
+{
+	_cleanup_str_ struct str text = {0};
+
+	str_add(&text, row->head);
+	for (size_t i = 0; i < words->n; i++)
+		str_addf(&text, "%s%s%s", i ? " " : "", row->before, (const char *)words->items[i]);
+	str_add(&text, row->tail);
+	return put(row->dir, row->file, str_get(&text), 0644, e);
+}
+
+static int await(const struct row *row, bool running, struct err *e)
+{
+	for (unsigned ms = 0; is_running(row) != running; ms += LOOK_MS) {
+		if (ms >= WAIT_MS) {
+			err_help(e, "journalctl -u %s says why", row->unit);
+			return err_set(e, -ETIMEDOUT, "%s %s after %d s", row->unit,
+				       running ? "doesn't run" : "runs still", WAIT_MS / 1000);
+		}
+		pause_for(LOOK_MS);
+	}
+	return 0;
+}
+
+int service_start(const char *name, const struct service *want, struct err *e)
+{
+	const struct row *row = row_of(name);
+	bool ssh = streq(name, "ssh");
+	_cleanup_str_ struct str keys = {0};
+	struct list had = {0};
+	_cleanup_arena_ struct arena *a = arena_new();
+	const struct list *words = ssh ? &want->listen : &want->servers;
+	bool same;
+	int r = 0;
+
+	if (!row || !is_there(row))
+		return err_set(e, -ENOENT, "this host has no service '%s'", name);
+	words_of(a, row, &had);
+	same = had.n == words->n;
+	for (size_t i = 0; same && i < had.n; i++)
+		same = streq(had.items[i], words->items[i]);
+	for (size_t i = 0; i < want->keys.n; i++)
+		str_addf(&keys, "%s\n", (const char *)want->keys.items[i]);
+	if (ssh)
+		r = put(row->dir, SSH_KEYS, str_get(&keys), 0600, e);
+	if (r >= 0 && !same)
+		r = write_words(row, words, e);
+	/* Who may log in is looked up at each login; the rest when it starts. */
+	if (r >= 0 && (!same || !is_running(row)))
+		r = systemctl("restart", row->unit, e);
+	return r < 0 ? r : await(row, true, e);
+}
+
+int service_stop(const char *name, struct err *e)
+{
+	const struct row *row = row_of(name);
+	_cleanup_(freep) char *file = NULL, *keys = at(SSH_KEYS);
+	int r;
+
+	if (!row || !is_there(row))
+		return err_set(e, -ENOENT, "this host has no service '%s'", name);
+	r = systemctl("stop", row->unit, e);
+	if (r >= 0)
+		r = await(row, false, e);
+	/* Cut off before, it is seen to be told something still, and stopped once more. */
+	file = at(row->file);
+	if (r >= 0 && streq(name, "ssh"))
+		r = file_remove(keys, e);
+	return r < 0 ? r : file_remove(file, e);
+}
