@@ -22,6 +22,8 @@ MANIFEST = "/etc/manor/lab.yaml"  # beside the watched one, so that a change is 
 WATCHED = "/etc/manor/appliance.yaml"
 IMAGES = "/etc/manor/images/tiny/out"
 CONSOLES = "/var/log/xen/console"
+# How much slower than two idle processors the machine may be: what is waited for has that many times as long.
+PATIENCE = float(os.environ.get("PATIENCE", "1"))
 
 
 class Failed(AssertionError):
@@ -233,6 +235,7 @@ class Host:
     def run(self, command, timeout=180, check=False, stdin=None):
         """A text is the shell's, a list a program's words."""
         words = ["sh", "-c", command] if isinstance(command, str) else list(command)
+        timeout = int(timeout * PATIENCE)
         args = ["--timeout", str(timeout)] + (["-n"] if stdin is None else [])
         done = self.lab("exec", *args, "--", *words,
                         stdin=stdin.encode() if stdin is not None else None, timeout=timeout + 120)
@@ -377,6 +380,7 @@ class Host:
 
     def said(self, name, verb, seconds):
         """Sends a line to the guest's console; the reply that fits, or None. The marker answers `mark`."""
+        seconds = int(seconds * PATIENCE)
         awaited = "MANOR-GUEST " if verb == "mark" else f"MANOR-REPLY {verb.split()[0]}"
         return self.run([
             "sh", "-c",
@@ -403,7 +407,7 @@ class Host:
         """Until the guest answers; its marker. The emulated processor kills a boot now and then: such a
         boot is tried again, and that is said."""
         for attempt in range(3):
-            end = time.monotonic() + seconds
+            end = time.monotonic() + seconds * PATIENCE
             while time.monotonic() < end:
                 answer = self.said(name, "mark", 8)
                 if answer:
@@ -429,7 +433,7 @@ class Host:
 
 def wait_for(what, question, seconds=120, pause=0.5):
     """Asks until the answer is true; returns it."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * PATIENCE
     while True:
         answer = question()
         if answer:
