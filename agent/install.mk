@@ -54,18 +54,21 @@ install-programs:
 # They take the place of Debian's /etc/init.d/xen, which has to be masked where it is installed. XEN=debian: Xen's daemons
 # stay that script's, ssh and time the host's own, and Manor's guests end before `xendomains` looks at what runs.
 XEN ?=
+OWN_SERVICES := manor-ssh.service manor-time.service manor-dhcp4@.service
+UNIT_HELPERS := hv/files/usr/lib/manor
 XEN_DAEMONS := xenstored.service xen-init-dom0.service xenconsoled.service
 
 install-units: ## systemd units for a dom0 that isn't ours (mask Debian's xen.service, or say XEN=debian)
 	cd hv/files/usr/lib/systemd/system && \
-		find . -type f $(if $(XEN),$(patsubst %,-not -name %,$(XEN_DAEMONS) proc-xen.mount manor-ssh.service manor-time.service)) | while read -r unit; do \
+		find . -type f $(if $(XEN),$(patsubst %,-not -name %,$(XEN_DAEMONS) proc-xen.mount $(OWN_SERVICES))) | while read -r unit; do \
 		install -d "$(UNITDIR)/$$(dirname "$$unit")" && \
 		sed 's:/usr/bin/manor:$(PREFIX)/bin/manor:; s:/usr/lib/manor/:$(PREFIX)/lib/manor/:$(if $(XEN),; \
 			s/^Requires=xenstored.service/Wants=xen.service/; \
 			/^Wants=/s/ xen-init-dom0.service xenconsoled.service//; \
 			/^After=/s/$(XEN_DAEMONS)/xen.service xendomains.service/)' "$$unit" > "$(UNITDIR)/$$unit" || exit 1; \
 	done
-	install -D -m 755 -t $(DESTDIR)$(PREFIX)/lib/manor $(if $(XEN),hv/files/usr/lib/manor/trim-consoles,$(wildcard hv/files/usr/lib/manor/*))
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/lib/manor $(if $(XEN),$(UNIT_HELPERS)/trim-consoles,$(filter-out %.conf,$(wildcard $(UNIT_HELPERS)/*)))
+	$(if $(XEN),,install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/manor $(wildcard $(UNIT_HELPERS)/*.conf))
 
 uninstall: ## what install installed
 	rm -f $(PROGRAM) $(HOTPLUG) $(FIRMWARE) $(SHARE)/bash-completion/completions/manor \

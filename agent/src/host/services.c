@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -20,23 +21,37 @@
 const char *services_root = "";
 
 /* What a service is told: one line of words, each behind `before`, in a file that its unit or itself reads. */
-static const struct row {
+struct row {
 	const char *name, *unit;
 	const char *pid; /* a file with its main process, where others of its unit may outlive that; else NULL */
-	const char *dir, *file, *head, *before, *tail;
-} rows[] = {
+	const char *dir, *file, *head, *before, *tail; /* NULL: it is told nothing */
+};
+
+static const struct row rows[] = {
 	/* An EnvironmentFile: dropbear takes addresses as arguments. */
 	{"ssh", "manor-ssh.service", RUN "/ssh/pid", RUN "/ssh", RUN "/ssh/options", "OPTIONS=", "-p ", "\n"},
 	{"time", "manor-time.service", NULL, "/run/systemd/timesyncd.conf.d",
 	 "/run/systemd/timesyncd.conf.d/manor.conf", "[Time]\nNTP=", "", "\nFallbackNTP=\n"},
 };
 
-static const struct row *row_of(const char *name)
+/* One a link: "dhcp4-xenbr0". */
+#define DHCP_UNIT "manor-dhcp4@"
+#define DHCP_FILE DHCP_UNIT ".service"
+#define UNIT_MAX  64
+
+/* ret->unit may be in `unit`. */
+static bool row_of(const char *name, char unit[UNIT_MAX], struct row *ret)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (streq(rows[i].name, name))
-			return &rows[i];
-	return NULL;
+		if (streq(rows[i].name, name)) {
+			*ret = rows[i];
+			return true;
+		}
+	if (!startswith(name, SERVICE_DHCP4 "-"))
+		return false;
+	snprintf(unit, UNIT_MAX, "%s%s.service", DHCP_UNIT, name + strlen(SERVICE_DHCP4 "-"));
+	*ret = (struct row){.name = name, .unit = unit};
+	return true;
 }
 
 static char *at(const char *path)
@@ -52,10 +67,10 @@ static char *text_of(const char *path)
 	return file_read_plain(full, SIZE_MAX_READ, &text, NULL, NULL) < 0 ? NULL : text;
 }
 
-static bool is_there(const struct row *row)
+static bool is_there(const char *unit)
 {
-	_cleanup_(freep) char *path =
-		xasprintf("%s/usr/lib/systemd/system/%s", services_root, row->unit);
+	_cleanup_(freep) char *path = xasprintf("%s/usr/lib/systemd/system/%s", services_root,
+						startswith(unit, DHCP_UNIT) ? DHCP_FILE : unit);
 
 	return access(path, F_OK) == 0;
 }
@@ -104,13 +119,40 @@ static void keys_of(struct arena *a, struct list *ret)
 		list_add(a, ret, arena_strdup(a, line));
 }
 
+/* Those that run, one a link; and what says whether this host has any. */
+static void add_dhcp(struct arena *a, struct service_facts *ret)
+{
+	_cleanup_(freep) char *path = at("/sys/fs/cgroup/system.slice");
+	struct service *s = arena_alloc(a, sizeof(*s));
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	s->there = is_there(DHCP_FILE);
+	map_add(a, &ret->services, SERVICE_DHCP4, s);
+	while (dir && (entry = readdir(dir))) {
+		const char *link = entry->d_name + strlen(DHCP_UNIT), *end;
+		struct row row = {.unit = entry->d_name};
+
+		if (!startswith(entry->d_name, DHCP_UNIT) || !(end = strchr(link, '.')) ||
+		    !is_running(&row))
+			continue;
+		s = arena_alloc(a, sizeof(*s));
+		s->there = is_there(DHCP_FILE);
+		s->running = true;
+		map_add(a, &ret->services,
+			arena_printf(a, "%s-%.*s", SERVICE_DHCP4, (int)(end - link), link), s);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 int services_read(struct arena *a, struct service_facts *ret, struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct service *s = arena_alloc(a, sizeof(*s));
 
 		map_add(a, &ret->services, rows[i].name, s);
-		s->there = is_there(&rows[i]);
+		s->there = is_there(rows[i].unit);
 		s->running = s->there && is_running(&rows[i]);
 		if (streq(rows[i].name, "ssh")) {
 			words_of(a, &rows[i], &s->listen);
@@ -119,6 +161,7 @@ int services_read(struct arena *a, struct service_facts *ret, struct err *e)
 			words_of(a, &rows[i], &s->servers);
 		}
 	}
+	add_dhcp(a, ret);
 	return 0;
 }
 
@@ -203,7 +246,8 @@ static int await(const struct row *row, bool running, struct err *e)
 
 int service_start(const char *name, const struct service *want, struct err *e)
 {
-	const struct row *row = row_of(name);
+	char unit[UNIT_MAX];
+	struct row row;
 	bool ssh = streq(name, "ssh");
 	_cleanup_str_ struct str keys = {0};
 	struct list had = {0};
@@ -212,38 +256,42 @@ int service_start(const char *name, const struct service *want, struct err *e)
 	bool same;
 	int r = 0;
 
-	if (!row || !is_there(row))
+	if (!row_of(name, unit, &row) || !is_there(row.unit))
 		return err_set(e, -ENOENT, "this host has no service '%s'", name);
-	words_of(a, row, &had);
+	if (row.file)
+		words_of(a, &row, &had);
 	same = had.n == words->n;
 	for (size_t i = 0; same && i < had.n; i++)
 		same = streq(had.items[i], words->items[i]);
 	for (size_t i = 0; i < want->keys.n; i++)
 		str_addf(&keys, "%s\n", (const char *)want->keys.items[i]);
 	if (ssh)
-		r = put(row->dir, SSH_KEYS, str_get(&keys), 0600, e);
+		r = put(row.dir, SSH_KEYS, str_get(&keys), 0600, e);
 	if (r >= 0 && !same)
-		r = write_words(row, words, e);
+		r = write_words(&row, words, e);
 	/* Who may log in is looked up at each login; the rest when it starts. */
-	if (r >= 0 && (!same || !is_running(row)))
-		r = systemctl("restart", row->unit, e);
-	return r < 0 ? r : await(row, true, e);
+	if (r >= 0 && (!same || !is_running(&row)))
+		r = systemctl("restart", row.unit, e);
+	return r < 0 ? r : await(&row, true, e);
 }
 
 int service_stop(const char *name, struct err *e)
 {
-	const struct row *row = row_of(name);
+	char unit[UNIT_MAX];
+	struct row row;
 	_cleanup_(freep) char *file = NULL, *keys = at(SSH_KEYS);
 	int r;
 
-	if (!row || !is_there(row))
+	if (!row_of(name, unit, &row) || !is_there(row.unit))
 		return err_set(e, -ENOENT, "this host has no service '%s'", name);
-	r = systemctl("stop", row->unit, e);
+	r = systemctl("stop", row.unit, e);
 	if (r >= 0)
-		r = await(row, false, e);
+		r = await(&row, false, e);
 	/* Cut off before, it is seen to be told something still, and stopped once more. */
-	file = at(row->file);
 	if (r >= 0 && streq(name, "ssh"))
 		r = file_remove(keys, e);
-	return r < 0 ? r : file_remove(file, e);
+	if (r < 0 || !row.file)
+		return r;
+	file = at(row.file);
+	return file_remove(file, e);
 }

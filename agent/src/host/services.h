@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The host's own services, where it is Manor's appliance: ssh (dropbear) and the clock's servers (systemd-timesyncd).
+ * The host's own services, where it is Manor's appliance: ssh (dropbear), the clock's servers (systemd-timesyncd), and a
+ * DHCP client for each link that is to have one (dhcpcd).
  * What each is to do stands in files below /run/manor/services, which are gone with a boot; whether it does so is its unit's
  * control group. A host of Debian's own has others, which are none of Manor's business: `there` is false.
  */
@@ -22,9 +23,13 @@ struct service {
 	struct list servers; /* of strings; time: names or addresses */
 };
 
+/* "dhcp4-xenbr0" */
+#define SERVICE_DHCP4 "dhcp4"
+
 struct service_facts {
 	struct record rec;
-	struct map services; /* name → struct service: "ssh", "time", always both */
+	struct map services; /* name → struct service: "ssh", "time", "dhcp4" (whether it is there at all), always; and one a
+			      * link whose client runs */
 };
 
 int services_read(struct arena *a, struct service_facts *ret, struct err *e);

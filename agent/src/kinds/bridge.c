@@ -32,7 +32,7 @@ TABLE(bridge_table, bridge, "bridge",
       ROW(bridge, stp, FIELD_BOOL, .def = "false", .impact = IMPACT_LIVE,
 	  .doc = "the spanning tree protocol; without it a port forwards at once"),
       ROW(bridge, dhcp4, FIELD_BOOL, .flags = FIELD_CONFIG,
-	  .doc = "not in this version: only false is accepted"),
+	  .doc = "a DHCP client asks for an IPv4 address, routes and name servers for it, on Manor's appliance"),
       ROW(bridge, device, FIELD_STRING, .flags = FIELD_DERIVED, .impact = IMPACT_LIVE,
 	  .doc = "the bridge's name on the host"),
       ROW(bridge, devices, FIELD_LIST, .flags = FIELD_DERIVED | FIELD_UNORDERED,
@@ -176,13 +176,6 @@ static void bridge_prepare(struct manifest *m, struct resource *r)
 		g = diag_error(m->diags, "link-local", address_span(b, i),
 			       "'%s' is a link-local address", (const char *)b->addresses.items[i]);
 		diag_help(m->diags, g, "every link that is up has one of its own; leave it out");
-	}
-	if (b->dhcp4) {
-		g = diag_error(m->diags, "not-supported", field_span(b, "dhcp4"),
-			       "bridge '%s': dhcp4 is not in this version", r->name);
-		diag_help(m->diags, g,
-			  "give it 'addresses', or leave both out: addresses that "
-			  "another program sets on the bridge are left as they are");
 	}
 	b->device = r->name;
 	b->up = true;

@@ -55,6 +55,28 @@ static void wanted(struct resource *r, const struct list *keys, const struct lis
 	field_mark(&service_table, s, "servers");
 }
 
+/* One client a bridge that asks for it. */
+static void check_dhcp(struct manifest *m)
+{
+	size_t n = m->n_resources;
+
+	for (size_t i = 0; i < n; i++) {
+		struct resource *bridge = m->resources[i], *r;
+		const struct bridge *b = bridge->record;
+
+		if (bridge->kind != &kind_bridge || !b->dhcp4)
+			continue;
+		r = manifest_imply(m, bridge, "service",
+				   arena_printf(m->arena, "%s-%s", SERVICE_DHCP4, bridge->name),
+				   node_key(b->rec.node, "dhcp4"));
+		if (!r)
+			continue;
+		r->prepared = true;
+		wanted(r, NULL, NULL, NULL);
+		resource_needs(m, r, bridge);
+	}
+}
+
 /* An address that a bridge brings is there once the bridge is. */
 static void needs_bridges(struct manifest *m, struct resource *r, const struct list *addresses)
 {
@@ -116,6 +138,7 @@ static void check(struct manifest *m)
 		counted(m, &time_table, time, "servers", &time->servers, SERVICE_SERVERS_MAX);
 		wanted(r, NULL, NULL, &time->servers);
 	}
+	check_dhcp(m);
 }
 
 /* ---- what is there ---- */
@@ -150,19 +173,24 @@ static void decide(struct planning *p, const struct resource *want, const struct
 		   struct step *step)
 {
 	const struct service_facts *all = facts_get(p->facts, "services");
-	const struct service *s = all && want ? map_get(&all->services, want->name) : NULL;
+	const struct service *s;
+	bool dhcp;
 
 	if (!step)
 		return;
 	step->timeout_s = 60;
+	dhcp = startswith(step->name, SERVICE_DHCP4);
+	s = all ? map_get(&all->services, dhcp ? SERVICE_DHCP4 : step->name) : NULL;
 	if (want && all && (!s || !s->there))
 		step_hold(
 			step, HOLD_CONFLICT,
 			arena_printf(
 				p->arena,
 				"only Manor's appliance has this service, and this host is another: set "
-				"up what it has of its own, and leave out host.%s",
-				want->name));
+				"up what it has of its own, and leave out %s",
+				dhcp ? "dhcp4" : arena_printf(p->arena, "host.%s", step->name)));
+	if (!want && dhcp)
+		step->loses = "the addresses that it brought, and their routes";
 	if (!want && streq(have->name, "ssh"))
 		step->loses = "logins by ssh; those who are logged in stay so";
 }

@@ -47,12 +47,30 @@ int services_read(struct arena *a, struct service_facts *ret, struct err *e)
 	return 0;
 }
 
-int service_start(const char *name, const struct service *want, struct err *e)
+/* NULL, having said so: this host hasn't got it. A client of DHCP's comes into being with its start. */
+static struct service *of(const char *name, struct err *e)
 {
+	bool dhcp = startswith(name, SERVICE_DHCP4 "-");
+	const struct service *any = map_get(&host.services, dhcp ? SERVICE_DHCP4 : name);
 	struct service *s = map_get(&host.services, name);
 
-	if (!s || !s->there)
-		return err_set(e, -ENOENT, "this host has no service '%s'", name);
+	if (!any || !any->there) {
+		err_text(e, "this host has no service '%s'", name);
+		return NULL;
+	}
+	if (!s) {
+		s = arena_alloc(arena, sizeof(*s));
+		map_add(arena, &host.services, arena_strdup(arena, name), s);
+	}
+	return s;
+}
+
+int service_start(const char *name, const struct service *want, struct err *e)
+{
+	struct service *s = of(name, e);
+
+	if (!s)
+		return -ENOENT;
 	FAKE_FAIL(e);
 	fill(arena, want, s);
 	s->there = s->running = true;
@@ -61,10 +79,10 @@ int service_start(const char *name, const struct service *want, struct err *e)
 
 int service_stop(const char *name, struct err *e)
 {
-	struct service *s = map_get(&host.services, name);
+	struct service *s = of(name, e);
 
-	if (!s || !s->there)
-		return err_set(e, -ENOENT, "this host has no service '%s'", name);
+	if (!s)
+		return -ENOENT;
 	FAKE_FAIL(e);
 	*s = (struct service){.there = true};
 	return 0;

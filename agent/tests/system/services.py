@@ -9,7 +9,7 @@ LOGIN = f"HOME={KEYS} dbclient -y -y -T -i {KEYS}/{{}} root@{ADDRESS} 'echo in a
 
 def with_services(**services):
     m = nothing_much()
-    m["host"] = services
+    m["host"] = {**m["host"], **services}
     return m
 
 
@@ -75,3 +75,31 @@ def without_a_word_of_it_the_port_is_closed(host):
     host.apply(nothing_much())
     expect(host.run("systemctl is-active manor-time").code != 0, "somebody asks for the time still")
     host.sh(f"rm -r {KEYS}")
+
+
+def addresses(host, link):
+    return [line.split()[3] for line in host.sh(f"ip -o -4 addr show dev {link}").splitlines()]
+
+
+@test
+def a_bridge_has_its_address_from_a_dhcp_server(host):
+    """The one that QEMU plays behind the second card, beside a static one."""
+    m = nothing_much()
+    m["links"] = {"second": {"match": {"name": "eth1"}}}
+    m["bridges"]["xenbr1"] = {"ports": ["second"], "addresses": ["10.155.201.1/24"], "dhcp4": True}
+    host.apply(m)
+    wait_for("an address comes", lambda: len(addresses(host, "xenbr1")) == 2, 60)
+    leased = [a for a in addresses(host, "xenbr1") if a != "10.155.201.1/24"]
+    expect(leased[0].startswith("10.0.") and leased[0].endswith("/24"), "it is another's", leased)
+    expect("default via 10.0." in host.sh("ip route show dev xenbr1"), "no route came with it", host.sh("ip route"))
+    expect("nameserver" in host.sh("cat /etc/resolv.conf"), "no name server came with it")
+    host.settled()
+    pid = host.sh("pgrep -of 'dhcpcd.*xenbr1'").strip()
+    host.sh(f"kill -9 {pid}")
+    wait_for("it is back", lambda: host.run("pgrep -of 'dhcpcd.*xenbr1'").out.strip() not in ("", pid), 30)
+    expect(leased[0] in addresses(host, "xenbr1"), "the address went with who asked for it")
+    del m["bridges"]["xenbr1"]["dhcp4"]
+    host.apply(m)
+    wait_for("the address goes", lambda: addresses(host, "xenbr1") == ["10.155.201.1/24"], 30)
+    host.settled()
+    host.clear()

@@ -300,7 +300,6 @@ static void what_a_manifest_must_not_say(void **state)
 		{"bridges: {all: {}}\n", "reserved-name", 3, 11},
 		{"bridges: {x: {mtu: 67}}\n", NULL, 3, 20},
 		{"bridges: {x: {mtu: 65536}}\n", NULL, 3, 20},
-		{"bridges: {x: {dhcp4: true}}\n", "not-supported", 3, 22},
 		{"bridges: {x: {addresses: [10.0.0.1/8, 10.0.0.1/8]}}\n", "duplicate-item", 3, 39},
 		{"bridges: {x: {addresses: [\"fe80::1/64\"]}}\n", "link-local", 3, 27},
 		{"bridges: {x: {addresses: [10.0.0.1]}}\n", NULL, 3, 27},
