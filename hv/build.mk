@@ -9,6 +9,10 @@ MANOR_PROGRAMS := $(if $(wildcard agent/src/cli/main.c),$(BUILD)/manor $(BUILD)/
 
 UEFI := $(BUILD)/uefi/ovmf-xen.fd
 
+.PHONY: lock
+lock: ## the list of Debian packages that the appliance is made of (hv/lock), anew from the mirror
+	@LOCK=new BUILD=$(BUILD) hv/debs
+
 .PHONY: uefi
 uefi: $(UEFI) ## UEFI for hvm guests, from Debian's source; the next 'make hv' takes it along
 

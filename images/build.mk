@@ -15,8 +15,9 @@ images: images-tiny images-tiny32 images-installer $(GOLDEN:%=images/%/out/SHA25
 
 images-tiny: $(TINY)/SHA256SUMS ## the one that the lab's guests are made of
 
-$(BUILD)/kernel/version: hv/kernel hv/vmlinux hv/modules.drop
+$(BUILD)/kernel/version: hv/kernel hv/vmlinux hv/modules.drop hv/debs hv/lock hv/packages hv/appliance/tools
 	@BUILD=$(BUILD) hv/kernel
+	@touch $@
 
 $(TINY)/SHA256SUMS: $(call image-files,tiny) hv/mkinitrd $(BUILD)/kernel/version
 	@BUILD=$(BUILD) images/tiny/build

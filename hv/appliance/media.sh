@@ -15,7 +15,7 @@ fat() {
 
 # efi_loader FILE CONFIG: GRUB for UEFI, with the menu that it looks for its own by.
 efi_loader() {
-	grub-mkimage -d /usr/lib/grub/x86_64-efi -O x86_64-efi -p /boot/grub -c "$2" -o "$1" $grub_modules efi_gop \
+	grub-mkimage -d "$tools/usr/lib/grub/x86_64-efi" -O x86_64-efi -p /boot/grub -c "$2" -o "$1" $grub_modules efi_gop \
 		all_video
 }
 
@@ -27,7 +27,7 @@ iso() {
 	menu live.cfg >"$tree/boot/grub/grub.cfg"
 	printf 'search --no-floppy --set=root --label MANOR_LIVE\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n' \
 		>"$loader"
-	grub-mkimage -d /usr/lib/grub/i386-pc -O i386-pc-eltorito -p /boot/grub -c "$loader" \
+	grub-mkimage -d "$tools/usr/lib/grub/i386-pc" -O i386-pc-eltorito -p /boot/grub -c "$loader" \
 		-o "$tree/boot/grub/bios.img" $grub_modules biosdisk
 	efi_loader "$work/efi/EFI/BOOT/BOOTX64.EFI" "$loader"
 	fat "$tree/boot/grub/efi.img" 4 MANOR_EFI
@@ -35,7 +35,7 @@ iso() {
 	mcopy -m -s -i "$tree/boot/grub/efi.img" "$work/efi/EFI" ::
 	find "$tree" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 	# As CD-ROM by El Torito, as USB stick by the boot sector and by the partition that is UEFI's.
-	xorriso -as mkisofs -quiet -R -V MANOR_LIVE --grub2-mbr /usr/lib/grub/i386-pc/boot_hybrid.img \
+	xorriso -as mkisofs -quiet -R -V MANOR_LIVE --grub2-mbr "$tools/usr/lib/grub/i386-pc/boot_hybrid.img" \
 		-b boot/grub/bios.img -no-emul-boot -boot-load-size 4 -boot-info-table --grub2-boot-info \
 		-c boot/boot.cat -eltorito-alt-boot -e boot/grub/efi.img -no-emul-boot -isohybrid-gpt-basdat \
 		-o "$out/manor.iso" "$tree"
