@@ -15,14 +15,18 @@ run: ## boot the appliance under Xen in QEMU; its two guests run
 	@$(MAKE) --no-print-directory hv
 	@ci/demo
 
-.PHONY: appliance appliance-boot
-appliance: ## manor.iso and netboot/, which run in memory (needs root); minutes, for it is packed as small as can be
+.PHONY: appliance appliance-boot appliance-check
+appliance: ## manor.iso and netboot/, which run in memory, of hv/lock's packages (needs root); minutes, for it is packed as small as can be
 	@ci/deps
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@$(MAKE) --no-print-directory $(BUILD)/appliance/manor.iso
 
 appliance-boot: appliance ## boot them: BIOS, UEFI, USB stick, network
 	@ci/boot-appliance
+
+appliance-check: ## build it twice and compare all that comes out (needs root)
+	@ci/deps
+	@BUILD=$(BUILD) JOBS=$(JOBS) hv/appliance/reproducible
 
 bench: bench-images ## measure, files here and guests on the lab, against a shell's ways
 	@ci/deps
