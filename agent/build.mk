@@ -13,7 +13,9 @@ WARN     := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvl
 PREFIX   ?= /usr
 VERSION  := $(shell git describe --always --dirty --match 'v*' 2>/dev/null || echo 0)
 CPPFLAGS := -D_GNU_SOURCE -DMANOR_VERSION=\"$(VERSION)\" -DMANOR_LIB=\"$(PREFIX)/lib/manor\" -DMANOR_SHARE=\"$(PREFIX)/share/manor\" -Iagent/src -Iagent $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-CFLAGS   := $(CSTD) -O2 -g -fstack-protector-strong $(WARN)
+# Where it was built stands in what is for debuggers, and by its digest in the program: not so.
+MAPPED   := -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(BUILD)/=build/
+CFLAGS   := $(CSTD) -O2 -g -fstack-protector-strong $(MAPPED) $(WARN)
 LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -llvm2cmd -lm
 OBJ      := $(BUILD)/obj
 
