@@ -86,6 +86,9 @@ struct options {
 	const char *namespace; /* --namespace NAME, as given */
 	bool discard_saved;  /* --discard-saved */
 	bool once;           /* --once */
+	const char *host;    /* --host NAME */
+	const char *key;     /* --key KEY[,KEY…], as given */
+	const char *ca;      /* --ca FILE */
 };
 
 /* Reads argv by `accepts`, a list of long option names ("file", "format", "yes" …), NULL-terminated.
@@ -97,9 +100,13 @@ int options_read(int argc, char **argv, const char *const *accepts, struct optio
 /* -f, else /etc/manor/appliance.yaml, else ./appliance.yaml. NULL with a message that lists the
  * places when there is none. */
 const char *manifest_path(const struct options *o);
+/* For whom a manifest is read: for that host of many (--host), or, if NULL, for the machine that this is. */
+struct who who_of(const char *host);
 /* Loads it and prints every diagnostic (text on standard error, or JSON on standard output). NULL:
  * bad, exit with EXIT_BAD. */
 struct manifest *manifest_open(const struct options *o);
+/* The same for another than who_of(): NULL: for each host that it has (manifest_load_text). */
+struct manifest *manifest_open_for(const struct options *o, const struct who *who);
 
 /* Prints JSON, indented on a terminal, with a newline; takes ownership. */
 void print_json(json_object *json);

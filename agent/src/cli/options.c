@@ -8,6 +8,7 @@
 
 #include "base/num.h"
 #include "cli/cli.h"
+#include "engine/observe.h"
 #include "kinds/kinds.h"
 
 enum {
@@ -30,6 +31,9 @@ enum {
 	OPT_NAMESPACE,
 	OPT_DISCARD_SAVED,
 	OPT_ONCE,
+	OPT_HOST,
+	OPT_KEY,
+	OPT_CA,
 };
 
 static const struct option all[] = {
@@ -57,6 +61,9 @@ static const struct option all[] = {
 	{"namespace", required_argument, NULL, OPT_NAMESPACE},
 	{"discard-saved", no_argument, NULL, OPT_DISCARD_SAVED},
 	{"once", no_argument, NULL, OPT_ONCE},
+	{"host", required_argument, NULL, OPT_HOST},
+	{"key", required_argument, NULL, OPT_KEY},
+	{"ca", required_argument, NULL, OPT_CA},
 	{"help", no_argument, NULL, 'h'},
 };
 
@@ -163,6 +170,15 @@ static int take(const char *verb, int c, struct options *o)
 	case OPT_ONCE:
 		o->once = true;
 		return 0;
+	case OPT_HOST:
+		o->host = optarg;
+		return 0;
+	case OPT_KEY:
+		o->key = optarg;
+		return 0;
+	case OPT_CA:
+		o->ca = optarg;
+		return 0;
 	default:
 		return bad(verb, "unknown option", "");
 	}
@@ -237,7 +253,26 @@ const char *manifest_path(const struct options *o)
 	return NULL;
 }
 
+struct who who_of(const char *host)
+{
+	static struct facts *here; /* a machine stays what it is */
+	struct who who;
+
+	if (!here)
+		here = observe_machine(all_readers);
+	who = facts_who(here);
+	who.host = host;
+	return who;
+}
+
 struct manifest *manifest_open(const struct options *o)
+{
+	struct who who = who_of(o->host);
+
+	return manifest_open_for(o, &who);
+}
+
+struct manifest *manifest_open_for(const struct options *o, const struct who *who)
 {
 	const char *path = manifest_path(o);
 	struct diags *d;
@@ -246,7 +281,7 @@ struct manifest *manifest_open(const struct options *o)
 	if (!path)
 		return NULL;
 	d = diags_new();
-	m = manifest_load(path, all_kinds, d);
+	m = manifest_load(path, who, all_kinds, d);
 	diags_sort(d);
 	if (o->json && !m)
 		print_json(diags_json(d));

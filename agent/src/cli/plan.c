@@ -14,17 +14,21 @@
 
 static int plan_offline(const struct options *o)
 {
-	_cleanup_manifest_ struct manifest *m = manifest_open(o);
-	_cleanup_facts_ struct facts *f = NULL;
+	_cleanup_facts_ struct facts *f = facts_load("plan", o->facts);
+	_cleanup_manifest_ struct manifest *m = NULL;
 	_cleanup_plan_ struct plan *p = NULL;
 	struct session s = {0};
 	struct show show = {.json = o->json, .plan_only = true, .colour = o->colour};
+	struct who who;
 	int r = EXIT_FINE;
 
-	if (!m)
-		return EXIT_BAD;
-	f = facts_load("plan", o->facts);
 	if (!f)
+		return EXIT_BAD;
+	/* The host is that of the facts. */
+	who = facts_who(f);
+	who.host = o->host;
+	m = manifest_open_for(o, &who);
+	if (!m)
 		return EXIT_BAD;
 	session_from_options(&s, o);
 	p = plan_make(m, f, &(struct plan_options){.allowed = s.allowed, .only = s.only});
@@ -55,7 +59,8 @@ static int plan_offline(const struct options *o)
 
 int verb_plan(int argc, char **argv)
 {
-	static const char *const accepts[] = {"file", "format", "facts", "allow", "only", NULL};
+	static const char *const accepts[] = {"file",  "format", "facts", "host",
+					      "allow", "only",   NULL};
 	struct session s = {.plan_only = true};
 	struct options o;
 	int r = options_read(argc, argv, accepts, &o, NULL);

@@ -11,7 +11,7 @@
 
 int verb_render(int argc, char **argv)
 {
-	static const char *const accepts[] = {"file", "operands", NULL};
+	static const char *const accepts[] = {"file", "host", "operands", NULL};
 	_cleanup_manifest_ struct manifest *m = NULL;
 	const struct resource *domain;
 	struct options o;

@@ -189,7 +189,9 @@ static json_object *value_schema(struct schema *s, const struct field *f, bool p
 		o = of_type("object");
 		put(o, "propertyNames", with_pattern(NAME_PATTERN));
 		put(o, "additionalProperties",
-		    any_of(record_schema(s, f->sub, partial || merges(f)), of_type("null")));
+		    any_of(record_schema(s, f->sub,
+					 partial || merges(f) || (f->flags & FIELD_PARTIAL)),
+			   of_type("null")));
 		break;
 	}
 	if (f->flags & FIELD_FROM_FILE) {

@@ -176,7 +176,8 @@ static int run_there(const struct session *s, struct show *show, json_object *ma
 static bool read_manifest(const struct session *s, struct show *show, json_object **ret)
 {
 	struct diags *d = diags_new();
-	struct manifest *m = manifest_load(s->file, all_kinds, d);
+	struct who who = who_of(s->o->host);
+	struct manifest *m = manifest_load(s->file, &who, all_kinds, d);
 	_cleanup_(freep) char *real = realpath(s->file, NULL);
 	json_object *event;
 
@@ -245,9 +246,10 @@ struct manifest *session_in_force(void)
 {
 	_cleanup_err_ struct err e = {0};
 	struct diags *d = diags_new();
+	struct who who = who_of(NULL);
 	struct manifest *m = NULL;
 
-	if (store_load_manifest(all_kinds, d, &m, &e) == 0)
+	if (store_load_manifest(&who, all_kinds, d, &m, &e) == 0)
 		return m;
 	if (access(STORE_MANIFEST, F_OK) == 0)
 		fprintf(stderr, "manor: %s\n", e.message);

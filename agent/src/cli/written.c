@@ -40,7 +40,8 @@ bool written_sound(const struct options *o, const char *text)
 
 	if (slash)
 		slash[slash == whole] = '\0';
-	m = manifest_load_text(name, whole ? whole : "/", text, strlen(text), NULL, all_kinds, d);
+	m = manifest_load_text(name, whole ? whole : "/", text, strlen(text), NULL, NULL, all_kinds,
+			       d);
 	diags_sort(d);
 	diags_print(d, stderr, o->colour_err);
 	diags_free(d);

@@ -43,7 +43,7 @@ enum field_flags {
 	FIELD_FROM_FILE = 1 << 6, /* `{file: PATH}` may stand for the value: read when decoding */
 	FIELD_SHORT = 1 << 7,    /* FIELD_SUB/MAP value: a plain scalar stands for this field of it */
 	FIELD_UNORDERED = 1 << 8, /* FIELD_LIST: a set; its order means nothing */
-	FIELD_PARTIAL = 1 << 9,   /* FIELD_SUB: a part of one, to be merged elsewhere: decoded for its
+	FIELD_PARTIAL = 1 << 9,   /* FIELD_SUB, FIELD_MAP: a part of one, to be merged elsewhere: decoded for its
 				   * errors; nothing in it is required and no defaults are filled */
 	FIELD_LATER = 1 << 10,    /* a word of a later version: an error of its own ("not-supported": "'vnc' is
 				   * not in this version") where it stands, whatever its value; its doc

@@ -109,6 +109,46 @@ static struct node *copy(struct arena *a, const struct node *n, size_t room)
 	return c;
 }
 
+struct node *node_without(struct arena *a, const struct node *map, const char *key)
+{
+	struct node *c = copy(a, map, map->n);
+
+	for (size_t i = 0; i < map->n; i++)
+		if (!streq(map->pairs[i].key->text, key))
+			c->pairs[c->n++] = map->pairs[i];
+	return c;
+}
+
+struct node *node_copy(struct arena *a, const struct node *n)
+{
+	struct node *c = arena_alloc(a, sizeof(*c));
+
+	*c = *n;
+	if (n->type == NODE_SEQ) {
+		c->items = arena_alloc(a, n->n * sizeof(*c->items) + 1);
+		for (size_t i = 0; i < n->n; i++)
+			c->items[i] = node_copy(a, n->items[i]);
+	} else if (n->type == NODE_MAP) {
+		c->pairs = arena_alloc(a, n->n * sizeof(*c->pairs) + 1);
+		for (size_t i = 0; i < n->n; i++) {
+			c->pairs[i].key = node_copy(a, n->pairs[i].key);
+			c->pairs[i].value = node_copy(a, n->pairs[i].value);
+			c->pairs[i].value->key = c->pairs[i].key;
+		}
+	}
+	return c;
+}
+
+size_t node_count(const struct node *n)
+{
+	size_t all = 1;
+
+	for (size_t i = 0; i < n->n; i++)
+		all += n->type == NODE_MAP ? 1 + node_count(n->pairs[i].value)
+					   : node_count(n->items[i]);
+	return all;
+}
+
 static int by_text(const void *a, const void *b)
 {
 	const struct node_pair *const *x = a, *const *y = b;

@@ -54,5 +54,9 @@ struct node *node_load(struct arena *a, const struct source *source, struct diag
  * may be NULL. Keys keep the order of `under`, then of `over`. */
 struct node *node_merge(struct arena *a, struct node *under, struct node *over);
 
-/* The part of a manifest that is this host's; today the identity. */
-struct node *node_select(struct arena *a, struct node *root, struct diags *d);
+/* Its own copy of a whole tree, texts and places apart. */
+struct node *node_copy(struct arena *a, const struct node *n);
+/* How many there are in it, itself among them. */
+size_t node_count(const struct node *n);
+/* A mapping without that key, made anew; `map` is not changed. */
+struct node *node_without(struct arena *a, const struct node *map, const char *key);

@@ -25,10 +25,23 @@ struct diags *diags_new(void)
 
 void diags_free(struct diags *d)
 {
-	if (!d)
-		return;
-	arena_free(d->arena);
-	free(d);
+	while (d) {
+		struct diags *next = d->kept;
+
+		arena_free(d->arena);
+		free(d);
+		d = next;
+	}
+}
+
+void diags_keep(struct diags *d, struct diags *other)
+{
+	struct diags *last = other;
+
+	while (last->kept)
+		last = last->kept;
+	last->kept = d->kept;
+	d->kept = other;
 }
 
 void diags_freep(struct diags **d)

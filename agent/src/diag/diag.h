@@ -36,12 +36,15 @@ struct diags {
 	size_t n;
 	size_t n_errors; /* all errors, those past DIAG_MAX included */
 	struct list looked_at; /* paths of the files that what was read names, be they there or not */
+	struct diags *kept;    /* others that end with this one */
 };
 
 struct diags *diags_new(void);
 void diags_free(struct diags *d);
 void diags_freep(struct diags **d);
 #define _cleanup_diags_ _cleanup_(diags_freep)
+/* `other` is d's from now on: what was found with it may be pointed at as long as `d` is there. */
+void diags_keep(struct diags *d, struct diags *other);
 
 /* Adds one; the result may be given labels until the next call, and is never NULL. Texts are cut to
  * a sane length and control characters in them are replaced: they quote what others wrote. An exact

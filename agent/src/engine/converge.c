@@ -678,19 +678,33 @@ static json_object *read_event(const struct diags *d)
 	return e;
 }
 
-static int load(struct converge *c)
+/* What this run is about, as far as it is sound. */
+static void load_wanted(struct converge *c, const struct who *who, struct diags *d)
 {
-	struct diags *d = diags_new();
 	_cleanup_err_ struct err err = {0};
+	struct who named = *who;
 
 	if (c->given) {
-		if (manifest_from_json(c->given, c->o.kinds, d, &c->manifest, &err) < 0)
+		/* Another host's part may be looked at; what is done is for this machine. */
+		if (c->o.plan_only)
+			named.host = json_text(c->given, "host");
+		if (manifest_from_json(c->given, &named, c->o.kinds, d, &c->manifest, &err) < 0)
 			diag_error(d, "no-manifest", (struct span){0}, "%s", err.message);
-	} else if (c->file)
-		c->manifest = manifest_load_plain(c->file, c->o.kinds, d);
-	else if (store_load_manifest(c->o.kinds, d, &c->manifest, &err) < 0)
+	} else if (c->file) {
+		c->manifest = manifest_load_plain(c->file, who, c->o.kinds, d);
+	} else if (store_load_manifest(who, c->o.kinds, d, &c->manifest, &err) < 0) {
 		diag_error(d, "no-manifest", (struct span){0}, "no manifest in force: %s",
 			   err.message);
+	}
+}
+
+static int load(struct converge *c)
+{
+	_cleanup_facts_ struct facts *here = observe_machine(c->o.readers);
+	struct who who = facts_who(here);
+	struct diags *d = diags_new();
+
+	load_wanted(c, &who, d);
 	if (c->file)
 		emit(c, read_event(d));
 	if (!c->manifest || d->n)
@@ -700,7 +714,7 @@ static int load(struct converge *c)
 		if (!c->o.fall_back || !c->file)
 			return -EINVAL;
 		d = diags_new();
-		if (store_load_manifest(c->o.kinds, d, &c->manifest, &err) < 0) {
+		if (store_load_manifest(&who, c->o.kinds, d, &c->manifest, NULL) < 0) {
 			diags_free(d);
 			return -EINVAL;
 		}

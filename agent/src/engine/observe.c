@@ -87,6 +87,13 @@ void observe_paths(struct arena *a, const struct manifest *m, struct list *ret)
 	}
 }
 
+struct facts *observe_machine(const struct reader *const *readers)
+{
+	static const char *const names[] = {"machine", NULL};
+
+	return perform_read(readers, names, NULL, NULL);
+}
+
 static json_object *request_of(const struct list *paths)
 {
 	json_object *o = json_object_new_object(), *list = json_object_new_array();

@@ -12,6 +12,8 @@
 
 /* All paths that the manifest's resources name, once each (kind.paths). `m` may be NULL: none. */
 void observe_paths(struct arena *a, const struct manifest *m, struct list *ret);
+/* Which machine this is (facts_who), and nothing else. In this very process: a few small files. */
+struct facts *observe_machine(const struct reader *const *readers);
 /* `paths`: of strings, for the readers that read what the manifest names; copied. `done` comes once, never from within this call; it owns the facts. */
 void observe(sd_event *loop, const struct reader *const *readers, const struct list *paths,
 	     void (*done)(void *data, struct facts *facts), void *data);

@@ -40,8 +40,9 @@ bool only_is_part(struct plan *p, const struct manifest *m, const struct facts *
 	_cleanup_plan_ struct plan *whole = NULL;
 	_cleanup_manifest_ struct manifest *force = NULL;
 	_cleanup_(freep) char *names = NULL;
+	struct who who = facts_who(f);
 
-	if (store_load_manifest(m->kinds, d, &force, NULL) < 0) {
+	if (store_load_manifest(&who, m->kinds, d, &force, NULL) < 0) {
 		diags_free(d);
 		return true;
 	}

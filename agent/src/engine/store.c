@@ -155,8 +155,8 @@ int store_save_manifest(const struct manifest *m, struct err *e)
 	return r < 0 ? r : file_write(STORE_MANIFEST, text, strlen(text), 0600, e);
 }
 
-int store_load_manifest(const struct kind *const *kinds, struct diags *d, struct manifest **ret,
-			struct err *e)
+int store_load_manifest(const struct who *who, const struct kind *const *kinds, struct diags *d,
+			struct manifest **ret, struct err *e)
 {
 	_cleanup_(freep) char *text = NULL;
 	_cleanup_json_ json_object *o = NULL;
@@ -169,11 +169,13 @@ int store_load_manifest(const struct kind *const *kinds, struct diags *d, struct
 	o = json_parse(text, n, e);
 	if (!o)
 		return -EINVAL;
-	if (manifest_from_json(o, kinds, d, ret, NULL) < 0)
+	if (manifest_from_json(o, who, kinds, d, ret, NULL) < 0)
 		return err_set(e, -EINVAL, "%s is not a manifest in force", STORE_MANIFEST);
-	if (!*ret)
-		return err_set(e, -EINVAL, "the manifest in force can't be read by this version");
-	return 0;
+	if (*ret)
+		return 0;
+	/* It was sound for this program, on this machine. */
+	return err_set(e, -EINVAL, "the manifest in force doesn't hold here any more: %s",
+		       d->n ? d->list[0].message : "it can't be read by this version");
 }
 
 void store_journal(json_object *entry)

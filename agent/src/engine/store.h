@@ -16,9 +16,9 @@
 
 /* Text, folder and `{file: …}` contents of the manifest, so that a bad new file never displaces it. */
 int store_save_manifest(const struct manifest *m, struct err *e);
-/* Loads it; -ENOENT when there never was one. */
-int store_load_manifest(const struct kind *const *kinds, struct diags *d, struct manifest **ret,
-			struct err *e);
+/* Loads it, for this machine (`who`); -ENOENT when there never was one. */
+int store_load_manifest(const struct who *who, const struct kind *const *kinds, struct diags *d,
+			struct manifest **ret, struct err *e);
 
 /* The digest of STORE_WATCHED, and of the files of those paths, as they are. The caller's; "" where there
  * is no such manifest. */

@@ -473,6 +473,7 @@ const struct kind kind_domain = {
 	.check = domain_check,
 	.paths = domain_paths,
 	.claims = domain_claims,
+	.abroad = domain_abroad,
 	.wanted = domain_wanted,
 	.met = domain_met,
 	.actual = domain_actual,

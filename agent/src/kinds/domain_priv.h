@@ -129,6 +129,7 @@ const char *domain_disk_canonical(struct arena *a, const char *target);
 /* Of an hvm guest: whether QEMU plays it, or did until the guest's own drivers took over. */
 bool domain_disk_emulated(const struct domain_disk *k);
 /* Its disks: one writer, or only readers; its PCI devices. */
+void domain_abroad(struct arena *a, const void *record, struct list *ret);
 void domain_claims(struct arena *a, const void *record, struct list *ret);
 /* Files and ISOs that it names and nobody makes. */
 void domain_paths(struct arena *a, const void *record, struct list *ret);

@@ -76,6 +76,18 @@ static void add_claim(struct arena *a, struct list *ret, const char *what, const
 	list_add(a, ret, c);
 }
 
+void domain_abroad(struct arena *a, const void *record, struct list *ret)
+{
+	const struct domain *d = record;
+
+	for (size_t i = 0; i < d->nics.n; i++) {
+		const struct domain_nic *n = d->nics.entries[i].value;
+
+		if (n->mac)
+			list_add(a, ret, (char *)n->mac);
+	}
+}
+
 /* By the name and, where the facts tell it, by the thing itself. Whoever has a partition shares the disk with
  * those who have the others. */
 void domain_claims(struct arena *a, const void *record, struct list *ret)

@@ -10,6 +10,7 @@
 #include "model/record_json.h"
 
 #define FACTS_FORMAT 1
+#define MACHINE      "machine" /* whose record is a struct machine */
 
 struct facts *facts_new(void)
 {
@@ -82,6 +83,16 @@ const char *facts_unknown(const struct facts *f, const char *reader)
 	if (!r)
 		return "not read";
 	return r->known ? NULL : r->why;
+}
+
+struct who facts_who(const struct facts *f)
+{
+	return (struct who){
+		.machine = facts_get(f, MACHINE),
+		.unknown = find(f, MACHINE) ? facts_unknown(f, MACHINE)
+					    : "these facts don't tell, for they are older than "
+					      "`hosts`: `manor facts` makes them anew",
+	};
 }
 
 json_object *facts_to_json(const struct facts *f)

@@ -8,10 +8,10 @@
 
 #include <json-c/json.h>
 
-#include "conf/field.h"
+#include "conf/select.h"
 
 struct reader {
-	const char *name;           /* "net", "lvm", "disks", "cache", "paths", "pci", "usb", "xen", "intent" */
+	const char *name;           /* "machine", "net", "lvm", "disks", "cache", "paths", "pci", "usb", "xen", "intent" */
 	const char *doc;
 	const struct table *table;  /* of the record that read() fills */
 	unsigned deadline_ms;       /* past that, the reading is unknown */
@@ -54,6 +54,9 @@ void facts_add_unknown(struct facts *f, const struct reader *r, const char *why)
 const void *facts_get(const struct facts *f, const char *reader);
 /* Why it is unknown ("not read" if never read); NULL if it is known. */
 const char *facts_unknown(const struct facts *f, const char *reader);
+
+/* For whom a manifest is to be read on the host that they are of. It points into them. */
+struct who facts_who(const struct facts *f);
 
 json_object *facts_to_json(const struct facts *f);
 int facts_from_json(json_object *json, const struct reader *const *readers, struct facts **ret,

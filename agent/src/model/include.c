@@ -37,8 +37,8 @@ TABLE(fragment_table, fragment, "included file", "A part of a manifest.",
        .doc = "the format's version, if it is to be said here as well"},
       INCLUDE_FIELD(fragment));
 
-/* There is one host, and one namespace. */
-static const char *const whole_only[] = {"namespace", "host", "max_removals", NULL};
+/* What hosts there are, and what each is, stands in one place. */
+static const char *const whole_only[] = {"namespace", "host", "max_removals", "hosts", NULL};
 
 static bool below(const char *dir, const char *path)
 {
@@ -149,15 +149,6 @@ static bool check_cycle(struct including *x, const struct node *item, const stru
 	return true;
 }
 
-static size_t count(const struct node *n)
-{
-	size_t all = 1;
-
-	for (size_t i = 0; i < n->n; i++)
-		all += n->type == NODE_MAP ? 1 + count(n->pairs[i].value) : count(n->items[i]);
-	return all;
-}
-
 /* What may stand in the manifest itself only. It is taken out of the tree. */
 static void refuse_whole_only(struct including *x, struct node *root)
 {
@@ -198,8 +189,6 @@ static struct node *load(struct including *x, const struct manifest_file *f,
 		.order = ++x->order,
 	};
 	root = node_load(m->arena, s, m->diags);
-	if (root)
-		root = node_select(m->arena, root, m->diags);
 	if (!root)
 		return NULL;
 	if (root->type != NODE_MAP) {
@@ -210,7 +199,7 @@ static struct node *load(struct including *x, const struct manifest_file *f,
 		field_suggest_keys(x->c, g, manifest_top_table(m, &fragment_table), root);
 		return NULL;
 	}
-	nodes = count(root);
+	nodes = node_count(root);
 	if (nodes > x->nodes) {
 		diag_error(m->diags, "too-many-nodes", item->span,
 			   "more than %d values in the manifest and what it includes",
@@ -287,7 +276,7 @@ static void include_one(struct including *x, const char *path, const struct node
 		if (r == 0)
 			return;
 	}
-	root = r > 0 ? load(x, file, item) : NULL;
+	root = r > 0 && file ? load(x, file, item) : NULL;
 	if (!root) {
 		unread(x);
 		return;
@@ -316,7 +305,7 @@ void include_read(struct manifest *m, struct decode *c, const struct list *inclu
 		.m = m,
 		.c = c,
 		.bytes = NODE_MAX_BYTES - MIN_OF(m->source.size, (size_t)NODE_MAX_BYTES),
-		.nodes = NODE_MAX_NODES - MIN_OF(count(m->root), (size_t)NODE_MAX_NODES),
+		.nodes = NODE_MAX_NODES - MIN_OF(node_count(m->root), (size_t)NODE_MAX_NODES),
 	};
 	_cleanup_(freep) char *own = NULL;
 

@@ -115,6 +115,9 @@ struct kind {
 	 * wanted and found alike. Pure, optional. */
 	void (*claims)(struct arena *a, const void *record, struct list *ret);
 
+	/* What only one thing on the network may have, and this one has (MAC addresses): list of strings. Pure, optional. */
+	void (*abroad)(struct arena *a, const void *record, struct list *ret);
+
 	/* The last word on one resource after the generic comparison. `want` NULL: it is to go. `have` NULL:
 	 * absent. `step` is what the engine found: called once for each of its steps (an update and a
 	 * restart may both be there), and once with NULL when nothing differs; change it, set its why,

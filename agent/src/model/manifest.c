@@ -6,13 +6,12 @@
 #include "model/manifest.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/str.h"
+#include "model/hosts.h"
 #include "model/include.h"
 #include "model/kind.h"
 
@@ -29,6 +28,7 @@ struct top {
 	struct host host;
 	int64_t max_removals;
 	struct list include;
+	struct map hosts;
 	struct map sections[SECTIONS_MAX];
 };
 
@@ -151,9 +151,61 @@ int parse_namespace(struct decode *c, const struct field *f, const char *text, c
 	{.name = "max_removals", .type = FIELD_INT, .offset = FIELD_AT(top, max_removals), .min = 0, \
 	 .max = 100, .def = "50", .flags = FIELD_CONFIG,                                            \
 	 .doc = "percent of what Manor has made here that one apply may remove; more is refused"},  \
-	INCLUDE_FIELD(top)
+	INCLUDE_FIELD(top),                                                                         \
+	{.name = "hosts", .type = FIELD_MAP, .offset = FIELD_AT(top, hosts), .flags = FIELD_CONFIG, \
+	 .doc = "the hosts that the manifest is for, if it is for several: each says which machine it is, and its own " \
+		"words merge over the rest of the file"}
 
 TABLE(top_scalars, top, "manifest", "A host, as it should be.", TOP_SCALARS);
+
+static void add_sections(struct field *fields, size_t *n, const struct kind *const *kinds,
+			 unsigned flags)
+{
+	for (size_t i = 0; i < SECTIONS_MAX && kinds[i]; i++) {
+		if (!kinds[i]->section)
+			continue;
+		fields[(*n)++] = (struct field){
+			.name = kinds[i]->section,
+			.type = FIELD_MAP,
+			.offset = offsetof(struct top, sections) + i * sizeof(struct map),
+			.flags = flags,
+			.sub = kinds[i]->table,
+			.doc = kinds[i]->table->doc,
+		};
+	}
+}
+
+/* What is about the file and not about a host. */
+static bool of_file(const struct field *f)
+{
+	return streq(f->name, "manor") || streq(f->name, "hosts");
+}
+
+const struct table *manifest_part_table(struct arena *a, const struct kind *const *kinds)
+{
+	size_t n = 0, most = host_part_table.n + top_scalars.n + SECTIONS_MAX;
+	struct field *fields = arena_alloc(a, most * sizeof(*fields));
+	struct table *t = arena_alloc(a, sizeof(*t));
+
+	for (size_t i = 0; i < host_part_table.n; i++)
+		fields[n++] = host_part_table.fields[i];
+	for (size_t i = 0; i < top_scalars.n; i++) {
+		struct field *f = &fields[n];
+
+		if (of_file(&top_scalars.fields[i]))
+			continue;
+		/* It merges with what the rest says, and nobody need say it twice. */
+		*f = top_scalars.fields[i];
+		f->flags = (f->flags & ~(unsigned)FIELD_REQUIRED) | FIELD_PARTIAL;
+		f->def = NULL;
+		n++;
+	}
+	add_sections(fields, &n, kinds, FIELD_PARTIAL);
+	*t = host_part_table;
+	t->fields = fields;
+	t->n = n;
+	return t;
+}
 
 /* A file's whole top level: what it may say of itself, and the kinds' sections. */
 static const struct table *with_sections(struct arena *a, const struct table *scalars,
@@ -161,19 +213,16 @@ static const struct table *with_sections(struct arena *a, const struct table *sc
 {
 	struct field *fields = arena_alloc(a, (scalars->n + SECTIONS_MAX) * sizeof(*fields));
 	struct table *t = arena_alloc(a, sizeof(*t));
-	size_t n = scalars->n;
+	const struct field *hosts = field_find(scalars, "hosts");
+	size_t n = 0;
 
-	memcpy(fields, scalars->fields, n * sizeof(*fields));
-	for (size_t i = 0; i < SECTIONS_MAX && kinds[i]; i++) {
-		if (!kinds[i]->section)
-			continue;
-		fields[n++] = (struct field){
-			.name = kinds[i]->section,
-			.type = FIELD_MAP,
-			.offset = offsetof(struct top, sections) + i * sizeof(struct map),
-			.sub = kinds[i]->table,
-			.doc = kinds[i]->table->doc,
-		};
+	for (size_t i = 0; i < scalars->n; i++)
+		if (&scalars->fields[i] != hosts)
+			fields[n++] = scalars->fields[i];
+	add_sections(fields, &n, kinds, 0);
+	if (hosts) {
+		fields[n] = *hosts;
+		fields[n++].sub = manifest_part_table(a, kinds);
 	}
 	*t = *scalars;
 	t->fields = fields;
@@ -236,7 +285,7 @@ int manifest_read_file(struct manifest *m, const char *path, size_t max, struct 
 }
 
 /* What a manifest's `{file: …}` says. */
-static int read_named(struct decode *c, const char *path, const char **ret, struct err *e)
+int manifest_read_named(struct decode *c, const char *path, const char **ret, struct err *e)
 {
 	struct manifest_file *file;
 	int r = manifest_read_file(c->data, path, NAMED_FILE_MAX, &file, e);
@@ -507,6 +556,20 @@ static void load_sections(struct manifest *m, struct decode *c)
 			m->kinds[k]->check(m);
 }
 
+size_t *manifest_count(struct arena *a, const struct manifest *m)
+{
+	size_t kinds = 0, *counts;
+
+	while (m->kinds[kinds])
+		kinds++;
+	counts = arena_alloc(a, (kinds + 1) * sizeof(*counts));
+	for (size_t i = 0; i < m->n_resources; i++)
+		for (size_t k = 0; k < kinds; k++)
+			counts[k] +=
+				m->resources[i]->kind == m->kinds[k] && !m->resources[i]->owner;
+	return counts;
+}
+
 enum { UNSEEN, OPEN, DONE };
 
 /* NULL, or what was said of a cycle that leads through here. */
@@ -612,23 +675,8 @@ static void digest_all(struct manifest *m)
 	sha256_of(str_get(&all), all.n, m->digest);
 }
 
-struct manifest *manifest_load_text(const char *name, const char *dir, const char *text, size_t n,
-				    const struct list *files, const struct kind *const *kinds,
-				    struct diags *d)
+static void keep_files(struct manifest *m, const struct list *files)
 {
-	struct manifest *m = arena_alloc(d->arena, sizeof(*m));
-	struct decode c = {.arena = d->arena, .diags = d, .read = read_named, .data = m};
-
-	m->arena = d->arena;
-	m->diags = d;
-	m->kinds = kinds;
-	m->dir = arena_strdup(m->arena, dir);
-	m->source = (struct source){
-		.name = arena_strdup(m->arena, name),
-		.text = arena_strndup(m->arena, text, n),
-		.size = n,
-		.dir = m->dir,
-	};
 	m->closed = files != NULL;
 	for (size_t i = 0; files && i < files->n; i++) {
 		const struct manifest_file *from = files->items[i];
@@ -641,87 +689,68 @@ struct manifest *manifest_load_text(const char *name, const char *dir, const cha
 		file->name = arena_strdup(m->arena, from->name);
 		list_add(m->arena, &m->files, file);
 	}
-	sha256_of(text, n, m->sha256);
-	m->root = node_load(m->arena, &m->source, d);
-	if (m->root)
-		m->root = node_select(m->arena, m->root, d);
-	if (!m->root)
-		return NULL;
-	if (m->root->type != NODE_MAP) {
-		struct diag *g = diag_error(d, "wrong-type", m->root->span,
-					    "the manifest is %s; it must be a mapping that begins "
-					    "with 'manor: 1'",
-					    node_type_word(m->root));
+}
 
-		if (m->root->type == NODE_SCALAR && m->root->span.line != m->root->span.end_line)
-			diag_help(d, g, "a key ends with ': '");
-		else
-			field_suggest_keys(&c, g, manifest_table(m->arena, kinds), m->root);
-		return NULL;
-	}
-	if (!load_top(m, &c))
-		return NULL;
+/* False, having said so: it is no mapping. */
+static bool is_mapping(struct manifest *m, struct decode *c)
+{
+	struct diag *g;
+
+	if (m->root->type == NODE_MAP)
+		return true;
+	g = diag_error(m->diags, "wrong-type", m->root->span,
+		       "the manifest is %s; it must be a mapping that begins with 'manor: 1'",
+		       node_type_word(m->root));
+	if (m->root->type == NODE_SCALAR && m->root->span.line != m->root->span.end_line)
+		diag_help(m->diags, g, "a key ends with ': '");
+	else
+		field_suggest_keys(c, g, manifest_table(m->arena, m->kinds), m->root);
+	return false;
+}
+
+bool manifest_read(struct manifest *m, struct decode *c)
+{
+	if (!load_top(m, c))
+		return false;
 	/* Refused already; the rest is read for its errors, and derives names from this. */
 	if (!m->namespace)
 		m->namespace = "invalid";
-	load_sections(m, &c);
+	load_sections(m, c);
 	sort(m);
 	digest_all(m);
-	return d->n_errors ? NULL : m;
+	return m->diags->n_errors == 0;
 }
 
-/* It has no line to point at. */
-static void unreadable(struct diags *d, const char *path, int error)
+struct manifest *manifest_load_text(const char *name, const char *dir, const char *text, size_t n,
+				    const struct list *files, const struct who *who,
+				    const struct kind *const *kinds, struct diags *d)
 {
-	struct source *s = arena_alloc(d->arena, sizeof(*s));
-	_cleanup_(freep) char *real = NULL, *within = xasprintf("%s/appliance.yaml", path);
-	struct span nowhere = {.source = s};
-	struct diag *g;
+	struct manifest *m = arena_alloc(d->arena, sizeof(*m));
+	struct decode c = {
+		.arena = d->arena, .diags = d, .read = manifest_read_named, .data = m};
 
-	*s = (struct source){.name = arena_strdup(d->arena, path), .text = ""};
-	if (error == -EFBIG) {
-		diag_error(d, "too-large", nowhere, "the manifest is larger than %u MiB",
-			   NODE_MAX_BYTES >> 20);
-		return;
-	}
-	g = diag_error(d, "unreadable", nowhere, "it can't be read: %s", strerror(-error));
-	if (error == -ENOENT && *path != '/' && (real = realpath(".", NULL)))
-		diag_help(d, g, "looked for %s/%s", real, path);
-	else if (error == -EISDIR && access(within, F_OK) == 0)
-		diag_help(d, g, "name the file: -f %s", within);
-}
-
-static struct manifest *load(const char *path, bool plain, const struct kind *const *kinds,
-			     struct diags *d)
-{
-	const char *source = streq(path, "-") ? "/dev/stdin" : path;
-	_cleanup_(freep) char *text = NULL, *real = NULL, *here = NULL;
-	const char *dir;
-	struct stat st;
-	size_t n;
-	int r;
-
-	r = (plain ? file_read_plain : file_read)(source, NODE_MAX_BYTES, &text, &n, NULL);
-	if (r < 0) {
-		unreadable(d, path, r);
+	m->arena = d->arena;
+	m->diags = d;
+	m->kinds = kinds;
+	m->dir = arena_strdup(m->arena, dir);
+	m->source = (struct source){
+		.name = arena_strdup(m->arena, name),
+		.text = arena_strndup(m->arena, text, n),
+		.size = n,
+		.dir = m->dir,
+	};
+	keep_files(m, files);
+	sha256_of(text, n, m->sha256);
+	m->root = node_load(m->arena, &m->source, d);
+	if (!m->root || !is_mapping(m, &c))
+		return NULL;
+	if (node_key(m->root, "hosts"))
+		return hosts_load(m, &c, who) ? m : NULL;
+	if (who && who->host) {
+		select_none(&c, m->root, who);
 		return NULL;
 	}
-	if (stat(source, &st) == 0 && S_ISREG(st.st_mode))
-		real = realpath(source, NULL);
-	/* A pipe has no folder: ours, then. */
-	dir = real ? dirname(real) : (here = getcwd(NULL, 0));
-	return manifest_load_text(path, dir ? dir : "/", text, n, NULL, kinds, d);
-}
-
-struct manifest *manifest_load(const char *path, const struct kind *const *kinds, struct diags *d)
-{
-	return load(path, false, kinds, d);
-}
-
-struct manifest *manifest_load_plain(const char *path, const struct kind *const *kinds,
-				     struct diags *d)
-{
-	return load(path, true, kinds, d);
+	return manifest_read(m, &c) ? m : NULL;
 }
 
 void manifest_free(struct manifest *m)

@@ -6,7 +6,7 @@
 
 #include "base/ident.h"
 #include "base/index.h"
-#include "conf/field.h"
+#include "conf/select.h"
 
 #define MANIFEST_VERSION 1
 #define NAMED_FILE_MAX (1u << 20) /* a file that a manifest names */
@@ -64,12 +64,20 @@ struct host {
 	struct host_time time;
 };
 
+/* A host of a manifest for many, as its part with the rest is. */
+struct manifest_host {
+	const char *name;
+	size_t *counts; /* of resources that are written there, kind by kind */
+};
+
 struct manifest {
 	struct record rec; /* of the top-level table */
 	struct arena *arena;
 	struct diags *diags; /* while loading */
 	struct source source;
-	struct node *root;  /* of the file itself */
+	struct node *root;  /* of the file itself; of one for many hosts, as this one's */
+	const char *chosen; /* that one's name, where it was asked for by name; else NULL */
+	struct list hosts;  /* of struct manifest_host: where each of many is looked at; no resources are here then */
 	struct list roots;  /* of struct node: that one, then those of what it includes, as they were read */
 	bool partly;        /* while loading: some of it could not be read, so what is missing isn't known */
 	const struct kind *cut; /* … of this kind, and of those behind it, there are more than are read */
@@ -93,16 +101,18 @@ struct manifest {
 
 /* Bytes → nodes → select → records → resources. Everything wrong is in `d`; NULL when there was an
  * error. `name` is how the operator called the file; `dir` where relative paths start (absolute).
- * `files` (may be NULL): contents to use instead of reading; no others are read then. The manifest lives in the
- * diagnostics' arena, for each points into the other: diags_free() ends both. */
+ * `files` (may be NULL): contents to use instead of reading; no others are read then. `who`: whose part of a
+ * manifest for many hosts it is to be; NULL: each is looked at, to say what is wrong with it, and `hosts` tells them. The
+ * manifest lives in the diagnostics' arena, for each points into the other: diags_free() ends both. */
 struct manifest *manifest_load_text(const char *name, const char *dir, const char *text, size_t n,
-				    const struct list *files, const struct kind *const *kinds,
-				    struct diags *d);
+				    const struct list *files, const struct who *who,
+				    const struct kind *const *kinds, struct diags *d);
 /* "-" is standard input; of what is no plain file relative paths start where we are. */
-struct manifest *manifest_load(const char *path, const struct kind *const *kinds, struct diags *d);
+struct manifest *manifest_load(const char *path, const struct who *who,
+			       const struct kind *const *kinds, struct diags *d);
 /* Of a plain file only: never waits for a writer. */
-struct manifest *manifest_load_plain(const char *path, const struct kind *const *kinds,
-				     struct diags *d);
+struct manifest *manifest_load_plain(const char *path, const struct who *who,
+				     const struct kind *const *kinds, struct diags *d);
 /* For whoever holds only the manifest: frees its diagnostics and with them everything. */
 void manifest_free(struct manifest *m);
 void manifest_freep(struct manifest **m);
@@ -112,6 +122,9 @@ void manifest_freep(struct manifest **m);
 void manifest_add(struct manifest *m, struct resource *r);
 
 field_parse_fn parse_namespace; /* a DNS name, lower case */
+
+/* How many resources of each kind are written there; what they imply doesn't count. Arena memory. */
+size_t *manifest_count(struct arena *a, const struct manifest *m);
 
 /* For the kinds' hooks. */
 struct resource *manifest_find(const struct manifest *m, const char *kind, const char *name);
@@ -123,6 +136,13 @@ struct resource *manifest_imply(struct manifest *m, struct resource *owner, cons
 void resource_needs(struct manifest *m, struct resource *r, struct resource *other);
 /* "domain 'web'" */
 const char *resource_title(struct arena *a, const struct resource *r);
+
+/* For model/hosts.c: all that comes after the tree. False: nothing more can be told of it. */
+bool manifest_read(struct manifest *m, struct decode *c);
+/* As read_named() of one that is being loaded. */
+int manifest_read_named(struct decode *c, const char *path, const char **ret, struct err *e);
+/* The table of a host's part: what may stand there of what a manifest may say. */
+const struct table *manifest_part_table(struct arena *a, const struct kind *const *kinds);
 
 /* The table of the whole manifest, made from the kinds': for the schema and the manual. */
 const struct table *manifest_table(struct arena *a, const struct kind *const *kinds);

@@ -16,6 +16,7 @@ json_object *manifest_to_json(const struct manifest *m)
 	json_put_text(o, "name", m->source.name);
 	json_put_text(o, "dir", m->dir);
 	json_put_text(o, "digest", m->digest);
+	json_put_text(o, "host", m->chosen);
 	json_object_object_add(o, "text",
 			       json_object_new_string_len(m->source.text, (int)m->source.size));
 	for (size_t i = 0; i < m->files.n; i++) {
@@ -36,8 +37,8 @@ json_object *manifest_to_json(const struct manifest *m)
 	return o;
 }
 
-int manifest_from_json(json_object *o, const struct kind *const *kinds, struct diags *d,
-		       struct manifest **ret, struct err *e)
+int manifest_from_json(json_object *o, const struct who *who, const struct kind *const *kinds,
+		       struct diags *d, struct manifest **ret, struct err *e)
 {
 	json_object *body = json_member(o, "text", json_type_string);
 	json_object *files = json_member(o, "files", json_type_object);
@@ -64,6 +65,6 @@ int manifest_from_json(json_object *o, const struct kind *const *kinds, struct d
 		}
 	}
 	*ret = manifest_load_text(name, dir, json_object_get_string(body),
-				  (size_t)json_object_get_string_len(body), &list, kinds, d);
+				  (size_t)json_object_get_string_len(body), &list, who, kinds, d);
 	return 0;
 }

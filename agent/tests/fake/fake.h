@@ -79,6 +79,10 @@ void fake_pci_load(const struct pci_facts *f);
 bool fake_pci_bind(const char *address, const char *driver);
 bool fake_pci_assignable(const char *address);
 
+/* machine.c */
+struct machine;
+void fake_machine_load(const struct machine *m);
+
 /* usb.c; and whether that is plugged in there */
 struct usb_facts;
 void fake_usb_load(const struct usb_facts *f);

@@ -15,7 +15,7 @@ static void read_back(const char *text)
 					    "name-too-long", "reserved-name"};
 	struct diags *d = diags_new();
 
-	manifest_load_text("fuzz", "/nonexistent", text, strlen(text), NULL, all_kinds, d);
+	manifest_load_text("fuzz", "/nonexistent", text, strlen(text), NULL, NULL, all_kinds, d);
 	for (size_t i = 0; i < d->n; i++)
 		for (size_t k = 0; k < ARRAY_SIZE(never); k++)
 			if (streq(d->list[i].code, never[k])) {

@@ -15,7 +15,7 @@ static void feed(const char *text, size_t n, const struct list *files)
 	size_t size;
 	FILE *f;
 
-	m = manifest_load_text("fuzz", "/nonexistent", text, n, files, all_kinds, d);
+	m = manifest_load_text("fuzz", "/nonexistent", text, n, files, NULL, all_kinds, d);
 	if (!m && d->n_errors == 0)
 		abort();
 	f = open_memstream(&out, &size);

@@ -98,6 +98,7 @@ static void load_fakes(const struct facts *f)
 	fake_pci_load(facts_get(f, "pci"));
 	fake_usb_load(facts_get(f, "usb"));
 	fake_services_load(facts_get(f, "services"));
+	fake_machine_load(facts_get(f, "machine"));
 	fake_xen_load(facts_get(f, "xen"));
 	fake_intent_load(facts_get(f, "intent"));
 	fake_image_clear();
@@ -308,18 +309,20 @@ static void check_plan(const char *dir, const char *name, const struct world *w)
 }
 
 /* Where the case has a file from-top, its manifest's folder is the tree's, so that it can include what is there. */
-static struct manifest *load_manifest(const char *dir, const char *path, struct diags *d)
+static struct manifest *load_manifest(const char *dir, const char *path, const struct facts *f,
+				      struct diags *d)
 {
+	struct who who = facts_who(f);
 	_cleanup_(freep) char *top = xasprintf("%s/from-top", dir), *text = NULL;
 	_cleanup_(freep) char *here = realpath(".", NULL);
 	_cleanup_err_ struct err e = {0};
 	size_t n;
 
 	if (access(top, F_OK) < 0)
-		return manifest_load(path, all_kinds, d);
+		return manifest_load(path, &who, all_kinds, d);
 	if (!here || file_read(path, 1u << 20, &text, &n, &e) < 0)
 		return NULL;
-	return manifest_load_text(path, here, text, n, NULL, all_kinds, d);
+	return manifest_load_text(path, here, text, n, NULL, &who, all_kinds, d);
 }
 
 static void check_case(const char *dir)
@@ -333,14 +336,14 @@ static void check_case(const char *dir)
 	_cleanup_err_ struct err e = {0};
 	struct world w = {0};
 
-	w.manifest = load_manifest(dir, manifest, d);
+	if (load_facts(facts, &f, &e) < 0) {
+		result(false, name, "the facts are sound", e.message);
+		return;
+	}
+	w.manifest = load_manifest(dir, manifest, f, d);
 	if (!w.manifest) {
 		diags_print(d, stdout, false);
 		result(false, name, "the manifest is sound", NULL);
-		return;
-	}
-	if (load_facts(facts, &f, &e) < 0) {
-		result(false, name, "the facts are sound", e.message);
 		return;
 	}
 	adopt_boot(f);

@@ -35,7 +35,7 @@ static size_t apply(const char *text, size_t *ret_held, bool may_fail)
 	_cleanup_facts_ struct facts *f = perform_read(readers, NULL, NULL, NULL);
 	_cleanup_plan_ struct plan *p = NULL;
 	const struct manifest *m =
-		manifest_load_text("t.yaml", "/", text, strlen(text), NULL, kinds, d);
+		manifest_load_text("t.yaml", "/", text, strlen(text), NULL, NULL, kinds, d);
 	struct run run;
 	size_t i, done = 0;
 
@@ -326,7 +326,8 @@ static void what_a_manifest_must_not_say(void **state)
 		_cleanup_diags_ struct diags *d = diags_new();
 		_cleanup_(freep) char *text = xasprintf(HEAD "%s", cases[i].text);
 
-		assert_null(manifest_load_text("t.yaml", "/", text, strlen(text), NULL, kinds, d));
+		assert_null(manifest_load_text("t.yaml", "/", text, strlen(text), NULL, NULL, kinds,
+					       d));
 		if (d->n != 1 || d->list[0].span.line != cases[i].line ||
 		    d->list[0].span.column != cases[i].column ||
 		    (cases[i].code && !streq(d->list[0].code, cases[i].code))) {
@@ -347,7 +348,8 @@ static void neighbours_that_do_not_overlap_are_fine(void **state)
 		     "  y: {addresses: [10.0.2.1/23, \"2001:db8:0:1::1/64\"], dhcp4: false}\n";
 	_cleanup_diags_ struct diags *d = diags_new();
 
-	assert_non_null(manifest_load_text("t.yaml", "/", text, strlen(text), NULL, kinds, d));
+	assert_non_null(
+		manifest_load_text("t.yaml", "/", text, strlen(text), NULL, NULL, kinds, d));
 	assert_int_equal(d->n, 0);
 }
 

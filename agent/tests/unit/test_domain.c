@@ -34,7 +34,8 @@ static struct manifest *load(const char *domains, struct diags *d)
 {
 	_cleanup_(freep) char *text = xasprintf(HEAD "%s", domains);
 
-	return manifest_load_text("t.yaml", "/etc/manor", text, strlen(text), NULL, all_kinds, d);
+	return manifest_load_text("t.yaml", "/etc/manor", text, strlen(text), NULL, NULL, all_kinds,
+				  d);
 }
 
 /* Line and column of the last `word` in the text; these manifests are ASCII. */

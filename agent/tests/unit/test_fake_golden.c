@@ -55,7 +55,7 @@ bool fake_fails(const char *op)
 
 static struct manifest *manifest(const char *from)
 {
-	return manifest_load_text("m", "/", from, strlen(from), NULL, all_kinds, diags_new());
+	return manifest_load_text("m", "/", from, strlen(from), NULL, NULL, all_kinds, diags_new());
 }
 
 static struct lvm_lv *add(struct arena *a, struct lvm_facts *l, const char *vg, const char *name,

@@ -65,7 +65,7 @@ static struct facts *facts_of_case(void)
 static int import(struct err *e)
 {
 	_cleanup_manifest_ struct manifest *m =
-		manifest_load(CASE "manifest.yaml", all_kinds, diags_new());
+		manifest_load(CASE "manifest.yaml", NULL, all_kinds, diags_new());
 	_cleanup_facts_ struct facts *f = perform_read(all_readers, NULL, NULL, NULL);
 	_cleanup_plan_ struct plan *p = NULL;
 	_cleanup_(freep) char *text = NULL;

@@ -59,7 +59,7 @@ static void look(struct world *w, const char *manifest)
 	facts_free(w->f);
 	manifest_free(w->m);
 	w->p = NULL;
-	w->m = manifest_load_text("m", "/", manifest, strlen(manifest), NULL, all_kinds, d);
+	w->m = manifest_load_text("m", "/", manifest, strlen(manifest), NULL, NULL, all_kinds, d);
 	assert_non_null(w->m);
 	observe_paths(w->m->arena, w->m, &paths);
 	w->f = perform_read(all_readers, NULL, &paths, NULL);

@@ -61,7 +61,8 @@ static struct manifest *manifest(void)
 {
 	static const char text[] = "manor: 1\nnamespace: lab.example.org\n";
 
-	return manifest_load_text("m", "/", text, sizeof(text) - 1, NULL, all_kinds, diags_new());
+	return manifest_load_text("m", "/", text, sizeof(text) - 1, NULL, NULL, all_kinds,
+				  diags_new());
 }
 
 static void a_tombstone_says_what_it_holds(void **state)

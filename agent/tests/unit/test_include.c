@@ -68,7 +68,7 @@ static void put(const char *name, const char *text)
 
 static struct manifest *load(struct diags *d)
 {
-	return manifest_load(in_folder("lab.yaml"), all_kinds, d);
+	return manifest_load(in_folder("lab.yaml"), NULL, all_kinds, d);
 }
 
 /* One thing is wrong, and that is it: "FILE:LINE:COLUMN CODE", and a part of what is said. */
@@ -430,7 +430,7 @@ static void what_was_read_can_be_read_again_without_the_files(void **state)
 	o = manifest_to_json(m);
 	assert_int_equal(unlink(in_folder("parts/link.yaml")), 0);
 	put("b.yaml", "bridges: {other: {}}\n");
-	assert_int_equal(manifest_from_json(o, all_kinds, again, &kept, NULL), 0);
+	assert_int_equal(manifest_from_json(o, NULL, all_kinds, again, &kept, NULL), 0);
 	assert_non_null(kept);
 	assert_string_equal(kept->digest, m->digest);
 	assert_non_null(manifest_find(kept, "bridge", "outer"));
@@ -455,7 +455,7 @@ static void one_that_was_not_sent_is_not_looked_for(void **state)
 	put("a.yaml", "bridges: {outer: {}}\n");
 	o = manifest_to_json(load(d));
 	json_object_object_del(o, "included");
-	assert_int_equal(manifest_from_json(o, all_kinds, again, &kept, NULL), 0);
+	assert_int_equal(manifest_from_json(o, NULL, all_kinds, again, &kept, NULL), 0);
 	assert_null(kept);
 	assert_non_null(strstr(again->list[0].message, "did not come with the manifest"));
 }

@@ -81,7 +81,8 @@ static void bad_manifests_are_told_where(void **state)
 			xasprintf("manor: 1\nnamespace: lab.example.org\n%s\n", cases[i].text);
 		bool found = false;
 
-		assert_null(manifest_load_text("m", "/", text, strlen(text), NULL, all_kinds, d));
+		assert_null(
+			manifest_load_text("m", "/", text, strlen(text), NULL, NULL, all_kinds, d));
 		for (size_t k = 0; k < d->n; k++)
 			found |= streq(d->list[k].code, cases[i].code) &&
 				 d->list[k].span.line == cases[i].line &&
@@ -99,7 +100,7 @@ static void sizes_are_whole_extents(void **state)
 				   "volumes:\n  a: {storage: vg0, size: 10000001B}\n";
 	struct diags *d = diags_new();
 	_cleanup_manifest_ struct manifest *m =
-		manifest_load_text("m", "/", text, sizeof(text) - 1, NULL, all_kinds, d);
+		manifest_load_text("m", "/", text, sizeof(text) - 1, NULL, NULL, all_kinds, d);
 	const struct volume *v;
 
 	assert_non_null(m);

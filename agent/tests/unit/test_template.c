@@ -58,8 +58,8 @@ static void what_is_imported_follows_from_who_asks(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		_cleanup_(freep) char *text = xasprintf(HEAD "%s", cases[i].text);
 		struct diags *d = diags_new();
-		_cleanup_manifest_ struct manifest *m =
-			manifest_load_text("t.yaml", ".", text, strlen(text), NULL, all_kinds, d);
+		_cleanup_manifest_ struct manifest *m = manifest_load_text(
+			"t.yaml", ".", text, strlen(text), NULL, NULL, all_kinds, d);
 		_cleanup_str_ struct str is = {0};
 		const struct template *t;
 
@@ -133,8 +133,8 @@ static void what_cannot_be_is_said_at_its_place(void **state)
 		_cleanup_diags_ struct diags *d = diags_new();
 
 		print_message("  %s\n", cases[i].story);
-		assert_null(
-			manifest_load_text("t.yaml", ".", text, strlen(text), NULL, all_kinds, d));
+		assert_null(manifest_load_text("t.yaml", ".", text, strlen(text), NULL, NULL,
+					       all_kinds, d));
 		diags_sort(d);
 		diags_print(d, stdout, false);
 		assert_int_equal(d->n_errors, cases[i].n);
@@ -164,8 +164,8 @@ static void what_a_base_is_named_by(void **state)
 			     "    storage: vg0\n",
 			cases[i].file);
 		struct diags *d = diags_new();
-		_cleanup_manifest_ struct manifest *m =
-			manifest_load_text("t.yaml", ".", text, strlen(text), NULL, all_kinds, d);
+		_cleanup_manifest_ struct manifest *m = manifest_load_text(
+			"t.yaml", ".", text, strlen(text), NULL, NULL, all_kinds, d);
 		const struct template_import *import;
 		const struct template *t;
 
@@ -200,7 +200,7 @@ static void a_shared_file_is_imported_once(void **state)
 					"  two:\n" FILES "    storage: vg0\n";
 	struct diags *d = diags_new();
 	_cleanup_manifest_ struct manifest *m =
-		manifest_load_text("t.yaml", ".", text, sizeof(text) - 1, NULL, all_kinds, d);
+		manifest_load_text("t.yaml", ".", text, sizeof(text) - 1, NULL, NULL, all_kinds, d);
 	const struct resource *one, *two;
 	bool waits = false;
 
