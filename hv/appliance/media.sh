@@ -50,9 +50,10 @@ netboot() {
 	zcat "$slot/xen" >"$tree/xen"
 	cat >"$tree/boot.ipxe" <<-END
 		#!ipxe
-		# Beside this file: xen, vmlinuz, initrd, root. \${cwduri} is where iPXE had this one from.
+		# Beside this file: xen, vmlinuz, initrd, root. \${cwduri} is where iPXE had this one from; Debian 12's doesn't know it, so
+		# there it must be the file that DHCP names.
 		kernel xen $xen
-		module vmlinuz $linux manor.boot=net manor.root=\${cwduri}root manor.mac=\${netX/mac} manor.ip=\${netX/ip}/\${netX/netmask} manor.gateway=\${netX/gateway}
+		module vmlinuz $linux manor.boot=net manor.root=\${cwduri}root manor.from=\${filename} manor.server=\${next-server} manor.mac=\${netX/mac} manor.ip=\${netX/ip}/\${netX/netmask} manor.gateway=\${netX/gateway} manor.dns=\${netX/dns}
 		module initrd
 		boot
 	END

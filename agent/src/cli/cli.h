@@ -32,6 +32,7 @@ int verb_plan(int argc, char **argv);
 int verb_apply(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_facts(int argc, char **argv);
+int verb_fetch(int argc, char **argv);
 int verb_start(int argc, char **argv);
 int verb_stop(int argc, char **argv);
 int verb_restart(int argc, char **argv);

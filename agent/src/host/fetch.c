@@ -48,6 +48,7 @@ struct fetch {
 	size_t n_urls, source;
 	char *shown; /* the one at hand */
 	char *ca;
+	bool may_tftp, tftp; /* the one at hand is */
 	uint64_t max;
 	unsigned backoff_ms, time_limit_s;
 	uint64_t deadline; /* of the monotonic clock, in ms; 0: none */
@@ -177,7 +178,7 @@ static int begin(struct fetch *f)
 	curl_easy_getinfo(f->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
 	curl_easy_getinfo(f->easy, CURLINFO_CONTENT_TYPE, &type);
 	snprintf(f->type, sizeof(f->type), "%s", type ? type : "");
-	if (code != 200 && !(code == 206 && f->got > 0))
+	if (code != (f->tftp ? 0 : 200) && !(code == 206 && f->got > 0))
 		return err_set(&f->error, -EPROTO, "fetch %s: the server answers with status %ld",
 			       f->shown, code);
 
@@ -299,6 +300,7 @@ static bool may_retry(CURLcode code, long status)
 	case CURLE_HTTP2:
 	case CURLE_HTTP2_STREAM:
 	case CURLE_HTTP3:
+	case CURLE_TFTP_UNKNOWNID:
 		return true;
 	case CURLE_HTTP_RETURNED_ERROR:
 		return status == 408 || status == 425 || status == 429 || status == 500 ||
@@ -357,12 +359,13 @@ static int explain(struct fetch *f, CURLcode code, long status, struct err *e)
 		err_move(e, &f->error);
 		return f->refused;
 	}
+	if (code == CURLE_TFTP_NOTFOUND || status == 404 || status == 410) {
+		err_help(e, "nothing is at this url; see whether it was moved or renamed");
+		return status ? err_set(e, -ENOENT, "fetch %s: not found (status %ld)", f->shown,
+					status)
+			      : err_set(e, -ENOENT, "fetch %s: not found", f->shown);
+	}
 	if (code == CURLE_HTTP_RETURNED_ERROR) {
-		if (status == 404 || status == 410) {
-			err_help(e, "nothing is at this url; see whether it was moved or renamed");
-			return err_set(e, -ENOENT, "fetch %s: not found (status %ld)", f->shown,
-				       status);
-		}
 		if (status == 416 && f->got > 0) { /* shorter than what we have of it */
 			return changed_file(f, e);
 		}
@@ -384,7 +387,10 @@ static int explain(struct fetch *f, CURLcode code, long status, struct err *e)
 	} else {
 		err_set(e, r, "fetch %s: %s", f->shown, why);
 	}
-	if (f->attempts > 1)
+	if (code == CURLE_COULDNT_RESOLVE_HOST)
+		err_help(e, "is the name right, and does this host know a name server "
+			    "(/etc/resolv.conf)?");
+	else if (f->attempts > 1)
 		err_help(
 			e,
 			"tried %u times; see whether this host reaches the server, then apply again",
@@ -626,7 +632,8 @@ static int look_at_url(struct fetch *f, const char *url, struct err *e)
 	if (curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK ||
 	    curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK) {
 		f->shown = xstrdup("the url");
-		r = err_set(e, -EINVAL, "it is no url: http, https and file are known");
+		r = err_set(e, -EINVAL, "it is no url: http, https%s and file are known",
+			    f->may_tftp ? ", tftp" : "");
 	} else {
 		bool secret = false;
 		char *password = NULL;
@@ -640,8 +647,11 @@ static int look_at_url(struct fetch *f, const char *url, struct err *e)
 			f->shown = xstrdup(shown);
 		else
 			f->shown = xstrdup(secret ? "the url" : url);
+		f->tftp = f->may_tftp && streq(scheme, "tftp");
 		if (streq(scheme, "file"))
 			r = open_file(f, u, e);
+		else if (f->tftp)
+			r = 0;
 		else if (!streq(scheme, "http") && !streq(scheme, "https"))
 			r = err_set(e, -EINVAL, "'%s' is neither http, https nor file", f->shown);
 	}
@@ -695,7 +705,9 @@ int fetch_open(const struct fetch_request *q, struct fetch **ret, struct err *e)
 	f->easy = curl_easy_init();
 	if (!f->multi || !f->easy)
 		abort();
-	curl_easy_setopt(f->easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	f->may_tftp = q->tftp;
+	curl_easy_setopt(f->easy, CURLOPT_PROTOCOLS_STR,
+			 q->tftp ? "http,https,tftp" : "http,https");
 	curl_easy_setopt(f->easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(f->easy, CURLOPT_FOLLOWLOCATION, 1L);
 	curl_easy_setopt(f->easy, CURLOPT_MAXREDIRS, REDIRECTS);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * A file from afar as a stream that is pulled: http and https by libcurl, file: by itself, hashed as it
+ * A file from afar as a stream that is pulled: http, https and, where it is let, tftp by libcurl, file: by itself, hashed as it
  * comes. A connection that breaks is taken up again where it broke (RFC 9110, 13.1.5 and 14), a few times and
  * ever later; then from the next mirror, for the digest makes all of them equal. Memory stays bounded
  * however slow the reader is. Redirects never lead to file:. Proxies are libcurl's: http_proxy,
@@ -20,6 +20,7 @@ struct fetch_request {
 	size_t first;          /* begin with this one: 0 is `url`, 1 the first mirror */
 	enum hash_type hash;
 	const char *ca;        /* a file of certificates to trust in place of the system's; may be NULL */
+	bool tftp;             /* may be one of tftp: nothing of it is secret, and no other can be told from it */
 	unsigned time_limit_s; /* for all of it; 0: none */
 	unsigned slow_s;       /* so long without progress is a broken connection; 0: a minute */
 	uint64_t max;          /* bytes; more is -EFBIG */
