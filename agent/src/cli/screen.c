@@ -22,7 +22,9 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "cli/cli.h"
+#include "engine/observe.h"
 #include "engine/store.h"
+#include "kinds/kinds.h"
 
 /* What the appliance's initrd told of where it looked for a manifest, and which version it started. */
 #define TRIED    "/run/manifest.tried"
@@ -113,35 +115,57 @@ static void print_addresses(FILE *out)
 	fprintf(out, "%s\n", any ? "" : "addresses: none");
 }
 
-/* For whoever stands before a machine that does nothing. */
-static void print_maintenance(FILE *out)
+/* What a manifest for many hosts knows it by. */
+static void print_machine(FILE *out)
+{
+	_cleanup_facts_ struct facts *here = observe_machine(all_readers);
+	struct who who = facts_who(here);
+
+	fprintf(out, "machine: %s\n",
+		who.machine ? machine_text(here->arena, who.machine) : who.unknown);
+}
+
+static void print_tried(FILE *out)
 {
 	_cleanup_(freep) char *tried = text_of(TRIED);
 
-	fprintf(out, "\nNO MANIFEST: this host looks after nothing until it has one.\n");
 	if (tried[0])
 		fprintf(out, "Looked for, in this order:\n%s", tried);
+}
+
+/* For whoever stands before a machine that does nothing. */
+static void print_maintenance(FILE *out)
+{
+	fprintf(out, "\nNO MANIFEST: this host looks after nothing until it has one.\n");
+	print_tried(out);
 	fprintf(out,
 		"Give it one: a file system labelled MANOR with appliance.yaml in it (a USB stick, say), and start again;\n"
-		"or manor.manifest=URL on the kernel's command line of a start by network.\n");
+		"or manor.manifest=URL on the kernel's command line.\n");
 }
 
 static void print_page(FILE *out)
 {
 	_cleanup_(freep) char *version = text_of(VERSION), *status = NULL;
 	struct utsname u;
+	bool in_force;
 
 	version[strcspn(version, "\n")] = '\0';
 	uname(&u);
 	fprintf(out, "Manor %s%s%s on %s, Linux %s\n", MANOR_VERSION,
 		version[0] ? ", appliance " : "", version, u.nodename, u.release);
 	print_addresses(out);
-	if (access(STORE_WATCHED, F_OK) < 0) {
+	print_machine(out);
+	in_force = access(STORE_MANIFEST, F_OK) == 0;
+	/* One may have been applied from elsewhere. */
+	if (!in_force && access(STORE_WATCHED, F_OK) < 0) {
 		print_maintenance(out);
 		return;
 	}
 	status = status_text();
 	fprintf(out, "\n%s", status);
+	/* The one that was found isn't in force, or not yet. */
+	if (!in_force)
+		print_tried(out);
 }
 
 /* Whole before it is shown: what it says takes a second to find out. */

@@ -200,6 +200,27 @@ def facts_tell_which_machine_they_are_of():
     manor(*offline, code=3)
 
 
+@story
+def the_console_says_who_it_is_and_why_there_is_no_manifest():
+    machine(SERIAL)
+    put("/run/manifest.tried", "  over eth0: http://10.0.0.1/a.yaml is a web page (HTML), not a manifest\n  no state partition\n")
+    page = manor("screen", "--once").stdout
+    expect(f"machine: no network card, serial {SERIAL}, no UUID\n" in page, "it doesn't say who it is", page)
+    expect("NO MANIFEST" in page and "a web page (HTML)" in page and "no state partition" in page, "nor why", page)
+    put(WATCHED, many("both", hv3=HV3))
+    with world.agent():
+        settled()
+        page = manor("screen", "--once").stdout
+        expect("this machine is none of them" in page and f"serial {SERIAL}" in page and "no state partition" in page and
+               "NO MANIFEST" not in page, "of another's manifest it says", page)
+    WATCHED.unlink()
+    put("/etc/manor/elsewhere.yaml", many("both", hv1=HV1))
+    manor("apply", "--yes", "-f", "/etc/manor/elsewhere.yaml")
+    page = manor("screen", "--once").stdout
+    expect("NO MANIFEST" not in page and "no state partition" not in page and "elsewhere.yaml" in page,
+           "of one that came from elsewhere it says", page)
+
+
 def machine_of_its_own():
     """sysfs once more, and over its classes a folder in which SMBIOS can be what one wants."""
     subprocess.run(["bash", "-ec", """
