@@ -51,6 +51,7 @@ int verb_render(int argc, char **argv);
 int verb_import(int argc, char **argv);
 int verb_export(int argc, char **argv);
 int verb_adopt(int argc, char **argv);
+int verb_netboot(int argc, char **argv);
 int verb_schema(int argc, char **argv);
 int verb_version(int argc, char **argv);
 int verb_agent(int argc, char **argv);
@@ -90,6 +91,11 @@ struct options {
 	const char *host;    /* --host NAME */
 	const char *key;     /* --key KEY[,KEY…], as given */
 	const char *ca;      /* --ca FILE */
+	const char *from;    /* --from DIR */
+	const char *interface; /* --interface NAME */
+	const char *network; /* --network ADDRESS/PREFIX, as given */
+	const char *range;   /* --range FIRST,LAST, as given */
+	const char *mac;     /* --mac MAC[,MAC…], as given */
 };
 
 /* Reads argv by `accepts`, a list of long option names ("file", "format", "yes" …), NULL-terminated.

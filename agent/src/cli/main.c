@@ -36,6 +36,7 @@ const struct verb verbs[] = {
 	{"import", verb_import, false},
 	{"export", verb_export, false},
 	{"adopt", verb_adopt, false},
+	{"netboot", verb_netboot, false},
 	{"fetch", verb_fetch, false},
 	{"schema", verb_schema, false},
 	{"agent", verb_agent, false},

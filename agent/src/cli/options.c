@@ -34,6 +34,11 @@ enum {
 	OPT_HOST,
 	OPT_KEY,
 	OPT_CA,
+	OPT_FROM,
+	OPT_INTERFACE,
+	OPT_NETWORK,
+	OPT_RANGE,
+	OPT_MAC,
 };
 
 static const struct option all[] = {
@@ -64,6 +69,11 @@ static const struct option all[] = {
 	{"host", required_argument, NULL, OPT_HOST},
 	{"key", required_argument, NULL, OPT_KEY},
 	{"ca", required_argument, NULL, OPT_CA},
+	{"from", required_argument, NULL, OPT_FROM},
+	{"interface", required_argument, NULL, OPT_INTERFACE},
+	{"network", required_argument, NULL, OPT_NETWORK},
+	{"range", required_argument, NULL, OPT_RANGE},
+	{"mac", required_argument, NULL, OPT_MAC},
 	{"help", no_argument, NULL, 'h'},
 };
 
@@ -178,6 +188,21 @@ static int take(const char *verb, int c, struct options *o)
 		return 0;
 	case OPT_CA:
 		o->ca = optarg;
+		return 0;
+	case OPT_FROM:
+		o->from = optarg;
+		return 0;
+	case OPT_INTERFACE:
+		o->interface = optarg;
+		return 0;
+	case OPT_NETWORK:
+		o->network = optarg;
+		return 0;
+	case OPT_RANGE:
+		o->range = optarg;
+		return 0;
+	case OPT_MAC:
+		o->mac = optarg;
 		return 0;
 	default:
 		return bad(verb, "unknown option", "");

@@ -162,6 +162,7 @@ static void check_one(struct checking *x, const struct host_part *part)
 		for (size_t i = 0; i < one->n_resources; i++)
 			keep |= check_abroad(x, one->resources[i], part->name);
 	host->name = part->name;
+	host->match = &part->match;
 	host->counts = manifest_count(m->arena, one);
 	list_add(m->arena, &m->hosts, host);
 	for (size_t i = 0; i < own->looked_at.n; i++)

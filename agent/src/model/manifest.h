@@ -65,8 +65,10 @@ struct host {
 };
 
 /* A host of a manifest for many, as its part with the rest is. */
+struct host_match;
 struct manifest_host {
 	const char *name;
+	const struct host_match *match; /* conf/select.h */
 	size_t *counts; /* of resources that are written there, kind by kind */
 };
 
