@@ -6,7 +6,7 @@
 #   $(PREFIX)/bin/manor, $(PREFIX)/lib/manor/hotplug     the programs; STRIP=1: without debug sections
 #   $(PREFIX)/lib/manor/ovmf-xen.fd                       UEFI for hvm guests, where `make uefi` has built it
 #   $(PREFIX)/share/manor/templates/                      what manifests may include, ready made
-#   $(PREFIX)/share/man/man[15]/                          the pages of `manor help`
+#   $(PREFIX)/share/man/man[158]/                          the pages of `manor help`
 #   $(PREFIX)/share/bash-completion/completions/manor
 #   $(PREFIX)/lib/systemd/system/                         install-units: the dom0's own, of hv/files; and what they call
 
@@ -39,6 +39,7 @@ install: all $(PAGES) $(BUILD)/completion ## programs, templates, manual, comple
 	@$(MAKE) --no-print-directory install-programs
 	install -D -m 644 -t $(SHARE)/man/man1 $(filter %.1,$(PAGES))
 	install -D -m 644 -t $(SHARE)/man/man5 $(filter %.5,$(PAGES))
+	install -D -m 644 -t $(SHARE)/man/man8 $(filter %.8,$(PAGES))
 	install -D -m 644 $(BUILD)/completion $(SHARE)/bash-completion/completions/manor
 
 # Builds nothing: what there is, for who builds the dom0.
@@ -74,7 +75,8 @@ uninstall: ## what install installed
 	rm -f $(PROGRAM) $(HOTPLUG) $(FIRMWARE) $(SHARE)/bash-completion/completions/manor \
 		$(READY:%=$(SHARE)/manor/%) \
 		$(patsubst $(BUILD)/man/%.1,$(SHARE)/man/man1/%.1,$(filter %.1,$(PAGES))) \
-		$(patsubst $(BUILD)/man/%.5,$(SHARE)/man/man5/%.5,$(filter %.5,$(PAGES)))
+		$(patsubst $(BUILD)/man/%.5,$(SHARE)/man/man5/%.5,$(filter %.5,$(PAGES))) \
+		$(patsubst $(BUILD)/man/%.8,$(SHARE)/man/man8/%.8,$(filter %.8,$(PAGES)))
 
 # A version of each commit that is higher than those before, as Debian compares them.
 DEB_VERSION = $(shell dpkg-parsechangelog -S Version)+git$(shell git log -1 --format=%cd.%h --date=format:%Y%m%d%H%M%S 2>/dev/null || echo 0)

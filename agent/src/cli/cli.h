@@ -22,7 +22,7 @@ enum exit_code {
 struct verb {
 	const char *name; /* its page, agent/man/manor-NAME.1.scd, says what it does */
 	int (*run)(int argc, char **argv); /* argv[0] is the verb; returns an enum exit_code */
-	bool hidden; /* for Manor's own processes */
+	bool hidden; /* for programs: `manor help` doesn't list it */
 };
 
 extern const struct verb verbs[]; /* ends with a NULL name */
@@ -52,6 +52,7 @@ int verb_import(int argc, char **argv);
 int verb_export(int argc, char **argv);
 int verb_adopt(int argc, char **argv);
 int verb_netboot(int argc, char **argv);
+int verb_slot(int argc, char **argv);
 int verb_schema(int argc, char **argv);
 int verb_version(int argc, char **argv);
 int verb_agent(int argc, char **argv);

@@ -40,7 +40,7 @@ static void overview(FILE *f)
 		if (streq(p->name, "manor"))
 			fprintf(f, "usage: %s\n", p->synopsis);
 	for (p = pages; p->name; p++)
-		if (!streq(p->name, "manor") && !strchr(p->name, '.'))
+		if (!streq(p->name, "manor") && p->section == 1)
 			fprintf(f, "  %-9s %s\n", p->name, p->summary);
 	fputs("\n'manor help VERB' says more; 'manor help appliance.yaml' is about the manifest.\n",
 	      f);

@@ -9,6 +9,7 @@
 
 struct page {
 	const char *name;     /* the verb; "manor" for the overview; "appliance.yaml" for the manifest */
+	int section;          /* of the manual; what is in 8 is for programs, and not listed */
 	const char *summary;
 	const char *synopsis; /* what follows "usage: " */
 	const char *text;     /* without markup; "@REFERENCE@" stands for the fields' reference */
