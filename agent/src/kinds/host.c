@@ -23,6 +23,33 @@ TABLE(host_state_table, host_state, "host", "What dom0 has.",
       {.name = "vcpus", .type = FIELD_INT, .offset = FIELD_AT(host_state, vcpus),
        .flags = FIELD_DERIVED, .impact = IMPACT_HOST_REBOOT, .doc = "dom0's virtual processors"});
 
+/* A disk is named in one way, by one that stays. */
+static void check_install(struct manifest *m)
+{
+	const struct install_disk *d = &m->install.disk;
+	const struct table *t = &install_disk_table;
+	unsigned given =
+		field_given(t, d, "serial") + field_given(t, d, "wwid") + field_given(t, d, "path");
+	struct diag *g;
+
+	if (!d->rec.node || (!given && field_strange(t, d)))
+		return;
+	if (given > 1) {
+		g = diag_error(m->diags, "bad-device", d->rec.node->span,
+			       "the disk to install to is named in more than one way");
+		diag_help(m->diags, g, "give exactly one of serial, wwid and path");
+	} else if (!given) {
+		g = diag_error(m->diags, "bad-device", d->rec.node->span,
+			       "the disk to install to has no name");
+		diag_help(m->diags, g, "give exactly one of serial, wwid and path");
+	} else if (d->path && !startswith(d->path, "/dev/disk/")) {
+		g = diag_error(m->diags, "bad-device", field_span(d, "path"),
+			       "'%s' may be another disk at the next start", d->path);
+		diag_help(m->diags, g,
+			  "name it by serial, wwid or a link in /dev/disk/by-id or by-path");
+	}
+}
+
 /* Only where the manifest says something of dom0 is there anything to compare. */
 static void host_check(struct manifest *m)
 {
@@ -30,6 +57,7 @@ static void host_check(struct manifest *m)
 	struct host_state *s;
 	struct resource *r;
 
+	check_install(m);
 	if (!dom0->memory && !dom0->vcpus)
 		return;
 	r = manifest_imply(m, NULL, "host", m->host.name ? m->host.name : "dom0",

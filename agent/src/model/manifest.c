@@ -26,6 +26,7 @@ struct top {
 	int64_t version;
 	const char *namespace;
 	struct host host;
+	struct install_wanted install;
 	int64_t max_removals;
 	struct list include;
 	struct map hosts;
@@ -126,6 +127,31 @@ TABLE(host_table, host, "host", "The host itself.",
       {.name = "time", .type = FIELD_SUB, .offset = FIELD_AT(host, time), .sub = &time_table,
        .doc = "where the host has its time from; when not given, from its own clock alone"});
 
+TABLE(install_disk_table, install_disk, "disk", "The disk to install to, by one of these.",
+      {.name = "serial", .type = FIELD_STRING, .offset = FIELD_AT(install_disk, serial),
+       .parse = parse_text, .max = 255, .doc = "its serial number, as 'manor facts' shows it"},
+      {.name = "wwid", .type = FIELD_STRING, .offset = FIELD_AT(install_disk, wwid),
+       .parse = parse_text, .max = 255, .doc = "its world-wide id, as 'manor facts' shows it"},
+      {.name = "path", .type = FIELD_STRING, .offset = FIELD_AT(install_disk, path),
+       .parse = parse_path, .doc = "a link that stays, such as /dev/disk/by-path/…"});
+
+static const char *const then_words[] = {"stay", "reboot", "poweroff", NULL};
+
+TABLE(install_table, install_wanted, "install",
+      "What the appliance does that was started from CD-ROM, USB stick or network: it installs itself, once.",
+      {.name = "disk", .type = FIELD_SUB, .offset = FIELD_AT(install_wanted, disk),
+       .sub = &install_disk_table, .flags = FIELD_REQUIRED | FIELD_CONFIG, .doc = "where to"},
+      {.name = "erase", .type = FIELD_STRING, .offset = FIELD_AT(install_wanted, erase),
+       .parse = parse_text, .max = 255, .flags = FIELD_CONFIG,
+       .doc = "ALL that is on the disk of that serial may be lost, unless it is an installation already; "
+	      "without it only an empty disk is taken"},
+      {.name = "state", .type = FIELD_SIZE, .offset = FIELD_AT(install_wanted, state),
+       .min = INSTALL_STATE_MIN, .max = INT64_C(1) << 44, .flags = FIELD_CONFIG,
+       .doc = "size of the state partition; 4GiB when not given, less on a small disk"},
+      {.name = "then", .type = FIELD_ENUM, .offset = FIELD_AT(install_wanted, then),
+       .words = then_words, .def = "stay", .flags = FIELD_CONFIG,
+       .doc = "stay: runs on in memory; reboot; poweroff"});
+
 int parse_namespace(struct decode *c, const struct field *f, const char *text, const char **ret,
 		    struct err *e)
 {
@@ -148,6 +174,8 @@ int parse_namespace(struct decode *c, const struct field *f, const char *text, c
 	 .doc = "seeds every UUID and MAC; written once, never changed"},                           \
 	{.name = "host", .type = FIELD_SUB, .offset = FIELD_AT(top, host), .sub = &host_table,      \
 	 .doc = "the host itself"},                                                                 \
+	{.name = "install", .type = FIELD_SUB, .offset = FIELD_AT(top, install), .sub = &install_table, \
+	 .doc = "what a system that runs in memory installs, and where to"},                        \
 	{.name = "max_removals", .type = FIELD_INT, .offset = FIELD_AT(top, max_removals), .min = 0, \
 	 .max = 100, .def = "50", .flags = FIELD_CONFIG,                                            \
 	 .doc = "percent of what Manor has made here that one apply may remove; more is refused"},  \
@@ -648,6 +676,7 @@ static bool load_top(struct manifest *m, struct decode *c)
 	m->version = top.version;
 	m->namespace = top.namespace;
 	m->host = top.host;
+	m->install = top.install;
 	m->max_removals = top.max_removals;
 	m->max_removals_given = node_get(m->root, "max_removals") != NULL;
 	list_add(m->arena, &m->roots, m->root);

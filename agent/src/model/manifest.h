@@ -72,6 +72,23 @@ struct manifest_host {
 	size_t *counts; /* of resources that are written there, kind by kind */
 };
 
+struct install_disk {
+	struct record rec;
+	const char *serial, *wwid, *path; /* exactly one of these */
+};
+
+enum install_then { INSTALL_STAY, INSTALL_REBOOT, INSTALL_POWEROFF };
+
+/* What a system that runs in memory does unasked, once. */
+struct install_wanted {
+	struct record rec;
+	struct install_disk disk;
+	const char *erase; /* serial of the disk that may lose what is on it; or NULL */
+	uint64_t state;    /* bytes; 0: not said */
+	int then;          /* enum install_then */
+};
+#define INSTALL_STATE_MIN (INT64_C(256) << 20)
+
 struct manifest {
 	struct record rec; /* of the top-level table */
 	struct arena *arena;
@@ -90,6 +107,7 @@ struct manifest {
 	int64_t version;
 	const char *namespace;
 	struct host host;
+	struct install_wanted install;
 	int64_t max_removals; /* percent of our resources that one apply may remove */
 	bool max_removals_given; /* else a few are always fine */
 
@@ -123,6 +141,7 @@ void manifest_freep(struct manifest **m);
 /* One resource more: for what loads a manifest from elsewhere than YAML. */
 void manifest_add(struct manifest *m, struct resource *r);
 
+extern const struct table install_table, install_disk_table;
 field_parse_fn parse_namespace; /* a DNS name, lower case */
 
 /* How many resources of each kind are written there; what they imply doesn't count. Arena memory. */
