@@ -5,7 +5,7 @@
 
 CC       := gcc
 CSTD     := -std=gnu11
-PKGS     := yaml-0.1 json-c smartcols uuid gnutls libcurl libarchive liblzma blkid \
+PKGS     := yaml-0.1 json-c smartcols uuid gnutls libcurl libarchive liblzma blkid fdisk \
             libnl-3.0 libnl-route-3.0 devmapper xenlight xlutil xenstore libsystemd libudev
 WARN     := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wformat=2 \
             -Wundef -Wpointer-arith -Wwrite-strings -Wno-unused-parameter \
@@ -66,7 +66,7 @@ $(OBJ)/gen/%.o: $(BUILD)/gen/%.c
 
 # The product opens its libraries when it first needs them (agent/lazy/lazy.py says why); tests and
 # sanitized builds link them.
-LAZY_LIBS := yaml smartcols uuid gnutls curl-gnutls archive lzma blkid nl-3 nl-route-3 devmapper \
+LAZY_LIBS := yaml smartcols uuid gnutls curl-gnutls archive lzma blkid fdisk nl-3 nl-route-3 devmapper \
              lvm2cmd xenlight xlutil xenstore systemd udev
 
 $(BUILD)/manor: $(BUILD)/obj/lazy/stubs.S $(BUILD)/obj/lazy/resolve.o $(OBJS)

@@ -11,6 +11,9 @@
 #define MANOR_VERSION "unknown" /* of a build that says none */
 #endif
 
+/* What is to be said of an installation on the console's page: by `manor install`, for `manor screen`. */
+#define INSTALL_NOTE "/run/manor/installation"
+
 enum exit_code {
 	EXIT_FINE = 0,    /* done, or nothing to do */
 	EXIT_FAILED = 1,  /* something failed */
@@ -52,6 +55,7 @@ int verb_import(int argc, char **argv);
 int verb_export(int argc, char **argv);
 int verb_adopt(int argc, char **argv);
 int verb_netboot(int argc, char **argv);
+int verb_install(int argc, char **argv);
 int verb_slot(int argc, char **argv);
 int verb_schema(int argc, char **argv);
 int verb_version(int argc, char **argv);
@@ -97,6 +101,11 @@ struct options {
 	const char *network; /* --network ADDRESS/PREFIX, as given */
 	const char *range;   /* --range FIRST,LAST, as given */
 	const char *mac;     /* --mac MAC[,MAC…], as given */
+	const char *erase;   /* --erase SERIAL */
+	uint64_t state_size; /* --state-size SIZE in bytes; 0: not given */
+	const char *image;   /* --image FILE */
+	const char *grow;    /* --grow DISK */
+	bool unattended;     /* --unattended */
 };
 
 /* Reads argv by `accepts`, a list of long option names ("file", "format", "yes" …), NULL-terminated.

@@ -38,6 +38,7 @@ const struct verb verbs[] = {
 	{"adopt", verb_adopt, false},
 	{"netboot", verb_netboot, false},
 	{"fetch", verb_fetch, false},
+	{"install", verb_install, false},
 	{"slot", verb_slot, true},
 	{"schema", verb_schema, false},
 	{"agent", verb_agent, false},

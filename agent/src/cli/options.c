@@ -39,6 +39,11 @@ enum {
 	OPT_NETWORK,
 	OPT_RANGE,
 	OPT_MAC,
+	OPT_ERASE,
+	OPT_STATE_SIZE,
+	OPT_IMAGE,
+	OPT_GROW,
+	OPT_UNATTENDED,
 };
 
 static const struct option all[] = {
@@ -74,6 +79,11 @@ static const struct option all[] = {
 	{"network", required_argument, NULL, OPT_NETWORK},
 	{"range", required_argument, NULL, OPT_RANGE},
 	{"mac", required_argument, NULL, OPT_MAC},
+	{"erase", required_argument, NULL, OPT_ERASE},
+	{"state-size", required_argument, NULL, OPT_STATE_SIZE},
+	{"image", required_argument, NULL, OPT_IMAGE},
+	{"grow", required_argument, NULL, OPT_GROW},
+	{"unattended", no_argument, NULL, OPT_UNATTENDED},
 	{"help", no_argument, NULL, 'h'},
 };
 
@@ -189,6 +199,16 @@ static int take(const char *verb, int c, struct options *o)
 	case OPT_CA:
 		o->ca = optarg;
 		return 0;
+	case OPT_ERASE:
+		o->erase = optarg;
+		return 0;
+	case OPT_STATE_SIZE:
+		if (num_parse_size(optarg, &o->state_size) < 0 || !o->state_size)
+			return bad(verb, "--state-size takes a size such as 4GiB, not ", optarg);
+		return 0;
+	case OPT_IMAGE:
+		o->image = optarg;
+		return 0;
 	case OPT_FROM:
 		o->from = optarg;
 		return 0;
@@ -203,6 +223,12 @@ static int take(const char *verb, int c, struct options *o)
 		return 0;
 	case OPT_MAC:
 		o->mac = optarg;
+		return 0;
+	case OPT_UNATTENDED:
+		o->unattended = true;
+		return 0;
+	case OPT_GROW:
+		o->grow = optarg;
 		return 0;
 	default:
 		return bad(verb, "unknown option", "");

@@ -146,6 +146,7 @@ static void print_maintenance(FILE *out)
 static void print_page(FILE *out)
 {
 	_cleanup_(freep) char *version = text_of(VERSION), *status = NULL;
+	_cleanup_(freep) char *installation = text_of(INSTALL_NOTE);
 	struct utsname u;
 	bool in_force;
 
@@ -155,6 +156,8 @@ static void print_page(FILE *out)
 		version[0] ? ", appliance " : "", version, u.nodename, u.release);
 	print_addresses(out);
 	print_machine(out);
+	if (installation[0])
+		fprintf(out, "installation: %s", installation);
 	in_force = access(STORE_MANIFEST, F_OK) == 0;
 	/* One may have been applied from elsewhere. */
 	if (!in_force && access(STORE_WATCHED, F_OK) < 0) {

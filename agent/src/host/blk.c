@@ -20,6 +20,7 @@
 #include "host/pci.h"
 
 #define SIGNATURES_MAX 16
+#define WIPES_MAX      256
 #define DEVICES_MAX    4096
 #define ATTR_MAX       256
 
@@ -84,12 +85,9 @@ static bool skipped(const char *name)
 	return false;
 }
 
-/* All that libblkid knows on the device, one line for people each; *ret_pv when it is LVM's. */
-static int signatures(struct arena *a, int fd, struct list *ret, const char **ret_pv)
+/* For all that libblkid knows. */
+static int probe_all(blkid_probe pr, int fd)
 {
-	_cleanup_(probe_freep) blkid_probe pr = blkid_new_probe();
-	int r;
-
 	if (!pr)
 		abort();
 	errno = 0;
@@ -101,6 +99,18 @@ static int signatures(struct arena *a, int fd, struct list *ret, const char **re
 						      BLKID_SUBLKS_BADCSUM);
 	blkid_probe_enable_partitions(pr, 1);
 	blkid_probe_set_partitions_flags(pr, BLKID_PARTS_MAGIC | BLKID_PARTS_FORCE_GPT);
+	return 0;
+}
+
+/* All that libblkid knows on the device, one line for people each; *ret_pv when it is LVM's. */
+static int signatures(struct arena *a, int fd, struct list *ret, const char **ret_pv)
+{
+	_cleanup_(probe_freep) blkid_probe pr = blkid_new_probe();
+	int r;
+
+	r = probe_all(pr, fd);
+	if (r < 0)
+		return r;
 	/* One round a signature, as wipefs does it. */
 	for (unsigned i = 0; i < SIGNATURES_MAX; i++) {
 		const char *type = NULL, *label = NULL, *uuid = NULL;
@@ -124,6 +134,27 @@ static int signatures(struct arena *a, int fd, struct list *ret, const char **re
 		}
 	}
 	return 0;
+}
+
+int blk_wipe(int fd, struct err *e)
+{
+	_cleanup_(probe_freep) blkid_probe pr = blkid_new_probe();
+	int r = probe_all(pr, fd);
+
+	if (r < 0)
+		return err_errno(e, r, "look for signatures");
+	/* Each is looked for again once it is gone: some have copies. */
+	for (unsigned i = 0; i < WIPES_MAX; i++) {
+		errno = 0;
+		r = blkid_do_probe(pr);
+		if (r == 1)
+			return 0;
+		if (r == 0)
+			r = blkid_do_wipe(pr, 0);
+		if (r < 0)
+			return err_errno(e, errno ? -errno : -EIO, "take a signature away");
+	}
+	return err_set(e, -E2BIG, "more than %d signatures", WIPES_MAX);
 }
 
 static void links_of(struct arena *a, struct udev_device *d, struct blk_disk *b)

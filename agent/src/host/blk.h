@@ -47,6 +47,9 @@ const char *blk_id(struct arena *a, const char *path);
  * passed, NULL: none is), else a negative errno. 1: it bears exactly that LVM signature; 0: empty. */
 int blk_check_free(const char *path, const char *pv_uuid, struct err *e);
 
+/* Takes every signature away that blk_read() would name. What was on it isn't found any more. */
+int blk_wipe(int fd, struct err *e);
+
 /* Who has the block device open, for a message: "mounted on /srv", "domain 4 (vbd 51712)",
  * "dm-3"; NULL when nobody is found. Arena memory. */
 const char *blk_users(struct arena *a, const char *path);
