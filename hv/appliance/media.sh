@@ -6,30 +6,49 @@
 grub_modules="normal multiboot2 gzio echo test serial terminal search search_label part_gpt part_msdos iso9660 fat
 	ext2 ls cat reboot halt sleep minicmd configfile loadenv"
 
-# fat FILE MIB LABEL: an empty FAT file system that bears no time and no random number.
+# What a disk's menu does besides: it reads and writes which slot is to be started.
+disk_modules="normal multiboot2 gzio echo test true serial terminal part_gpt fat ext2 probe regexp ls cat reboot halt sleep
+	minicmd configfile loadenv boot"
+
+# fat FILE MIB LABEL [OPTION...]: an empty FAT file system that bears no time and no random number.
 fat() {
 	rm -f "$1"
 	truncate -s "$2M" "$1"
-	mkfs.vfat -i 4d414e4f --invariant -n "$3" "$1" >/dev/null
+	mkfs.vfat -i 4d414e4f --invariant -n "$3" "${@:4}" "$1" >/dev/null
 }
 
-# efi_loader FILE CONFIG: GRUB for UEFI, with the menu that it looks for its own by.
+# efi_loader FILE PREFIX MODULES [OPTION...]: GRUB for UEFI.
 efi_loader() {
-	grub-mkimage -d "$tools/usr/lib/grub/x86_64-efi" -O x86_64-efi -p /boot/grub -c "$2" -o "$1" $grub_modules efi_gop \
-		all_video
+	grub-mkimage -d "$tools/usr/lib/grub/x86_64-efi" -O x86_64-efi -p "$2" "${@:4}" -o "$1" $3 efi_gop all_video
+}
+
+# loaders FOLDER: what `manor install` puts before the slots, the same for each version: boot code, GRUB for BIOS, and the
+# EFI system partition with GRUB for UEFI, the menu of both, and what that knows of the slots.
+loaders() {
+	local tree=$work/esp
+	rm -rf "$tree"
+	mkdir -p "$1" "$tree/EFI/BOOT" "$tree/grub"
+	GRUB=$tools/usr/lib/grub/i386-pc hv/grub-bios "$1/boot.img" "$1/core.img" '(,gpt2)/grub' $disk_modules biosdisk
+	efi_loader "$tree/EFI/BOOT/BOOTX64.EFI" /grub "$disk_modules"
+	cp hv/appliance/grub/disk.cfg "$tree/grub/grub.cfg"
+	printf '# GRUB Environment Block\nORDER=A B\nA_OK=1\nA_TRY=0\nB_OK=0\nB_TRY=0\n' >"$tree/grub/grubenv"
+	head -c $((1024 - $(stat -c %s "$tree/grub/grubenv"))) /dev/zero | tr '\0' '#' >>"$tree/grub/grubenv"
+	find "$tree" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+	fat "$1/esp.img" 64 MANOR_ESP -F 32 -s 1
+	mcopy -m -s -i "$1/esp.img" "$tree"/* ::
 }
 
 iso() {
 	local tree=$work/iso loader=$work/loader.cfg
 	rm -rf "$tree"
 	mkdir -p "$tree/manor" "$tree/boot/grub" "$work/efi/EFI/BOOT"
-	ln "$slot"/{xen,vmlinuz,initrd,root,id} "$tree/manor/"
+	ln "$slot"/{xen,vmlinuz,initrd,root,id,slot.cfg} "$tree/manor/"
 	menu live.cfg >"$tree/boot/grub/grub.cfg"
 	printf 'search --no-floppy --set=root --label MANOR_LIVE\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n' \
 		>"$loader"
 	grub-mkimage -d "$tools/usr/lib/grub/i386-pc" -O i386-pc-eltorito -p /boot/grub -c "$loader" \
 		-o "$tree/boot/grub/bios.img" $grub_modules biosdisk
-	efi_loader "$work/efi/EFI/BOOT/BOOTX64.EFI" "$loader"
+	efi_loader "$work/efi/EFI/BOOT/BOOTX64.EFI" /boot/grub "$grub_modules" -c "$loader"
 	fat "$tree/boot/grub/efi.img" 4 MANOR_EFI
 	find "$work/efi" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 	mcopy -m -s -i "$tree/boot/grub/efi.img" "$work/efi/EFI" ::
@@ -45,7 +64,7 @@ netboot() {
 	local tree=$out/netboot
 	rm -rf "$tree"
 	mkdir -p "$tree"
-	ln "$slot"/{vmlinuz,initrd,root,id} "$tree/"
+	ln "$slot"/{vmlinuz,initrd,root,id,slot.cfg} "$tree/"
 	# iPXE loads no packed hypervisor.
 	zcat "$slot/xen" >"$tree/xen"
 	cat >"$tree/boot.ipxe" <<-END
@@ -57,4 +76,15 @@ netboot() {
 		module initrd
 		boot
 	END
+}
+
+# The disk as `manor install` makes one, short of what is made where it is started.
+image() {
+	local from=$work/image
+	mkdir -p "$from"
+	cp --sparse=always "$root"/usr/lib/manor/boot/* "$from/"
+	images/mkext4 --inodes 64 --journal 0 --features ^has_journal,^metadata_csum_seed,^orphan_file \
+		"$slot" "$from/slot.img" 384M manor-a 6d616e6f-7200-4000-8000-736c6f740041
+	rm -f "$out/manor.img"
+	"$BUILD/manor" install --image "$out/manor.img" --from "$from"
 }
