@@ -43,6 +43,7 @@ int verb_rebuild(int argc, char **argv);
 int verb_console(int argc, char **argv);
 int verb_vnc(int argc, char **argv);
 int verb_screen(int argc, char **argv);
+int verb_upgrade(int argc, char **argv);
 int verb_undelete(int argc, char **argv);
 int verb_trash(int argc, char **argv);
 int verb_image(int argc, char **argv);
@@ -86,6 +87,10 @@ struct options {
 	const char *namespace; /* --namespace NAME, as given */
 	bool discard_saved;  /* --discard-saved */
 	bool once;           /* --once */
+	bool downgrade;      /* --downgrade */
+	bool retry;          /* --retry */
+	bool no_reboot;      /* --no-reboot */
+	int64_t within;      /* --within DURATION in seconds; -1: not given */
 };
 
 /* Reads argv by `accepts`, a list of long option names ("file", "format", "yes" …), NULL-terminated.

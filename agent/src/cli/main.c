@@ -29,6 +29,7 @@ const struct verb verbs[] = {
 	{"console", verb_console, false},
 	{"vnc", verb_vnc, false},
 	{"screen", verb_screen, false},
+	{"upgrade", verb_upgrade, false},
 	{"image", verb_image, false},
 	{"undelete", verb_undelete, false},
 	{"trash", verb_trash, false},

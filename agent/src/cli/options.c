@@ -30,6 +30,10 @@ enum {
 	OPT_NAMESPACE,
 	OPT_DISCARD_SAVED,
 	OPT_ONCE,
+	OPT_DOWNGRADE,
+	OPT_RETRY,
+	OPT_NO_REBOOT,
+	OPT_WITHIN,
 };
 
 static const struct option all[] = {
@@ -57,6 +61,10 @@ static const struct option all[] = {
 	{"namespace", required_argument, NULL, OPT_NAMESPACE},
 	{"discard-saved", no_argument, NULL, OPT_DISCARD_SAVED},
 	{"once", no_argument, NULL, OPT_ONCE},
+	{"downgrade", no_argument, NULL, OPT_DOWNGRADE},
+	{"retry", no_argument, NULL, OPT_RETRY},
+	{"no-reboot", no_argument, NULL, OPT_NO_REBOOT},
+	{"within", required_argument, NULL, OPT_WITHIN},
 	{"help", no_argument, NULL, 'h'},
 };
 
@@ -162,6 +170,20 @@ static int take(const char *verb, int c, struct options *o)
 		return 0;
 	case OPT_ONCE:
 		o->once = true;
+		return 0;
+	case OPT_DOWNGRADE:
+		o->downgrade = true;
+		return 0;
+	case OPT_RETRY:
+		o->retry = true;
+		return 0;
+	case OPT_NO_REBOOT:
+		o->no_reboot = true;
+		return 0;
+	case OPT_WITHIN:
+		if (num_parse_duration(optarg, &seconds) < 0 || seconds < 60 || seconds > 86400)
+			return bad(verb, "--within takes a time from 1m to 24h, not ", optarg);
+		o->within = (int64_t)seconds;
 		return 0;
 	default:
 		return bad(verb, "unknown option", "");

@@ -22,6 +22,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "cli/cli.h"
+#include "cli/upgrade.h"
 #include "engine/store.h"
 
 /* What the appliance's initrd told of where it looked for a manifest, and which version it started. */
@@ -137,6 +138,7 @@ static void print_page(FILE *out)
 		version[0] ? ", appliance " : "", version, u.nodename, u.release);
 	print_addresses(out);
 	if (access(STORE_WATCHED, F_OK) < 0) {
+		upgrade_print(out);
 		print_maintenance(out);
 		return;
 	}

@@ -11,13 +11,21 @@
 
 #include "base/file.h"
 
-#define PREFIX  "manor-" /* of the names of partitions: manor-a, manor-b */
+#define PREFIX   "manor-" /* of the names of partitions: manor-a, manor-b */
 #define TEXT_MAX 4096
 
 static void closedirp(DIR **d)
 {
 	if (*d)
 		closedir(*d);
+}
+
+/* Tests have disks of their own, which no kernel knows. */
+static const char *devices(void)
+{
+	const char *folder = secure_getenv("MANOR_SYS_BLOCK");
+
+	return folder ? folder : "/sys/dev/block";
 }
 
 /* The first line of a small file, arena memory; NULL where there is none. */
@@ -75,8 +83,9 @@ static int find_other(struct arena *a, const char *disk, struct slots *s, struct
 		if (!name || streq(name, s->booted))
 			continue;
 		if (s->other)
-			return err_set(e, -EEXIST, "its disk has two partitions for slot %s: %s and %s",
-				       name, s->device_other, device);
+			return err_set(e, -EEXIST,
+				       "its disk has two partitions for slot %s: %s and %s", name,
+				       s->device_other, device);
 		s->other = name;
 		s->device_other = device;
 	}
@@ -92,14 +101,18 @@ int slots_read(struct arena *a, struct slots *ret, struct err *e)
 	struct stat slot, run, var;
 	int r;
 
-	*ret = (struct slots){.version = line_of(a, SLOTS_VERSION)};
+	*ret = (struct slots){
+		.version = line_of(a, SLOTS_VERSION),
+		.boot_id = line_of(a, "/proc/sys/kernel/random/boot_id"),
+	};
 	if (stat(SLOTS_BOOTED, &slot) < 0 || stat("/run", &run) < 0 || slot.st_dev == run.st_dev)
 		return 0;
-	folder = xasprintf("/sys/dev/block/%u:%u", major(slot.st_dev), minor(slot.st_dev));
+	folder = xasprintf("%s/%u:%u", devices(), major(slot.st_dev), minor(slot.st_dev));
 	disk = xasprintf("%s/..", folder);
 	ret->booted = slot_of(a, folder, &ret->device_booted);
 	if (!ret->booted)
-		return err_set(e, -ENOENT, "what is mounted at %s is no partition named manor-a or manor-b",
+		return err_set(e, -ENOENT,
+			       "what is mounted at %s is no partition named manor-a or manor-b",
 			       SLOTS_BOOTED);
 	r = find_other(a, disk, ret, e);
 	if (r < 0)

@@ -18,6 +18,7 @@ struct slots {
 	const char *build;   /* the digest of its root */
 	const char *booted, *other; /* "A" and "B", or the other way round */
 	const char *device_booted, *device_other; /* /dev/vda3 … */
+	const char *boot_id; /* of this boot, wherever it was started from */
 	bool kept;           /* /var is on a disk: what is written there is there at the next boot */
 };
 

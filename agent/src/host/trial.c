@@ -51,9 +51,11 @@ static void read_begun(struct arena *a, json_object *o, struct trial *ret)
 	ret->version = text(a, o, "version");
 	ret->build = text(a, o, "build");
 	ret->from = text(a, o, "from");
+	ret->boot_id = text(a, o, "boot_id");
 	ret->since = json_int(o, "since");
-	ret->within = within >= TRIAL_WITHIN_MIN && within <= TRIAL_WITHIN_MAX ? within
-									       : TRIAL_WITHIN;
+	ret->within =
+		within >= TRIAL_WITHIN_MIN && within <= TRIAL_WITHIN_MAX ? within : TRIAL_WITHIN;
+	ret->written = json_flag(o, "written");
 	ret->gave_up = text(a, o, "gave_up");
 	names(a, json_list(o, "guests"), &ret->guests);
 	names(a, json_list(o, "pending"), &ret->pending);
@@ -111,8 +113,10 @@ static json_object *begun_json(const struct trial *t)
 	json_put_text(o, "version", t->version);
 	json_put_text(o, "build", t->build);
 	json_put_text(o, "from", t->from);
+	json_put_text(o, "boot_id", t->boot_id);
 	json_object_object_add(o, "since", json_object_new_int64(t->since));
 	json_object_object_add(o, "within", json_object_new_int64(t->within));
+	json_object_object_add(o, "written", json_object_new_boolean(t->written));
 	json_put_text(o, "gave_up", t->gave_up);
 	json_object_object_add(o, "guests", list_json(&t->guests));
 	json_object_object_add(o, "pending", list_json(&t->pending));

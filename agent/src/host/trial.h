@@ -25,8 +25,10 @@ struct trial {
 	const char *slot;    /* that it goes to: "A" or "B" */
 	const char *version, *build;
 	const char *from;    /* what ran */
+	const char *boot_id; /* of the boot in which it was begun */
 	int64_t since;       /* seconds since the epoch */
 	int64_t within;      /* it is good so many seconds after power-on, or never */
+	bool written;        /* to its end, and the next boot's; a boot of the other slot then means that it failed */
 	const char *gave_up; /* why it isn't; NULL: not known yet */
 	struct list guests;  /* domains that ran, by name */
 	struct list pending; /* what the plan had left anyhow: "domain/web:restart" */
