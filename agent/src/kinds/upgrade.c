@@ -11,10 +11,17 @@
 #include "kinds/domain.h"
 #include "kinds/kinds.h"
 
-/* By what its root is, where that is known: two builds of one commit may differ. */
+#define UNCOMMITTED "-dirty"
+
+/* A version is a commit's, with all that goes into it; of what isn't committed two builds may differ. */
 static bool runs(const struct slots *s, const struct bundle *b)
 {
-	return s->build && b->build ? streq(s->build, b->build) : streq(s->version, b->version);
+	size_t n = strlen(b->version), m = strlen(UNCOMMITTED);
+	bool loose = n >= m && streq(b->version + n - m, UNCOMMITTED);
+
+	if (b->build && streq(s->build, b->build))
+		return true;
+	return streq(s->version, b->version) && !(loose && s->build && b->build);
 }
 
 int upgrade_refuse(const struct slots *s, const struct trial *t, const struct bundle *b,

@@ -224,6 +224,7 @@ static void newer_ones_are_taken_unasked(void **state)
 	/* The same commit, built anew after a change that isn't committed. */
 	assert_int_equal(refused("1.5-g1-dirty", "b9", false, false), 0);
 	assert_int_equal(refused("1.5-g1", "b1", false, false), -EEXIST);
+	assert_int_equal(refused("1.5-g1", "b9", false, false), -EEXIST);
 	assert_int_equal(refused("1.9", "b1", true, true), -EEXIST);
 	assert_int_equal(refused("1.5-g1", NULL, true, true), -EEXIST);
 	assert_int_equal(refused("odd", "b6", false, false), -ESTALE);
