@@ -27,7 +27,7 @@ static const char *text(struct arena *a, json_object *o, const char *key)
 {
 	const char *s = json_text(o, key);
 
-	return s ? arena_strndup(a, s, WHY_MAX) : NULL;
+	return s ? arena_strndup(a, s, strnlen(s, WHY_MAX)) : NULL;
 }
 
 static void names(struct arena *a, json_object *list, struct list *ret)
