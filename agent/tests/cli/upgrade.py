@@ -60,7 +60,7 @@ def menu():
 
 
 def slot_b():
-    return Path("/run/disk.b").read_bytes()
+    return Path(os.environ["LOOP_B"]).read_bytes()
 
 
 def refused(bundle, *texts, words=(), code=1):
@@ -147,8 +147,8 @@ def a_good_one_is_written_and_is_the_next_boots():
     trial = record()["trial"]
     expect((trial["slot"], trial["version"], trial["from"], trial["within"], trial["written"]) ==
            ("B", NEWER, RUNS, 300, True), "that isn't noted", trial)
-    run("e2fsck", "-fn", "/run/disk.b")
-    run("debugfs", "-R", "dump version /run/written", "/run/disk.b")
+    run("e2fsck", "-fn", os.environ["LOOP_B"])
+    run("debugfs", "-R", "dump version /run/written", os.environ["LOOP_B"])
     expect(Path("/run/written").read_text() == NEWER + "\n", "another version was written")
     expect("for the next boot" in manor("upgrade").stdout, "status doesn't say it")
     expect(json.loads(manor("upgrade", "--format", "json").stdout)["upgrade"]["state"] == "written", "nor its JSON")
