@@ -205,6 +205,30 @@ def what_raucs_menu_refuses_is_over():
     expect(record() is None, "it is noted as begun", record())
 
 
+def over(slot, within):
+    """What manor-trial.timer's script asks systemd for, on a host that runs from slot A."""
+    Path("/run/cmdline").write_text("console=hvc0 rauc.slot=A panic=10\n")
+    Path("/run/bin").mkdir(exist_ok=True)
+    Path("/run/bin/systemctl").write_text('#!/bin/sh\necho "$*" >/run/asked\n')
+    os.chmod("/run/bin/systemctl", 0o755)
+    Path("/run/asked").unlink(missing_ok=True)
+    RECORD.write_text(json.dumps({"trial": {"slot": slot, "version": NEWER, "within": within}, "failed": []}, indent=2))
+    subprocess.run(["unshare", "-m", "sh", "-c", "mount --bind /run/cmdline /proc/cmdline && exec /usr/lib/manor/trial-over"],
+                   check=True, stdout=subprocess.DEVNULL, env=dict(os.environ, PATH="/run/bin:" + os.environ["PATH"]))
+    return Path("/run/asked").read_text().strip() if Path("/run/asked").exists() else None
+
+
+@story
+def without_any_program_of_manors_time_is_up_all_the_same():
+    RECORD.parent.mkdir(parents=True)
+    up = int(float(Path("/proc/uptime").read_text().split()[0]))
+    expect(over("A", up) is None, "before its time")
+    expect(over("B", 60) is None, "of a version that doesn't run")
+    expect(over("A", up - 200) == "--no-block reboot", "not in order first")
+    if up > 800:
+        expect(over("A", up - 760) == "--force --force reboot", "nor by force then")
+
+
 class Server(http.server.SimpleHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/login":
