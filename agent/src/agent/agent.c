@@ -204,6 +204,7 @@ static void on_ended(void *data, enum converge_result result, const struct conve
 	if (run->file)
 		judge(a, run, result, c);
 	agent_took_note(a, result, c, NULL, NULL, run->steps);
+	agent_trial_look(a, c);
 	if (run->told || result != CONVERGE_NOTHING)
 		log_info("run ended: %s", converge_result_words[result]);
 	sd_notifyf(0, "STATUS=%s", converge_result_words[result]);
@@ -391,6 +392,7 @@ static int start(struct agent *a)
 	}
 	agent_watch_host(a);
 	agent_watch_usb(a);
+	agent_trial_start(a);
 	calm(a);
 	/* A file that was not looked at yet is news; else what was applied last, perhaps from elsewhere,
 	 * is what this host goes by. */

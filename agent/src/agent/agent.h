@@ -49,6 +49,8 @@ struct agent {
 	struct watch *watch;        /* agent/watch.c: the manifest's file, and */
 	json_object *named;         /* … paths of files that it names */
 	char *seen;                 /* the digest of these as last looked at */
+
+	struct trial_watch *trial;  /* agent/trial.c: this version is on trial; NULL: it isn't */
 };
 
 /* Runs until told to stop; returns an exit code. */
@@ -66,6 +68,10 @@ void agent_watch_host(struct agent *a);
 
 /* agent/watch_usb.c */
 void agent_watch_usb(struct agent *a);
+
+/* agent/trial.c: whether this version is on trial, and after a run of all that the manifest says, whether it is good. */
+void agent_trial_start(struct agent *a);
+void agent_trial_look(struct agent *a, const struct converge *c);
 
 /* Some run has ended: an agent that is to stop may be done. */
 void agent_maybe_stop(struct agent *a);

@@ -47,6 +47,7 @@ int verb_rebuild(int argc, char **argv);
 int verb_console(int argc, char **argv);
 int verb_vnc(int argc, char **argv);
 int verb_screen(int argc, char **argv);
+int verb_upgrade(int argc, char **argv);
 int verb_undelete(int argc, char **argv);
 int verb_trash(int argc, char **argv);
 int verb_image(int argc, char **argv);
@@ -101,6 +102,10 @@ struct options {
 	const char *network; /* --network ADDRESS/PREFIX, as given */
 	const char *range;   /* --range FIRST,LAST, as given */
 	const char *mac;     /* --mac MAC[,MAC…], as given */
+	bool downgrade;      /* --downgrade */
+	bool retry;          /* --retry */
+	bool no_reboot;      /* --no-reboot */
+	int64_t within;      /* --within DURATION in seconds; -1: not given */
 	const char *erase;   /* --erase SERIAL */
 	uint64_t state_size; /* --state-size SIZE in bytes; 0: not given */
 	const char *image;   /* --image FILE */

@@ -39,6 +39,10 @@ enum {
 	OPT_NETWORK,
 	OPT_RANGE,
 	OPT_MAC,
+	OPT_DOWNGRADE,
+	OPT_RETRY,
+	OPT_NO_REBOOT,
+	OPT_WITHIN,
 	OPT_ERASE,
 	OPT_STATE_SIZE,
 	OPT_IMAGE,
@@ -79,6 +83,10 @@ static const struct option all[] = {
 	{"network", required_argument, NULL, OPT_NETWORK},
 	{"range", required_argument, NULL, OPT_RANGE},
 	{"mac", required_argument, NULL, OPT_MAC},
+	{"downgrade", no_argument, NULL, OPT_DOWNGRADE},
+	{"retry", no_argument, NULL, OPT_RETRY},
+	{"no-reboot", no_argument, NULL, OPT_NO_REBOOT},
+	{"within", required_argument, NULL, OPT_WITHIN},
 	{"erase", required_argument, NULL, OPT_ERASE},
 	{"state-size", required_argument, NULL, OPT_STATE_SIZE},
 	{"image", required_argument, NULL, OPT_IMAGE},
@@ -199,16 +207,6 @@ static int take(const char *verb, int c, struct options *o)
 	case OPT_CA:
 		o->ca = optarg;
 		return 0;
-	case OPT_ERASE:
-		o->erase = optarg;
-		return 0;
-	case OPT_STATE_SIZE:
-		if (num_parse_size(optarg, &o->state_size) < 0 || !o->state_size)
-			return bad(verb, "--state-size takes a size such as 4GiB, not ", optarg);
-		return 0;
-	case OPT_IMAGE:
-		o->image = optarg;
-		return 0;
 	case OPT_FROM:
 		o->from = optarg;
 		return 0;
@@ -223,6 +221,30 @@ static int take(const char *verb, int c, struct options *o)
 		return 0;
 	case OPT_MAC:
 		o->mac = optarg;
+		return 0;
+	case OPT_DOWNGRADE:
+		o->downgrade = true;
+		return 0;
+	case OPT_RETRY:
+		o->retry = true;
+		return 0;
+	case OPT_NO_REBOOT:
+		o->no_reboot = true;
+		return 0;
+	case OPT_WITHIN:
+		if (num_parse_duration(optarg, &seconds) < 0 || seconds < 60 || seconds > 86400)
+			return bad(verb, "--within takes a time from 1m to 24h, not ", optarg);
+		o->within = (int64_t)seconds;
+		return 0;
+	case OPT_ERASE:
+		o->erase = optarg;
+		return 0;
+	case OPT_STATE_SIZE:
+		if (num_parse_size(optarg, &o->state_size) < 0 || !o->state_size)
+			return bad(verb, "--state-size takes a size such as 4GiB, not ", optarg);
+		return 0;
+	case OPT_IMAGE:
+		o->image = optarg;
 		return 0;
 	case OPT_UNATTENDED:
 		o->unattended = true;

@@ -22,6 +22,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "cli/cli.h"
+#include "cli/upgrade.h"
 #include "engine/observe.h"
 #include "engine/store.h"
 #include "kinds/kinds.h"
@@ -155,12 +156,13 @@ static void print_page(FILE *out)
 	fprintf(out, "Manor %s%s%s on %s, Linux %s\n", MANOR_VERSION,
 		version[0] ? ", appliance " : "", version, u.nodename, u.release);
 	print_addresses(out);
-	print_machine(out);
 	if (installation[0])
 		fprintf(out, "installation: %s", installation);
+	print_machine(out);
 	in_force = access(STORE_MANIFEST, F_OK) == 0;
 	/* One may have been applied from elsewhere. */
 	if (!in_force && access(STORE_WATCHED, F_OK) < 0) {
+		upgrade_print(out);
 		print_maintenance(out);
 		return;
 	}

@@ -15,6 +15,7 @@
 #include "cli/loop.h"
 #include "cli/session.h"
 #include "cli/table.h"
+#include "cli/upgrade.h"
 #include "engine/planner.h"
 #include "engine/store.h"
 #include "host/save.h"
@@ -382,6 +383,7 @@ static void print_head(struct status *s)
 		       how_it_ended(json_text(s->agent, "result")));
 	else
 		printf("agent: running, has not ended a run yet\n");
+	upgrade_print(stdout);
 	if (degraded(s))
 		printf("DEGRADED: %s\n", degraded(s));
 	print_not_in_force(s);
@@ -487,10 +489,12 @@ static json_object *actuals_json(struct status *s, const struct kind *k)
 
 static void print_status_json(struct status *s)
 {
-	json_object *o = json_object_new_object();
+	json_object *o = json_object_new_object(), *appliance = upgrade_json();
 
 	json_put_text(o, "host", s->plan ? s->plan->host : s->facts->hostname);
 	json_put_text(o, "degraded", degraded(s));
+	if (appliance)
+		json_object_object_add(o, "appliance", appliance);
 	if (s->manifest) {
 		json_put_text(o, "manifest", s->manifest->source.name);
 		json_put_text(o, "sha256", s->manifest->sha256);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * manor worker step | read NAME | watch-xen | watch-pools: Manor's own processes; see engine/worker.h for what they
- * are asked and answer. manor worker stop-guests: what systemd runs when the host goes down.
+ * manor worker step | read NAME | watch-xen | watch-pools | upgrade-good | upgrade-fell: Manor's own processes; see engine/worker.h for what they
+ * are asked and answer. manor worker stop-guests, manor worker booted: what systemd runs when the host goes down, and when
+ * it has come up.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 #include "base/str.h"
 #include "cli/cli.h"
 #include "cli/loop.h"
+#include "cli/upgrade.h"
 #include "engine/converge.h"
 #include "engine/perform.h"
 #include "host/lvm_events.h"
@@ -253,6 +255,17 @@ static int stop_guests(void)
 	return sd_event_loop(s.loop.event) == 0 ? EXIT_FINE : EXIT_FAILED;
 }
 
+static int work_upgrade(bool good)
+{
+	_cleanup_err_ struct err e = {0};
+	_cleanup_json_ json_object *request = good ? NULL : read_request(&e);
+	int r = good ? upgrade_is_good(&e) : upgrade_gives_up(json_text(request, "why"), &e);
+
+	return say_result(
+		r, good ? "this version is good" : "the host starts again, with the old version",
+		NULL, &e);
+}
+
 int verb_worker(int argc, char **argv)
 {
 	int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 10);
@@ -272,8 +285,14 @@ int verb_worker(int argc, char **argv)
 		return work_watch(xen_watch);
 	if (argc == 2 && streq(argv[1], "watch-pools"))
 		return work_watch(lvm_watch);
+	if (argc == 2 && streq(argv[1], "upgrade-good"))
+		return work_upgrade(true);
+	if (argc == 2 && streq(argv[1], "upgrade-fell"))
+		return work_upgrade(false);
 	if (argc == 2 && streq(argv[1], "stop-guests"))
 		return stop_guests();
+	if (argc == 2 && streq(argv[1], "booted"))
+		return upgrade_booted();
 	fprintf(stderr, "manor worker: this is Manor's own; it is not for people\n");
 	return EXIT_BAD;
 }

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What is done around a boot: whether it is the one of a new version, and what is told to the boot menu.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "cli/cli.h"
+#include "cli/upgrade.h"
+#include "kinds/upgrade.h"
+
+extern char **environ;
+
+static int run(const char *program, const char *const *argv, struct err *e)
+{
+	posix_spawnattr_t attr;
+	int status = 0, r;
+	sigset_t none;
+	pid_t pid;
+
+	sigemptyset(&none);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
+	posix_spawnattr_setsigmask(&attr, &none);
+	r = -posix_spawnp(&pid, program, NULL, &attr, (char *const *)argv, environ);
+	posix_spawnattr_destroy(&attr);
+	if (r < 0)
+		return err_errno(e, r, "start %s", program);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	return err_set(e, -EIO, "`%s %s%s%s` failed; the journal has more", argv[0], argv[1],
+		       argv[2] ? " " : "", argv[2] ? argv[2] : "");
+}
+
+/* As RAUC does it, too: see manor-slot(1). */
+static int menu(const char *verb, const char *slot, const char *state, struct err *e)
+{
+	const char *argv[] = {"manor", "slot", verb, slot, state, NULL};
+
+	return run("/proc/self/exe", argv, e);
+}
+
+int upgrade_reboot(struct err *e)
+{
+	const char *argv[] = {"systemctl", "--no-block", "reboot", NULL};
+
+	return run("systemctl", argv, e);
+}
+
+/* The menu is to take the slot that runs, and the other one only when it is asked to. */
+static int take_back(const struct slots *s, struct err *e)
+{
+	int r = menu("set-primary", s->booted, NULL, e);
+
+	if (r == 0)
+		r = menu("set-state", s->other, "bad", e);
+	return r < 0 ? r : menu("set-state", s->booted, "good", e);
+}
+
+static int settle(struct arena *a, const struct slots *s, struct trial *t, struct err *e)
+{
+	const char *why;
+	int r;
+
+	switch (upgrade_boot(s, t)) {
+	case UPGRADE_NO_SLOT:
+	case UPGRADE_BEGUN:
+		return 0;
+	case UPGRADE_UNKEPT:
+		log_warn("there is no state partition: whether slot %s is on trial can't be known, "
+			 "and it isn't called good",
+			 s->booted);
+		return 0;
+	case UPGRADE_ORDINARY:
+		return menu("set-state", s->booted, "good", e);
+	case UPGRADE_ON_TRIAL:
+		log_info("%s, in slot %s, is on trial", t->version, s->booted);
+		if (t->written)
+			return 0;
+		/* Cut off between the menu's word and ours: it is the next boot's, as is seen. */
+		t->written = true;
+		return trial_write(t, e);
+	case UPGRADE_CUT_OFF:
+		log_warn("the upgrade to %s was cut off while it was written: nothing was changed",
+			 t->version);
+		r = take_back(s, e);
+		trial_end(t);
+		return r < 0 ? r : trial_write(t, e);
+	case UPGRADE_FELL_BACK:
+		break;
+	}
+	why = t->gave_up ? t->gave_up : "it didn't come up, or not in time";
+	log_error("the upgrade to %s failed, and %s runs again: %s", t->version, s->version, why);
+	/* First the menu: cut off between the two, all of this is done once more. */
+	r = take_back(s, e);
+	trial_fail(a, t, why, time(NULL));
+	return r < 0 ? r : trial_write(t, e);
+}
+
+int upgrade_booted(void)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	_cleanup_err_ struct err e = {0};
+	struct slots s;
+	struct trial t;
+	int r;
+
+	log_init(getenv("MANOR_DEBUG") ? LOG_DEBUG_ : LOG_INFO_, getenv("JOURNAL_STREAM") != NULL);
+	r = slots_read(a, &s, &e);
+	trial_read(a, &t);
+	if (r == 0)
+		r = settle(a, &s, &t, &e);
+	if (r < 0)
+		log_error("%s", e.message ? e.message : "failed");
+	return r < 0 ? EXIT_FAILED : EXIT_FINE;
+}
+
+static int read_trial(struct arena *a, struct slots *s, struct trial *t, struct err *e)
+{
+	int r = slots_read(a, s, e);
+
+	if (r < 0)
+		return r;
+	trial_read(a, t);
+	return upgrade_boot(s, t) == UPGRADE_ON_TRIAL
+		       ? 0
+		       : err_set(e, -ENOENT, "this version isn't on trial");
+}
+
+int upgrade_is_good(struct err *e)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	struct slots s;
+	struct trial t;
+	int r = read_trial(a, &s, &t, e);
+
+	if (r == 0)
+		r = menu("set-state", s.booted, "good", e);
+	if (r < 0)
+		return r;
+	trial_forgive(a, &t, t.version, t.build);
+	trial_end(&t);
+	return trial_write(&t, e);
+}
+
+int upgrade_gives_up(const char *why, struct err *e)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	_cleanup_err_ struct err lost = {0};
+	struct slots s;
+	struct trial t;
+	int r = read_trial(a, &s, &t, e);
+
+	if (r < 0)
+		return r;
+	t.gave_up = why ? why : "it isn't known why";
+	/* A full /var is no reason to stay. */
+	if (trial_write(&t, &lost) < 0)
+		log_error("%s", lost.message);
+	return upgrade_reboot(e);
+}

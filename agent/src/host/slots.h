@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The appliance's two system slots, on the disk that it was started from: which one runs, where they are, what runs. Found
+ * by what is mounted at /run/slot and by what stands beside it on the same disk, so that another disk's partitions are never
+ * taken for them.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+
+#define SLOTS_BOOTED  "/run/slot" /* the slot's file system, put there by the initrd */
+#define SLOTS_VERSION "/usr/share/manor/version"
+
+struct slots {
+	bool installed;      /* started from a slot; else all that follows but `version` is NULL or false */
+	const char *version; /* of the appliance that runs; NULL: this is none */
+	const char *build;   /* the digest of its root */
+	const char *booted, *other; /* "A" and "B", or the other way round */
+	const char *device_booted, *device_other; /* /dev/vda3 … */
+	const char *boot_id; /* of this boot, wherever it was started from */
+	bool kept;           /* /var is on a disk: what is written there is there at the next boot */
+};
+
+/* Everything in arena memory. */
+int slots_read(struct arena *a, struct slots *ret, struct err *e);

@@ -1,0 +1,368 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Upgrades, the real program and the real RAUC, with files for a disk, in folders of their own: which bundles are taken,
+what is written, what is kept of it. What decides at a boot is unit/test_upgrade.c's. TAP.
+"""
+import functools
+import http.server
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[3]
+MANOR = os.path.abspath(os.environ.get("MANOR", "build/manor"))
+RECORD = Path("/var/lib/manor/intent/upgrade.json")
+MENU = Path("/run/menu")
+BUNDLES = Path("/run/bundles")
+RUNS, NEWER, OLDER = (f"0.1.{n}-gtest" for n in (20261002120000, 20261101120000, 20260901120000))
+CRASHES = ("AddressSanitizer", "runtime error", "LeakSanitizer")
+stories = []
+
+
+class Failed(AssertionError):
+    pass
+
+
+def story(f):
+    stories.append(f)
+    return f
+
+
+def expect(true, text, *more):
+    if not true:
+        raise Failed("\n".join([text, *(str(m) for m in more)]))
+
+
+def run(*words, **more):
+    return subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **more)
+
+
+def manor(*words, code=0):
+    done = subprocess.run([MANOR, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
+                          check=False)
+    done.all = done.stdout + done.stderr
+    expect(done.returncode == code and not any(c in done.all for c in CRASHES),
+           f"manor {' '.join(map(str, words))} ended with {done.returncode}, not {code}", done.all)
+    return done
+
+
+def record():
+    return json.loads(RECORD.read_text()) if RECORD.exists() else None
+
+
+def menu():
+    return MENU.read_text().split("\n")[:-1] if MENU.exists() else []
+
+
+def slot_b():
+    return Path(os.environ["LOOP_B"]).read_bytes()
+
+
+def refused(bundle, *texts, words=(), code=1):
+    """Nothing is written, nothing kept, and one error says why."""
+    before = slot_b()
+    done = manor("upgrade", str(bundle), "--yes", *words, code=code)
+    expect(all(t in done.stderr for t in texts), f"it doesn't say {texts}", done.all)
+    expect(done.stderr.count("manor upgrade:") == 1, "not one error", done.all)
+    expect(slot_b() == before and record() is None and not menu(), "something was changed", record(), menu())
+    return done
+
+
+def bundle(name, version=NEWER, content=b"new", key="ours", **more):
+    """Of a slot that is no more than a few files."""
+    path = BUNDLES / f"{name}.raucb"
+    if path.exists():
+        return path
+    slot = BUNDLES / f"{name}.slot"
+    slot.mkdir()
+    for file in ("xen", "vmlinuz", "initrd"):
+        (slot / file).write_bytes(content * 100)
+    (slot / "root").write_bytes(os.urandom(100_000) + content)
+    (slot / "id").write_text(f"{name:0<64}\n")
+    (slot / "version").write_text(version + "\n")
+    keys = BUNDLES / key
+    if not keys.with_suffix(".pem").exists():
+        run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", f"/O=Test/CN={key}",
+            "-keyout", keys.with_suffix(".key"), "-out", keys.with_suffix(".pem"))
+    run(TOP / "hv/appliance/bundle", slot, path,
+        env=dict(os.environ, BUILD=str(BUNDLES), MANOR_CERT=str(keys.with_suffix(".pem")),
+                 MANOR_KEY=str(keys.with_suffix(".key")), **more))
+    return path
+
+
+@story
+def a_host_that_has_no_slot_says_what_it_is():
+    run("umount", "/run/slot")
+    refused(bundle("new"), "runs in memory", "there is no slot to upgrade", "manor.iso")
+    expect(json.loads(manor("upgrade", "--format", "json").stdout) == {"version": RUNS, "installed": False},
+           "as JSON it is something else")
+    os.rename("/usr/share/manor/version", "/usr/share/manor/version.away")
+    refused(bundle("new"), "isn't Manor's appliance")
+    expect(manor("upgrade").stdout == "", "it has a version")
+
+
+@story
+def what_is_no_bundle_is_told_apart():
+    whole = bundle("new").read_bytes()
+    for name, content, *texts in (
+            ("page", b"\n <!DOCTYPE html><html>moved</html>", "it is a web page"),
+            ("text", b"hello, world" * 100, "it is no upgrade bundle", "manor.raucb"),
+            ("empty", b"", "it is no upgrade bundle"),
+            ("short", whole[:len(whole) // 2], "it was cut off", "bytes are there"),
+            ("unsigned", whole[:-(int.from_bytes(whole[-8:], "big") + 8)], "it isn't signed"),
+            ("tailless", whole[:-9], "cut off within its signature"),
+            ("damaged", whole[:5000] + b"XXXX" + whole[5004:], "it isn't as it was signed")):
+        path = BUNDLES / name
+        path.write_bytes(content)
+        refused(path, *texts)
+    refused(BUNDLES / "nowhere", "No such file")
+    refused(BUNDLES, "is no plain file")
+
+
+@story
+def only_a_trusted_key_signs():
+    refused(bundle("foreign", key="theirs"), "signed by nobody whom this appliance trusts", "keyring.pem")
+
+
+@story
+def another_machines_and_another_order_of_versions_are_refused():
+    refused(bundle("arm", BUNDLE_COMPATIBLE="manor-arm64"), "it is for manor-arm64, and this is manor-amd64")
+    refused(bundle("running", version=RUNS), f"{RUNS} is what runs here")
+    refused(bundle("old", version=OLDER), f"{OLDER} is older than {RUNS}", "--downgrade")
+    refused(bundle("odd", version="fresh"), "can't be told", "--downgrade")
+    done = manor("upgrade", str(bundle("new")), code=2)
+    expect("say --yes" in done.all and record() is None, "nobody was asked, and it went on", done.all)
+
+
+@story
+def a_good_one_is_written_and_is_the_next_boots():
+    done = manor("upgrade", str(bundle("new")), "--yes", "--no-reboot", "--within", "5m")
+    expect(f"{NEWER} is in slot B, and the next boot's" in done.all, "it doesn't say so", done.all)
+    expect(menu() == ["set-state B bad", "set-primary B"], "RAUC told the menu something else", menu())
+    trial = record()["trial"]
+    expect((trial["slot"], trial["version"], trial["from"], trial["within"], trial["written"]) ==
+           ("B", NEWER, RUNS, 300, True), "that isn't noted", trial)
+    run("e2fsck", "-fn", os.environ["LOOP_B"])
+    run("debugfs", "-R", "dump version /run/written", os.environ["LOOP_B"])
+    expect(Path("/run/written").read_text() == NEWER + "\n", "another version was written")
+    expect("for the next boot" in manor("upgrade").stdout, "status doesn't say it")
+    expect(json.loads(manor("upgrade", "--format", "json").stdout)["upgrade"]["state"] == "written", "nor its JSON")
+    # RAUC's own books have it, too.
+    expect(f"bundle.version={NEWER}" in Path("/var/lib/manor/rauc.status").read_text(), "RAUC doesn't know it")
+
+
+@story
+def an_older_one_is_taken_when_it_is_asked_for():
+    done = manor("upgrade", str(bundle("old", version=OLDER)), "--yes", "--no-reboot", "--downgrade", "--format", "json")
+    expect(json.loads(done.stdout) == {"version": OLDER, "from": RUNS, "slot": "B", "reboots": False}, "not so",
+           done.all)
+    manor("upgrade", str(bundle("odd", version="fresh")), "--yes", "--no-reboot", "--downgrade")
+
+
+@story
+def one_that_failed_is_not_tried_again_unasked():
+    RECORD.parent.mkdir(parents=True)
+    RECORD.write_text(json.dumps({"failed": [{"version": NEWER, "why": "domain/web ran before", "when": 1}]}))
+    done = manor("upgrade", str(bundle("new")), "--yes", code=1)
+    expect("was tried before and failed: domain/web ran before" in done.all and "--retry" in done.all, "not so", done.all)
+    expect("FAILED: the upgrade to" in manor("upgrade").stdout, "status doesn't tell")
+    manor("upgrade", str(bundle("new")), "--yes", "--retry", "--no-reboot")
+    expect(record()["failed"] == [] and record()["trial"]["version"] == NEWER, "it is a failure still", record())
+
+
+@story
+def a_version_on_trial_is_no_place_to_start_from():
+    RECORD.parent.mkdir(parents=True)
+    RECORD.write_text(json.dumps({"trial": {"slot": "A", "version": RUNS, "from": OLDER, "within": 600}}))
+    done = manor("upgrade", str(bundle("new")), "--yes", code=1)
+    expect("is on trial itself" in done.all, "it is", done.all)
+    expect("ON TRIAL" in manor("upgrade").stdout, "status doesn't tell")
+
+
+@story
+def one_that_is_too_large_is_not_begun():
+    with open("/run/disk.b", "r+b") as f:
+        f.truncate(4 << 20)
+    run("losetup", "-c", os.environ["LOOP_B"])
+    try:
+        refused(bundle("new"), "its image has", "slot B")
+    finally:
+        with open("/run/disk.b", "r+b") as f:
+            f.truncate(64 << 20)
+        run("losetup", "-c", os.environ["LOOP_B"])
+
+
+@story
+def what_raucs_menu_refuses_is_over():
+    Path("/run/menu.fails").touch()
+    done = manor("upgrade", str(bundle("new")), "--yes", code=1)
+    expect("RAUC couldn't write it" in done.all, "not so", done.all)
+    expect(record() is None, "it is noted as begun", record())
+
+
+def over(slot, within):
+    """What manor-trial.timer's script asks systemd for, on a host that runs from slot A."""
+    Path("/run/cmdline").write_text("console=hvc0 rauc.slot=A panic=10\n")
+    Path("/run/bin").mkdir(exist_ok=True)
+    Path("/run/bin/systemctl").write_text('#!/bin/sh\necho "$*" >/run/asked\n')
+    os.chmod("/run/bin/systemctl", 0o755)
+    Path("/run/asked").unlink(missing_ok=True)
+    RECORD.write_text(json.dumps({"trial": {"slot": slot, "version": NEWER, "within": within}, "failed": []}, indent=2))
+    subprocess.run(["unshare", "-m", "sh", "-c", "mount --bind /run/cmdline /proc/cmdline && exec /usr/lib/manor/trial-over"],
+                   check=True, stdout=subprocess.DEVNULL, env=dict(os.environ, PATH="/run/bin:" + os.environ["PATH"]))
+    return Path("/run/asked").read_text().strip() if Path("/run/asked").exists() else None
+
+
+@story
+def without_any_program_of_manors_time_is_up_all_the_same():
+    RECORD.parent.mkdir(parents=True)
+    up = int(float(Path("/proc/uptime").read_text().split()[0]))
+    expect(over("A", up) is None, "before its time")
+    expect(over("B", 60) is None, "of a version that doesn't run")
+    expect(over("A", up - 200) == "--no-block reboot", "not in order first")
+    if up > 800:
+        expect(over("A", up - 760) == "--force --force reboot", "nor by force then")
+
+
+class Server(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == "/login":
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<html>who are you?</html>")
+        else:
+            super().do_GET()
+
+    def log_message(self, *_):
+        pass
+
+
+@story
+def from_afar_it_is_fetched_first_and_not_kept():
+    served = bundle("new")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Server, directory=str(BUNDLES)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    at = f"http://127.0.0.1:{server.server_port}"
+    refused(f"{at}/login", "the server answers with a web page")
+    refused(f"{at}/nowhere.raucb", "404")
+    manor("upgrade", f"{at}/{served.name}", "--yes", "--no-reboot")
+    expect(record()["trial"]["version"] == NEWER, "it isn't noted", record())
+    expect(not list(Path("/var/lib/manor/upgrade").iterdir()), "what was fetched is kept")
+    server.shutdown()
+
+
+@story
+def there_is_one_at_a_time():
+    done = subprocess.run(["flock", "/run/manor/upgrade.lock", MANOR, "upgrade", str(bundle("new")), "--yes"],
+                          capture_output=True, text=True, check=False)
+    expect(done.returncode == 1 and "another `manor upgrade`" in done.stderr, "there are two", done.stderr)
+
+
+BACKEND = """#!/bin/sh
+# The menu's choice, in a file.
+case $1 in
+get-*) [ "$1" = get-primary ] && echo A || echo good ;;
+*) [ ! -e /run/menu.fails ] || exit 1
+   echo "$*" >>/run/menu ;;
+esac
+"""
+
+
+def clean():
+    subprocess.run(["umount", "/run/slot"], check=False, stderr=subprocess.DEVNULL)
+    for path in ("/run/menu", "/run/menu.fails", "/usr/share/manor/version.away"):
+        Path(path).unlink(missing_ok=True)
+    for folder in ("/var/lib/manor", "/run/manor"):
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder)
+    Path("/usr/share/manor/version").write_text(RUNS + "\n")
+    run("mount", "-o", "ro", os.environ["LOOP_A"], "/run/slot")
+    with open(os.environ["LOOP_B"], "r+b") as f:
+        f.write(bytes(64 << 10))
+
+
+def prepare():
+    """A disk of two slots, as the kernel would show it; of the programs what an appliance has."""
+    BUNDLES.mkdir()
+    for name in ("a", "b"):
+        with open(f"/run/disk.{name}", "wb") as f:
+            f.truncate(64 << 20)
+    Path("/run/first").mkdir()
+    Path("/run/first/id").write_text(f"{'running':0<64}\n")
+    run("mke2fs", "-q", "-t", "ext4", "-d", "/run/first", "/run/disk.a")
+    Path("/run/slot").mkdir()
+    sysfs = Path("/run/sys")
+    for name in ("a", "b"):
+        loop = subprocess.run(["losetup", "-f", "--show", f"/run/disk.{name}"], check=True, capture_output=True,
+                              text=True).stdout.strip()
+        os.environ["LOOP_" + name.upper()] = loop
+        part = sysfs / f"disk/part-{name}"
+        part.mkdir(parents=True)
+        (part / "uevent").write_text(f"MAJOR=7\nDEVNAME={loop.removeprefix('/dev/')}\nPARTNAME=manor-{name}\n")
+        number = os.stat(loop).st_rdev
+        (sysfs / f"{os.major(number)}:{os.minor(number)}").symlink_to(f"disk/part-{name}")
+    os.environ["MANOR_SYS_BLOCK"] = str(sysfs)
+    shutil.copytree(TOP / "hv/appliance/files/usr/lib/manor", "/usr/lib/manor", dirs_exist_ok=True)
+    Path("/usr/lib/manor/rauc-backend").write_text(BACKEND)
+    os.makedirs("/usr/share/manor", exist_ok=True)
+    bundle("new")
+    shutil.copy(BUNDLES / "ours.pem", "/usr/share/manor/keyring.pem")
+
+
+def world():
+    """Into it: nothing that is done here is seen outside."""
+    if os.environ.get("MANOR_TEST_WORLD"):
+        return True
+    lacking = [p for p in ("rauc", "dbus-run-session", "openssl", "mksquashfs", "losetup") if not shutil.which(p)]
+    if os.geteuid() or lacking or subprocess.run(["losetup", "-f"], capture_output=True, check=False).returncode:
+        print(f"1..0 # SKIP needs root, loop devices and {', '.join(lacking) or 'nothing else'}")
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        script = f"""set -e
+            for d in usr etc; do
+                mkdir -p {folder}/$d.up {folder}/$d.work
+                mount -t overlay -o lowerdir=/$d,upperdir={folder}/$d.up,workdir={folder}/$d.work $d /$d
+            done
+            mount -t tmpfs -o size=300m tmpfs /run; truncate -s 100M {folder}/var; mke2fs -q -t ext4 {folder}/var
+            mount -o loop {folder}/var /var; mkdir -p /var/lib/manor /var/tmp
+            ip link set lo up; exec "$0" "$@" """
+        sys.exit(subprocess.run(
+            ["unshare", "-mn", "--propagation", "private", "bash", "-c", script, sys.executable,
+             os.path.abspath(sys.argv[0]), *sys.argv[1:]],
+            env=dict(os.environ, MANOR_TEST_WORLD="1"), check=False).returncode)
+
+
+def main():
+    if not world():
+        return 0
+    chosen = [s for s in stories if not sys.argv[1:] or s.__name__ in sys.argv[1:]]
+    print(f"1..{len(chosen)}", flush=True)
+    bad = 0
+    prepare()
+    try:
+        for n, s in enumerate(chosen, 1):
+            words = s.__name__.replace("_", " ")
+            try:
+                clean()
+                s()
+                print(f"ok {n} - {words}", flush=True)
+            except Exception as e:  # whatever it is, the others are told as well
+                bad += 1
+                print(f"not ok {n} - {words}")
+                print("\n".join(f"# {line}" for line in
+                                f"{type(e).__name__}: {e} {getattr(e, 'stderr', '') or ''}".split("\n")), flush=True)
+    finally:
+        subprocess.run(["umount", "/run/slot"], check=False)
+        for name in ("LOOP_A", "LOOP_B"):
+            subprocess.run(["losetup", "-d", os.environ[name]], check=False)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
