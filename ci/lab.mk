@@ -16,12 +16,12 @@ run: ## boot the appliance under Xen in QEMU; its two guests run
 	@ci/demo
 
 .PHONY: appliance appliance-boot appliance-check
-appliance: ## manor.iso and netboot/, which run in memory, of hv/lock's packages (needs root); minutes, for it is packed as small as can be
+appliance: ## manor.iso, manor.img, manor.raucb and netboot/, of hv/lock's packages (needs root); minutes, for it is packed as small as can be
 	@ci/deps
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@$(MAKE) --no-print-directory $(BUILD)/appliance/manor.iso
 
-appliance-boot: appliance ## boot them: BIOS, UEFI, USB stick, network
+appliance-boot: appliance ## boot them: BIOS, UEFI, USB stick, network, disk, installed
 	@ci/boot-appliance
 
 appliance-check: ## build it twice and compare all that comes out (needs root)
