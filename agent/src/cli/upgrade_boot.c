@@ -35,8 +35,7 @@ static int run(const char *program, const char *const *argv, struct err *e)
 		;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
-	return err_set(e, -EIO, "`%s %s%s%s` failed; the journal has more", argv[0], argv[1],
-		       argv[2] ? " " : "", argv[2] ? argv[2] : "");
+	return err_set(e, -EIO, "`%s %s …` failed; the journal has more", argv[0], argv[1]);
 }
 
 /* As RAUC does it, too: see manor-slot(1). */
@@ -49,7 +48,9 @@ static int menu(const char *verb, const char *slot, const char *state, struct er
 
 int upgrade_reboot(struct err *e)
 {
-	const char *argv[] = {"systemctl", "--no-block", "reboot", NULL};
+	/* As `systemctl reboot` does it, which asks for logind on the bus first, and there is none. */
+	const char *argv[] = {"systemctl", "--no-block",    "--job-mode=replace-irreversibly",
+			      "start",     "reboot.target", NULL};
 
 	return run("systemctl", argv, e);
 }
