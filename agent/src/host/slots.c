@@ -119,6 +119,9 @@ int slots_read(struct arena *a, struct slots *ret, struct err *e)
 		return r;
 	ret->installed = true;
 	ret->build = line_of(a, SLOTS_BOOTED "/id");
+	/* As whoever wrote the slot called it; the root says the same. */
+	if (line_of(a, SLOTS_BOOTED "/version"))
+		ret->version = line_of(a, SLOTS_BOOTED "/version");
 	ret->kept = stat("/var", &var) == 0 && major(var.st_dev) != 0;
 	return 0;
 }
