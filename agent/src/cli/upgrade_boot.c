@@ -75,10 +75,11 @@ static int settle(struct arena *a, const struct slots *s, struct trial *t, struc
 	case UPGRADE_BEGUN:
 		return 0;
 	case UPGRADE_UNKEPT:
-		log_warn("there is no state partition: whether slot %s is on trial can't be known, "
-			 "and it isn't called good",
-			 s->booted);
-		return 0;
+		log_error(
+			"%s, in slot %s, is on trial, and finds no state partition: the host starts "
+			"again, with the other one",
+			s->version, s->booted);
+		return upgrade_reboot(e);
 	case UPGRADE_ORDINARY:
 		return menu("set-state", s->booted, "good", e);
 	case UPGRADE_ON_TRIAL:
@@ -116,6 +117,8 @@ int upgrade_booted(void)
 	log_init(getenv("MANOR_DEBUG") ? LOG_DEBUG_ : LOG_INFO_, getenv("JOURNAL_STREAM") != NULL);
 	r = slots_read(a, &s, &e);
 	trial_read(a, &t);
+	if (r == 0 && s.installed)
+		r = slots_ask_menu(a, &s, &e);
 	if (r == 0)
 		r = settle(a, &s, &t, &e);
 	if (r < 0)

@@ -32,9 +32,18 @@ static const char *of(const struct grubenv *g, const char *name, const char *wha
 	return value ? value : or ;
 }
 
+bool slot_on_trial(const struct grubenv *g, const char *name)
+{
+	return streq(grubenv_get(g, "TRIAL"), name);
+}
+
+/* As the menu sees it. */
 bool slot_good(const struct grubenv *g, const char *name)
 {
-	return streq(of(g, name, "OK", "1"), "1") && streq(of(g, name, "TRY", "0"), "0");
+	const char *tried = of(g, name, "TRY", "0");
+
+	return !streq(of(g, name, "OK", "1"), "0") && !streq(tried, "3") &&
+	       !(slot_on_trial(g, name) && streq(tried, "1"));
 }
 
 /* The order's words that name slots, those that it lacks behind them; each once. */
@@ -70,16 +79,24 @@ static void set(struct grubenv *g, const char *name, const char *what, const cha
 	grubenv_set(g, key, value);
 }
 
-void slot_set_good(struct grubenv *g, const char *name, bool good)
+static void set_known(struct grubenv *g, const char *name, bool good)
 {
 	set(g, name, "OK", good ? "1" : "0");
 	set(g, name, "TRY", "0");
 }
 
+void slot_set_good(struct grubenv *g, const char *name, bool good)
+{
+	set_known(g, name, good);
+	if (slot_on_trial(g, name))
+		grubenv_set(g, "TRIAL", "");
+}
+
 void slot_set_primary(struct grubenv *g, const char *name)
 {
 	grubenv_set(g, "ORDER", streq(name, slot_names[0]) ? "A B" : "B A");
-	slot_set_good(g, name, true);
+	set_known(g, name, true);
+	grubenv_set(g, "TRIAL", name);
 }
 
 const char *slot_current(struct arena *a)

@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/file.h"
+#include "host/slot.h"
 
 #define PREFIX   "manor-" /* of the names of partitions: manor-a, manor-b */
 #define TEXT_MAX 4096
@@ -123,5 +124,19 @@ int slots_read(struct arena *a, struct slots *ret, struct err *e)
 	if (line_of(a, SLOTS_BOOTED "/version"))
 		ret->version = line_of(a, SLOTS_BOOTED "/version");
 	ret->kept = stat("/var", &var) == 0 && major(var.st_dev) != 0;
+	return 0;
+}
+
+int slots_ask_menu(struct arena *a, struct slots *s, struct err *e)
+{
+	_cleanup_esp_ struct slot_esp esp = {.dir = -1, .lock = -1};
+	struct grubenv *env;
+	int r = slot_esp_open(&esp, e);
+
+	if (r < 0)
+		return r;
+	if (!grubenv_read(esp.dir, SLOT_GRUBENV, a, &env, e))
+		return -EIO;
+	s->on_trial = slot_on_trial(env, s->booted);
 	return 0;
 }

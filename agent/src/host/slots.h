@@ -19,8 +19,11 @@ struct slots {
 	const char *booted, *other; /* "A" and "B", or the other way round */
 	const char *device_booted, *device_other; /* /dev/vda3 … */
 	const char *boot_id; /* of this boot, wherever it was started from */
+	bool on_trial;       /* the boot menu calls it so; of slots_ask_menu() alone */
 	bool kept;           /* /var is on a disk: what is written there is there at the next boot */
 };
 
 /* Everything in arena memory. */
 int slots_read(struct arena *a, struct slots *ret, struct err *e);
+/* Whether the boot menu has the slot that runs on trial, for which it has to be mounted. */
+int slots_ask_menu(struct arena *a, struct slots *s, struct err *e);

@@ -138,7 +138,7 @@ enum upgrade_boot upgrade_boot(const struct slots *s, const struct trial *t)
 	if (!s->installed)
 		return UPGRADE_NO_SLOT;
 	if (!t->slot)
-		return s->kept ? UPGRADE_ORDINARY : UPGRADE_UNKEPT;
+		return s->on_trial && !s->kept ? UPGRADE_UNKEPT : UPGRADE_ORDINARY;
 	if (streq(t->slot, s->booted))
 		return UPGRADE_ON_TRIAL;
 	if (streq(t->boot_id, s->boot_id))

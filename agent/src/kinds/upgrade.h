@@ -29,7 +29,7 @@ const char *upgrade_misses(struct arena *a, const struct manifest *m, const stru
 enum upgrade_boot {
 	UPGRADE_NO_SLOT,   /* this host wasn't started from a slot */
 	UPGRADE_ORDINARY,  /* no upgrade was begun: what has come up so far is good */
-	UPGRADE_UNKEPT,    /* whether one was begun can't be known: /var isn't on a disk */
+	UPGRADE_UNKEPT,    /* a new version that doesn't find what was kept: /var isn't on a disk */
 	UPGRADE_ON_TRIAL,  /* the new version runs, for the first time or again */
 	UPGRADE_BEGUN,     /* in this boot: it is being written, or the next boot's */
 	UPGRADE_CUT_OFF,   /* it wasn't written to its end: the old one runs, as if it hadn't been begun */

@@ -162,10 +162,16 @@ ends 0 "$manor" slot set-primary B && ends 0 "$manor" slot get-primary && [[ $(<
 is "until another is to"
 grep -qx 'ORDER=B A' "$dir/esp/grub/grubenv" && grep -qx 'B_OK=1' "$dir/esp/grub/grubenv" && [[ $(stat -c %s "$dir/esp/grub/grubenv") == 1024 ]]
 is "as the menu reads it"
+ends 0 "$manor" slot set-state A good && ends 0 "$manor" slot get-primary && [[ $(<"$dir/out") == B ]] &&
+	sed -i 's/B_TRY=0/B_TRY=1/' "$dir/esp/grub/grubenv" && ends 0 "$manor" slot get-primary && [[ $(<"$dir/out") == A ]]
+is "one that was never called good is tried once"
 ends 0 "$manor" slot set-state B bad && ends 0 "$manor" slot get-state B && [[ $(<"$dir/out") == bad ]] &&
 	ends 0 "$manor" slot get-primary && [[ $(<"$dir/out") == A ]]
 is "a bad one doesn't"
-sed -i 's/B_OK=0/B_OK=1/; s/B_TRY=0/B_TRY=1/' "$dir/esp/grub/grubenv"
+sed -i 's/B_OK=0/B_OK=1/; s/B_TRY=0/B_TRY=2/' "$dir/esp/grub/grubenv"
+ends 0 "$manor" slot get-state B && [[ $(<"$dir/out") == good ]]
+is "one that was good before, thrice"
+sed -i 's/B_TRY=2/B_TRY=3/' "$dir/esp/grub/grubenv"
 ends 0 "$manor" slot get-state B && [[ $(<"$dir/out") == bad ]]
 is "nor one that was tried and not called good since"
 ends 0 "$manor" slot set-state B good && ends 0 "$manor" slot get-primary && [[ $(<"$dir/out") == B ]]

@@ -179,9 +179,14 @@ static void a_boot_says_how_the_upgrade_went(void **state)
 	struct trial t = {0};
 
 	assert_int_equal(upgrade_boot(&s, &t), UPGRADE_ORDINARY);
+	/* What was noted is lost, of a version that is known or with the whole partition. */
 	s.kept = false;
+	assert_int_equal(upgrade_boot(&s, &t), UPGRADE_ORDINARY);
+	s.on_trial = true;
 	assert_int_equal(upgrade_boot(&s, &t), UPGRADE_UNKEPT);
 	s.kept = true;
+	assert_int_equal(upgrade_boot(&s, &t), UPGRADE_ORDINARY);
+	s.on_trial = false;
 	t = begun(a);
 	assert_int_equal(upgrade_boot(&s, &t), UPGRADE_FELL_BACK);
 	t.written = false;
