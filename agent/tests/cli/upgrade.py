@@ -17,7 +17,8 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[3]
 MANOR = os.path.abspath(os.environ.get("MANOR", "build/manor"))
 RECORD = Path("/var/lib/manor/intent/upgrade.json")
-MENU = Path("/run/menu")
+MENU = Path("/run/esp/grub/grubenv")
+FIRST = {"ORDER": "A B", "A_OK": "1", "A_TRY": "0", "B_OK": "1", "B_TRY": "0"}
 BUNDLES = Path("/run/bundles")
 RUNS, NEWER, OLDER = (f"0.1.{n}-gtest" for n in (20261002120000, 20261101120000, 20260901120000))
 CRASHES = ("AddressSanitizer", "runtime error", "LeakSanitizer")
@@ -56,7 +57,8 @@ def record():
 
 
 def menu():
-    return MENU.read_text().split("\n")[:-1] if MENU.exists() else []
+    """What the boot menu reads."""
+    return dict(line.split("=", 1) for line in MENU.read_text().split("\n") if "=" in line)
 
 
 def slot_b():
@@ -69,7 +71,7 @@ def refused(bundle, *texts, words=(), code=1):
     done = manor("upgrade", str(bundle), "--yes", *words, code=code)
     expect(all(t in done.stderr for t in texts), f"it doesn't say {texts}", done.all)
     expect(done.stderr.count("manor upgrade:") == 1, "not one error", done.all)
-    expect(slot_b() == before and record() is None and not menu(), "something was changed", record(), menu())
+    expect(slot_b() == before and record() is None and menu() == FIRST, "something was changed", record(), menu())
     return done
 
 
@@ -143,7 +145,7 @@ def another_machines_and_another_order_of_versions_are_refused():
 def a_good_one_is_written_and_is_the_next_boots():
     done = manor("upgrade", str(bundle("new")), "--yes", "--no-reboot", "--within", "5m")
     expect(f"{NEWER} is in slot B, and the next boot's" in done.all, "it doesn't say so", done.all)
-    expect(menu() == ["set-state B bad", "set-primary B"], "RAUC told the menu something else", menu())
+    expect(menu() == {**FIRST, "ORDER": "B A", "TRIAL": "B"}, "RAUC told the menu something else", menu())
     trial = record()["trial"]
     expect((trial["slot"], trial["version"], trial["from"], trial["within"], trial["written"]) ==
            ("B", NEWER, RUNS, 300, True), "that isn't noted", trial)
@@ -199,10 +201,80 @@ def one_that_is_too_large_is_not_begun():
 
 @story
 def what_raucs_menu_refuses_is_over():
-    Path("/run/menu.fails").touch()
+    shutil.rmtree("/run/esp")
     done = manor("upgrade", str(bundle("new")), "--yes", code=1)
     expect("RAUC couldn't write it" in done.all, "not so", done.all)
     expect(record() is None, "it is noted as begun", record())
+
+
+def write():
+    manor("upgrade", str(bundle("new")), "--yes", "--no-reboot")
+
+
+def booted(slot, menus, noted=None):
+    """Another boot, of that slot, as the menu does it; what comes of it is in the menu and in what is kept."""
+    lines = MENU.read_text().rstrip("#")
+    MENU.write_text(lines.replace(f"{slot}_TRY=0", f"{slot}_TRY=1").ljust(1024, "#"))
+    if RECORD.exists():
+        RECORD.write_text(RECORD.read_text().replace(Path("/proc/sys/kernel/random/boot_id").read_text().strip(), "before"))
+    if slot == "B":
+        run("umount", "/run/slot")
+        run("mount", "-o", "ro", os.environ["LOOP_B"], "/run/slot")
+    done = manor("worker", "booted")
+    expect(menu() == {**FIRST, **menus}, "the menu says something else", menu(), done.all)
+    expect(record() == noted or noted is any, "something else is kept", record(), done.all)
+    return done.stderr
+
+
+@story
+def an_ordinary_boot_is_good_when_it_has_come_up():
+    booted("A", {})
+
+
+@story
+def a_new_version_is_on_trial_until_it_is_called_good():
+    write()
+    said = booted("B", {"ORDER": "B A", "TRIAL": "B", "B_TRY": "1"}, any)
+    expect("is on trial" in said and record()["trial"]["written"], "it isn't", said)
+    booted("B", {"ORDER": "B A", "TRIAL": "B", "B_TRY": "1"}, any)
+    done = subprocess.run([MANOR, "worker", "upgrade-good"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          check=False)
+    expect(json.loads(done.stdout)["result"] == 0, "it can't be made good", done)
+    expect(menu() == {**FIRST, "ORDER": "B A", "TRIAL": ""} and record() is None, "it isn't good", menu(), record())
+    booted("B", {"ORDER": "B A", "TRIAL": ""})
+
+
+@story
+def the_old_one_tells_why_the_new_one_failed():
+    write()
+    trial = record()["trial"]
+    RECORD.write_text(json.dumps({"trial": {**trial, "gave_up": "domain/web: await"}}))
+    said = booted("A", {"B_OK": "0", "TRIAL": ""}, any)
+    expect("failed" in said and "domain/web: await" in said, "it doesn't say so", said)
+    expect("trial" not in record() and record()["failed"][0]["why"] == "domain/web: await", "nor is it kept", record())
+    expect("FAILED" in manor("upgrade").stdout, "status doesn't tell")
+    refused_again = manor("upgrade", str(bundle("new")), "--yes", code=1)
+    expect("was tried before" in refused_again.all, "it is tried again", refused_again.all)
+    # The next boot has no more to say.
+    booted("A", {"B_OK": "0", "TRIAL": ""}, any)
+
+
+@story
+def one_that_was_cut_off_is_no_failure():
+    write()
+    trial = record()["trial"]
+    RECORD.write_text(json.dumps({"trial": {**trial, "written": False}}))
+    said = booted("A", {"B_OK": "0", "TRIAL": ""})
+    expect("was cut off" in said, "it doesn't say so", said)
+    write()
+
+
+@story
+def what_boots_is_asked_once_a_boot():
+    write()
+    before = menu(), record()
+    manor("worker", "booted")
+    expect((menu(), record()) == before, "what waits for the next boot was taken for a failure", menu(), record())
 
 
 def over(slot, within):
@@ -264,23 +336,13 @@ def there_is_one_at_a_time():
     expect(done.returncode == 1 and "another `manor upgrade`" in done.stderr, "there are two", done.stderr)
 
 
-BACKEND = """#!/bin/sh
-# The menu's choice, in a file.
-case $1 in
-get-*) [ "$1" = get-primary ] && echo A || echo good ;;
-*) [ ! -e /run/menu.fails ] || exit 1
-   echo "$*" >>/run/menu ;;
-esac
-"""
-
-
 def clean():
     subprocess.run(["umount", "/run/slot"], check=False, stderr=subprocess.DEVNULL)
-    for path in ("/run/menu", "/run/menu.fails", "/usr/share/manor/version.away"):
-        Path(path).unlink(missing_ok=True)
-    for folder in ("/var/lib/manor", "/run/manor"):
+    Path("/usr/share/manor/version.away").unlink(missing_ok=True)
+    for folder in ("/var/lib/manor", "/run/manor", "/run/esp/grub"):
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
+    MENU.write_text(("# GRUB Environment Block\n" + "".join(f"{k}={v}\n" for k, v in FIRST.items())).ljust(1024, "#"))
     Path("/usr/share/manor/version").write_text(RUNS + "\n")
     run("mount", "-o", "ro", os.environ["LOOP_A"], "/run/slot")
     with open(os.environ["LOOP_B"], "r+b") as f:
@@ -309,7 +371,8 @@ def prepare():
         (sysfs / f"{os.major(number)}:{os.minor(number)}").symlink_to(f"disk/part-{name}")
     os.environ["MANOR_SYS_BLOCK"] = str(sysfs)
     shutil.copytree(TOP / "hv/appliance/files/usr/lib/manor", "/usr/lib/manor", dirs_exist_ok=True)
-    Path("/usr/lib/manor/rauc-backend").write_text(BACKEND)
+    shutil.copy(MANOR, "/usr/bin/manor")
+    os.environ["MANOR_ESP_DIR"] = "/run/esp"
     os.makedirs("/usr/share/manor", exist_ok=True)
     bundle("new")
     shutil.copy(BUNDLES / "ours.pem", "/usr/share/manor/keyring.pem")
@@ -329,7 +392,7 @@ def world():
                 mkdir -p {folder}/$d.up {folder}/$d.work
                 mount -t overlay -o lowerdir=/$d,upperdir={folder}/$d.up,workdir={folder}/$d.work $d /$d
             done
-            mount -t tmpfs -o size=300m tmpfs /run; truncate -s 100M {folder}/var; mke2fs -q -t ext4 {folder}/var
+            mount -t tmpfs -o size=400m tmpfs /run; truncate -s 100M {folder}/var; mke2fs -q -t ext4 {folder}/var
             mount -o loop {folder}/var /var; mkdir -p /var/lib/manor /var/tmp
             ip link set lo up; exec "$0" "$@" """
         sys.exit(subprocess.run(
