@@ -15,7 +15,7 @@ run: ## boot the appliance under Xen in QEMU; its two guests run
 	@$(MAKE) --no-print-directory hv
 	@ci/demo
 
-.PHONY: appliance appliance-boot appliance-check
+.PHONY: appliance appliance-boot appliance-check appliance-upgrade
 appliance: ## manor.iso, manor.img, manor.raucb and netboot/, of hv/lock's packages (needs root); minutes, for it is packed as small as can be
 	@ci/deps
 	@$(MAKE) --no-print-directory -j$(JOBS) all
@@ -27,6 +27,9 @@ appliance-boot: appliance ## boot them: BIOS, UEFI, USB stick, network, disk, in
 appliance-check: ## build it twice and compare all that comes out (needs root)
 	@ci/deps
 	@BUILD=$(BUILD) JOBS=$(JOBS) hv/appliance/reproducible
+
+appliance-upgrade: appliance images-tiny ## upgrade an installed one, and one that is broken (SOAK=1: in every way, with power cuts)
+	@ci/upgrade-appliance
 
 bench: bench-images ## measure, files here and guests on the lab, against a shell's ways
 	@ci/deps
