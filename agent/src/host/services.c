@@ -37,7 +37,13 @@ static const struct row rows[] = {
 /* One a link: "dhcp4-xenbr0". */
 #define DHCP_UNIT "manor-dhcp4@"
 #define DHCP_FILE DHCP_UNIT ".service"
+#define DHCP_TOLD RUN "/dhcp4" /* a file for each link, without which its unit doesn't start */
 #define UNIT_MAX  64
+
+static char *dhcp_told(const char *name)
+{
+	return xasprintf("%s/%s", DHCP_TOLD, name + strlen(SERVICE_DHCP4 "-"));
+}
 
 /* ret->unit may be in `unit`. */
 static bool row_of(const char *name, char unit[UNIT_MAX], struct row *ret)
@@ -119,10 +125,11 @@ static void keys_of(struct arena *a, struct list *ret)
 		list_add(a, ret, arena_strdup(a, line));
 }
 
-/* Those that run, one a link; and what says whether this host has any. */
+/* Those that are told to run, one a link; and what says whether this host has any. One that is between two starts runs not,
+ * and is told to all the same. */
 static void add_dhcp(struct arena *a, struct service_facts *ret)
 {
-	_cleanup_(freep) char *path = at("/sys/fs/cgroup/system.slice");
+	_cleanup_(freep) char *path = at(DHCP_TOLD);
 	struct service *s = arena_alloc(a, sizeof(*s));
 	DIR *dir = opendir(path);
 	struct dirent *entry;
@@ -130,17 +137,17 @@ static void add_dhcp(struct arena *a, struct service_facts *ret)
 	s->there = is_there(DHCP_FILE);
 	map_add(a, &ret->services, SERVICE_DHCP4, s);
 	while (dir && (entry = readdir(dir))) {
-		const char *link = entry->d_name + strlen(DHCP_UNIT), *end;
-		struct row row = {.unit = entry->d_name};
+		const char *name = arena_printf(a, "%s-%s", SERVICE_DHCP4, entry->d_name);
+		char unit[UNIT_MAX];
+		struct row row;
 
-		if (!startswith(entry->d_name, DHCP_UNIT) || !(end = strchr(link, '.')) ||
-		    !is_running(&row))
+		/* What file_write() puts beside it meanwhile begins with a dot, too. */
+		if (entry->d_name[0] == '.' || !row_of(name, unit, &row))
 			continue;
 		s = arena_alloc(a, sizeof(*s));
 		s->there = is_there(DHCP_FILE);
-		s->running = true;
-		map_add(a, &ret->services,
-			arena_printf(a, "%s-%.*s", SERVICE_DHCP4, (int)(end - link), link), s);
+		s->running = is_running(&row);
+		map_add(a, &ret->services, name, s);
 	}
 	if (dir)
 		closedir(dir);
@@ -269,6 +276,11 @@ int service_start(const char *name, const struct service *want, struct err *e)
 		r = put(row.dir, SSH_KEYS, str_get(&keys), 0600, e);
 	if (r >= 0 && !same)
 		r = write_words(&row, words, e);
+	if (r >= 0 && !row.file) {
+		_cleanup_(freep) char *told = dhcp_told(name);
+
+		r = put(DHCP_TOLD, told, "", 0644, e);
+	}
 	/* Who may log in is looked up at each login; the rest when it starts. */
 	if (r >= 0 && (!same || !is_running(&row)))
 		r = systemctl("restart", row.unit, e);
@@ -290,8 +302,14 @@ int service_stop(const char *name, struct err *e)
 	/* Cut off before, it is seen to be told something still, and stopped once more. */
 	if (r >= 0 && streq(name, "ssh"))
 		r = file_remove(keys, e);
-	if (r < 0 || !row.file)
+	if (r < 0)
 		return r;
-	file = at(row.file);
+	if (row.file) {
+		file = at(row.file);
+	} else {
+		_cleanup_(freep) char *told = dhcp_told(name);
+
+		file = at(told);
+	}
 	return file_remove(file, e);
 }

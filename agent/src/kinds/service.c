@@ -153,8 +153,10 @@ static void actual(struct arena *a, const struct facts *f, const struct manifest
 		const struct service *s = all->services.entries[i].value;
 		char uuid[UUID_TEXT] = "";
 		struct actual *x;
+		bool told = s->keys.n + s->listen.n + s->servers.n ||
+			    startswith(name, SERVICE_DHCP4 "-");
 
-		if (!s->there || (!s->running && s->keys.n + s->listen.n + s->servers.n == 0))
+		if (!s->there || (!s->running && !told))
 			continue;
 		x = actual_add(a, ret, &kind_service, name);
 		*(struct service *)x->record = *s;

@@ -84,6 +84,7 @@ int service_stop(const char *name, struct err *e)
 	if (!s)
 		return -ENOENT;
 	FAKE_FAIL(e);
-	*s = (struct service){.there = true};
+	/* A client of DHCP's is gone then, the others merely off. */
+	*s = (struct service){.there = !startswith(name, SERVICE_DHCP4 "-")};
 	return 0;
 }

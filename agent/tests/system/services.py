@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The host's own services: who the manifest says may log in, nobody else; and from whom the time comes."""
-from lab import expect, nothing_much, test, wait_for
+from lab import expect, nothing_much, standard, test, wait_for
 
 ADDRESS = "10.155.200.1"
 KEYS = "/run/test-keys"
@@ -8,7 +8,9 @@ LOGIN = f"HOME={KEYS} dbclient -y -y -T -i {KEYS}/{{}} root@{ADDRESS} 'echo in a
 
 
 def with_services(**services):
+    """Beside the storage that other stories go on with."""
     m = nothing_much()
+    m["storage"] = standard()["storage"]
     m["host"] = {**m["host"], **services}
     return m
 
@@ -25,7 +27,7 @@ def ports(host):
 
 @test
 def nobody_logs_in_before_the_manifest_says_who(host):
-    host.clear()
+    host.start_from(with_services())
     expect(not host.sh("ss -Hltn").strip(), "a port is open", host.sh("ss -Hltnp"))
 
 
@@ -72,7 +74,7 @@ def without_a_word_of_it_the_port_is_closed(host):
     expect("NTP=10.155.200.1" in host.sh("cat /run/systemd/timesyncd.conf.d/manor.conf"), "the time is another's")
     expect(host.sh("systemctl is-active manor-time").strip() == "active", "nobody asks for the time")
     host.settled()
-    host.apply(nothing_much())
+    host.apply(with_services())
     expect(host.run("systemctl is-active manor-time").code != 0, "somebody asks for the time still")
     host.sh(f"rm -r {KEYS}")
 
@@ -84,7 +86,7 @@ def addresses(host, link):
 @test
 def a_bridge_has_its_address_from_a_dhcp_server(host):
     """The one that QEMU plays behind the second card, beside a static one."""
-    m = nothing_much()
+    m = with_services()
     m["links"] = {"second": {"match": {"name": "eth1"}}}
     m["bridges"]["xenbr1"] = {"ports": ["second"], "addresses": ["10.155.201.1/24"], "dhcp4": True}
     host.apply(m)
@@ -102,4 +104,4 @@ def a_bridge_has_its_address_from_a_dhcp_server(host):
     host.apply(m)
     wait_for("the address goes", lambda: addresses(host, "xenbr1") == ["10.155.201.1/24"], 30)
     host.settled()
-    host.clear()
+    host.apply(with_services())
