@@ -188,6 +188,29 @@ static int install(struct installing *i)
 	return EXIT_FINE;
 }
 
+/* A file that didn't come over the network would be missed by the disk's menu, when nobody can fetch it any more. */
+static int is_whole(const char *slot, struct err *e)
+{
+	static const char *const names[] = {"xen", "vmlinuz", "initrd", "root", "id", "slot.cfg"};
+
+	_cleanup_(freep) char *image = xasprintf("%s/slot.img", slot);
+
+	if (access(image, F_OK) == 0)
+		return 0;
+	for (size_t n = 0; n < ARRAY_SIZE(names); n++) {
+		_cleanup_(freep) char *path = xasprintf("%s/%s", slot, names[n]);
+		struct stat st;
+
+		if (stat(path, &st) == 0 && st.st_size > 0)
+			continue;
+		err_help(
+			e,
+			"start the machine once more; from the network, all of netboot/ must be served");
+		return err_set(e, -ENOENT, "%s is missing: the disk would not start", path);
+	}
+	return 0;
+}
+
 static int install_disk(struct installing *i)
 {
 	const struct options *o = i->o;
@@ -204,6 +227,8 @@ static int install_disk(struct installing *i)
 		err_help(&e, "start the machine from manor.iso, or by network from netboot/");
 		return failed(&e);
 	}
+	if (is_whole(i->to.slot, &e) < 0)
+		return failed(&e);
 	r = look(i);
 	if (r != EXIT_FINE)
 		return r;
@@ -228,6 +253,20 @@ static void note(const char *text)
 	file_write(INSTALL_NOTE, text, strlen(text), 0644, NULL);
 }
 
+/* Whether a table's header is there, where there is no table: damaged, and not by an installation that was cut off. */
+static bool table_left(const struct blk_disk *b)
+{
+	_cleanup_(closep) int fd = open(b->path, O_RDONLY | O_CLOEXEC);
+	const off_t at[] = {512, (off_t)b->size - 512};
+	char head[8];
+
+	for (size_t n = 0; fd >= 0 && n < ARRAY_SIZE(at); n++)
+		if (pread(fd, head, sizeof(head), at[n]) == (ssize_t)sizeof(head) &&
+		    memcmp(head, "EFI PART", sizeof(head)) == 0)
+			return !install_half_made(b->path);
+	return fd < 0;
+}
+
 /* Whether a disk bears what this manifest installs, or *ret_other: the one that is meant bears another installation, whose
  * guests' data nobody is asked about. */
 static const char *installed(const struct installing *i, const struct blk_disk *meant,
@@ -240,11 +279,16 @@ static const char *installed(const struct installing *i, const struct blk_disk *
 		char id[UUID_TEXT];
 		size_t parts;
 
-		if (b->parent || gpt_read(b->path, &parts, id, NULL) != 1)
+		int r;
+
+		if (b->parent)
 			continue;
-		if (streq(id, i->mark))
+		r = gpt_read(b->path, &parts, id, NULL);
+		if (r == 1 && streq(id, i->mark))
 			return b->path;
-		*ret_other |= b == meant;
+		/* What can't be read isn't known to be nobody's, nor is a table whose first sector is gone: that may be why
+		 * the machine didn't start from it. */
+		*ret_other |= b == meant && (r != 0 || table_left(b));
 	}
 	return NULL;
 }
@@ -295,7 +339,7 @@ static int install_wanted(struct installing *i)
 	}
 	if (other) {
 		fprintf(stderr,
-			"manor install: %s bears an installation of another host or namespace\n"
+			"manor install: %s bears an installation of another host or namespace, or a damaged one\n"
 			"  help: by hand, `manor install --disk … --erase …` takes it\n",
 			i->target.disk->path);
 		r = EXIT_FAILED;

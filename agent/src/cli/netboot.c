@@ -242,8 +242,9 @@ static int copy_script(const struct netboot *b)
 /* The slot's files. Its root is known by its digest, which the initrd has, too. */
 static int slot(const struct netboot *b)
 {
-	static const char *const names[] = {"xen", "vmlinuz", "initrd"};
+	static const char *const names[] = {"xen", "vmlinuz", "initrd", "slot.cfg"};
 	_cleanup_(freep) char *old = in(b, "id"), *path = NULL, *id = NULL, *had = NULL;
+	_cleanup_(freep) char *menu = in(b, "slot.cfg");
 	char digest[SHA256_TEXT];
 	size_t n;
 	int r;
@@ -261,7 +262,8 @@ static int slot(const struct netboot *b)
 		r = file_mkdirs(b->dir, 0755, b->e);
 	if (r < 0)
 		return r;
-	if (file_read_plain(old, ID_MAX, &had, NULL, NULL) >= 0 && streq(had, id))
+	if (file_read_plain(old, ID_MAX, &had, NULL, NULL) >= 0 && streq(had, id) &&
+	    access(menu, F_OK) == 0)
 		return 0;
 	/* Until the new one is whole, what is there is nobody's. */
 	r = file_remove(old, b->e);

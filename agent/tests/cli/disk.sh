@@ -104,6 +104,9 @@ is "a file that is missing is named"
 
 ends 1 "$manor" install --disk nosuchdisk -n
 is "outside the appliance there is nothing to install"
+mkdir "$dir/part" && for name in xen vmlinuz initrd root id; do echo "$name" >"$dir/part/$name"; done
+ends 1 "$manor" install --disk nosuchdisk -n --from "$dir/part" && says "slot.cfg is missing: the disk would not start"
+is "a version that came without what the menu needs isn't installed"
 ends 1 "$manor" install --disk nosuchdisk -n --from "$dir/from" && says "no disk has path '/dev/nosuchdisk'"
 is "a disk that isn't there is told, beside those that are"
 ends 2 "$manor" install --disk label=x && says "a disk is serial="

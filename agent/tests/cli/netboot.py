@@ -56,7 +56,7 @@ def get(name):
 
 
 def slot(root):
-    for name in ("xen", "vmlinuz", "initrd"):
+    for name in ("xen", "vmlinuz", "initrd", "slot.cfg"):
         put(f"slot/{name}", f"{name} of {root}")
     put("slot/root", root)
     put("slot/id", hashlib.sha256(root.encode()).hexdigest() + "\n")
@@ -102,7 +102,8 @@ def writes():
     name = re.search(r"manor\.manifest=\$\{cwduri\}(\S+) manor\.manifest\.sha256=(\S+)\n", get("boot.ipxe"))
     ok(name and name.group(2) == digest and get(name.group(1)) == FLEET, "the script names the manifest, by its digest",
        get("boot.ipxe"))
-    ok(get("root") == "root of one" and get("vmlinuz") == "vmlinuz of root of one", "the appliance's files are there")
+    ok(get("root") == "root of one" and get("vmlinuz") == "vmlinuz of root of one" and "of root" in get("slot.cfg"),
+       "the appliance's files are there, and what an installation takes")
     before = {entry.name: entry.stat().st_ino for entry in os.scandir(DIR)}
     done = netboot("write", DIR, *net)
     ok(done[0] == 0 and all(os.stat(os.path.join(DIR, n)).st_ino == before[n] for n in ("xen", "root", "id")),
