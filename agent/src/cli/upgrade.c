@@ -331,6 +331,8 @@ static int upgrade(struct upgrade *u, const char *name, int *ret_code, struct er
 	r = carry_out(u, e);
 	if (r < 0)
 		return r;
+	/* Who said stop meanwhile has it written, for the next boot, and keeps the guests as they run. */
+	u->o.no_reboot |= interrupted();
 	say_done(u);
 	return u->o.no_reboot ? 0 : upgrade_reboot(e);
 }

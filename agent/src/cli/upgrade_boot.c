@@ -58,11 +58,21 @@ int upgrade_reboot(struct err *e)
 /* The menu is to take the slot that runs, and the other one only when it is asked to. */
 static int take_back(const struct slots *s, struct err *e)
 {
-	int r = menu("set-primary", s->booted, NULL, e);
+	/* First the other is out, whatever is cut off then. */
+	int r = menu("set-state", s->other, "bad", e);
 
 	if (r == 0)
-		r = menu("set-state", s->other, "bad", e);
+		r = menu("set-primary", s->booted, NULL, e);
 	return r < 0 ? r : menu("set-state", s->booted, "good", e);
+}
+
+/* The menu's own note of a trial may be missing, or have been taken back: without this the host would start it for ever. */
+static void give_up_slot(const struct slots *s)
+{
+	_cleanup_err_ struct err lost = {0};
+
+	if (menu("set-state", s->booted, "bad", &lost) < 0)
+		log_error("%s", lost.message);
 }
 
 static int settle(struct arena *a, const struct slots *s, struct trial *t, struct err *e)
@@ -79,6 +89,7 @@ static int settle(struct arena *a, const struct slots *s, struct trial *t, struc
 			"%s, in slot %s, is on trial, and finds no state partition: the host starts "
 			"again, with the other one",
 			s->version, s->booted);
+		give_up_slot(s);
 		return upgrade_reboot(e);
 	case UPGRADE_ORDINARY:
 		return menu("set-state", s->booted, "good", e);
@@ -151,6 +162,11 @@ int upgrade_is_good(struct err *e)
 		return r;
 	trial_forgive(a, &t, t.version, t.build);
 	trial_end(&t);
+	r = trial_write(&t, e);
+	if (r == 0)
+		return 0;
+	/* The menu has its word: it is good, and a /var that is full must not call it back. What failed before is forgotten. */
+	t.failed = (struct list){0};
 	return trial_write(&t, e);
 }
 
@@ -168,5 +184,6 @@ int upgrade_gives_up(const char *why, struct err *e)
 	/* A full /var is no reason to stay. */
 	if (trial_write(&t, &lost) < 0)
 		log_error("%s", lost.message);
+	give_up_slot(&s);
 	return upgrade_reboot(e);
 }

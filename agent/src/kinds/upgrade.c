@@ -35,6 +35,11 @@ int upgrade_refuse(const struct slots *s, const struct trial *t, const struct bu
 			       b->compatible);
 	if (runs(s, b))
 		return err_set(e, -EEXIST, "%s is what runs here", b->version);
+	if (failed && !ask->retry) {
+		err_help(e, "--retry tries it once more");
+		return err_set(e, -EPERM, "%s was tried before and failed: %s", b->version,
+			       failed->why ? failed->why : "it isn't known why");
+	}
 	if (!version_compare(b->version, s->version, &order)) {
 		if (ask->downgrade)
 			return 0;
@@ -46,11 +51,6 @@ int upgrade_refuse(const struct slots *s, const struct trial *t, const struct bu
 		err_help(e, "--downgrade takes it all the same");
 		return err_set(e, -ESTALE, "%s is older than %s, which runs", b->version,
 			       s->version);
-	}
-	if (failed && !ask->retry) {
-		err_help(e, "--retry tries it once more");
-		return err_set(e, -EPERM, "%s was tried before and failed: %s", b->version,
-			       failed->why ? failed->why : "it isn't known why");
 	}
 	return 0;
 }
