@@ -128,9 +128,14 @@ def stories(disk):
     table = run("sfdisk", "-d", disk.path).decode().lower()
     yield "the initrd is told which partition of which disk that is", uuid and f'uuid={uuid[1]}, name="manor-a"' in table
     yield "it is noted before", b"A_TRY=1" in disk.said() and len(disk.said()) == 1024
+    for tried in (b"A_TRY=2", b"A_TRY=3"):
+        out = disk.start()
+        yield "one that was good is started again where the power went", "STARTED A" in out and tried in disk.said()
     out = disk.start()
     yield "one that was tried in vain makes room for the next", "STARTED B" in out and b"B_TRY=1" in disk.said()
-    yield "where both were tried, the first of the order is started", "STARTED A" in disk.start()
+    on_trial = FRESH.replace(b"\nB_TRY=0\n", b"\nB_TRY=1\nTRIAL=B\n").replace(b"ORDER=A B", b"ORDER=B A")[:1024]
+    yield "one that nobody has called good yet is tried once", starts("A", on_trial)
+    yield "where both were tried, the first of the order is started", starts("A", env(A_TRY="3", B_TRY="3"))
     yield "an order of B and A means it", starts("B", env(ORDER="B A"), "XEN dom0_mem=B")
     yield "a slot that is bad is passed over", starts("B", env(A_OK="0"))
     yield "as a last resort a bad one is started", starts("A", env(A_OK="0", B_OK="0"))
