@@ -15,6 +15,7 @@
 #include "host/install.h"
 #include "host/program.h"
 #include "host/slot.h"
+#include "host/systemctl.h"
 #include "kinds/kinds.h"
 #include "kinds/target.h"
 
@@ -314,11 +315,11 @@ static int await_disk(struct installing *i)
 static int end(int then)
 {
 	_cleanup_err_ struct err e = {0};
-	const char *word = then == INSTALL_REBOOT ? "reboot" : "poweroff";
+	const char *target = then == INSTALL_REBOOT ? "reboot.target" : "poweroff.target";
 
 	if (then == INSTALL_STAY)
 		return EXIT_FINE;
-	return run(&e, "systemctl", "--no-block", word, NULL) < 0 ? failed(&e) : EXIT_FINE;
+	return systemctl_end(target, &e) < 0 ? failed(&e) : EXIT_FINE;
 }
 
 static int install_wanted(struct installing *i)

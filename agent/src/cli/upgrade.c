@@ -19,6 +19,7 @@
 #include "cli/upgrade.h"
 #include "engine/planner.h"
 #include "host/fetch.h"
+#include "host/systemctl.h"
 #include "kinds/domain.h"
 #include "kinds/kinds.h"
 #include "kinds/upgrade.h"
@@ -334,7 +335,7 @@ static int upgrade(struct upgrade *u, const char *name, int *ret_code, struct er
 	/* Who said stop meanwhile has it written, for the next boot, and keeps the guests as they run. */
 	u->o.no_reboot |= interrupted();
 	say_done(u);
-	return u->o.no_reboot ? 0 : upgrade_reboot(e);
+	return u->o.no_reboot ? 0 : systemctl_end("reboot.target", e);
 }
 
 static int show(const struct options *o)

@@ -19,5 +19,3 @@ int upgrade_booted(void);
 int upgrade_is_good(struct err *e);
 /* It isn't, and `why` is told by the old one, with which the host starts again. */
 int upgrade_gives_up(const char *why, struct err *e);
-/* Shuts the host down, guests first, and starts it again. */
-int upgrade_reboot(struct err *e);

@@ -3,56 +3,22 @@
  * What is done around a boot: whether it is the one of a new version, and what is told to the boot menu.
  */
 #include <errno.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
-#include <sys/wait.h>
 #include <time.h>
 
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/upgrade.h"
+#include "host/program.h"
+#include "host/systemctl.h"
 #include "kinds/upgrade.h"
-
-extern char **environ;
-
-static int run(const char *program, const char *const *argv, struct err *e)
-{
-	posix_spawnattr_t attr;
-	int status = 0, r;
-	sigset_t none;
-	pid_t pid;
-
-	sigemptyset(&none);
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
-	posix_spawnattr_setsigmask(&attr, &none);
-	r = -posix_spawnp(&pid, program, NULL, &attr, (char *const *)argv, environ);
-	posix_spawnattr_destroy(&attr);
-	if (r < 0)
-		return err_errno(e, r, "start %s", program);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return 0;
-	return err_set(e, -EIO, "`%s %s …` failed; the journal has more", argv[0], argv[1]);
-}
 
 /* As RAUC does it, too: see manor-slot(1). */
 static int menu(const char *verb, const char *slot, const char *state, struct err *e)
 {
-	const char *argv[] = {"manor", "slot", verb, slot, state, NULL};
+	const char *argv[] = {"/proc/self/exe", "slot", verb, slot, state, NULL};
 
-	return run("/proc/self/exe", argv, e);
-}
-
-int upgrade_reboot(struct err *e)
-{
-	/* As `systemctl reboot` does it, which asks for logind on the bus first, and there is none. */
-	const char *argv[] = {"systemctl", "--no-block",    "--job-mode=replace-irreversibly",
-			      "start",     "reboot.target", NULL};
-
-	return run("systemctl", argv, e);
+	return program_run((char *const *)argv, e);
 }
 
 /* The menu is to take the slot that runs, and the other one only when it is asked to. */
@@ -90,7 +56,7 @@ static int settle(struct arena *a, const struct slots *s, struct trial *t, struc
 			"again, with the other one",
 			s->version, s->booted);
 		give_up_slot(s);
-		return upgrade_reboot(e);
+		return systemctl_end("reboot.target", e);
 	case UPGRADE_ORDINARY:
 		return menu("set-state", s->booted, "good", e);
 	case UPGRADE_ON_TRIAL:
@@ -185,5 +151,5 @@ int upgrade_gives_up(const char *why, struct err *e)
 	if (trial_write(&t, &lost) < 0)
 		log_error("%s", lost.message);
 	give_up_slot(&s);
-	return upgrade_reboot(e);
+	return systemctl_end("reboot.target", e);
 }

@@ -7,7 +7,6 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -20,6 +19,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/version.h"
+#include "host/program.h"
 
 #define RUN_DIR    "/run/manor/rauc"
 #define CONFIG     RUN_DIR "/system.conf"
@@ -119,8 +119,9 @@ struct run {
 	void *data;
 };
 
-static void pass_on(struct run *r)
+static void pass_on(void *data)
 {
+	struct run *r = data;
 	char *end;
 
 	while (r->line && r->told < r->out.n &&
@@ -133,30 +134,6 @@ static void pass_on(struct run *r)
 	}
 }
 
-static void listen_to(struct run *r, int out, int err)
-{
-	struct pollfd p[] = {{.fd = out, .events = POLLIN}, {.fd = err, .events = POLLIN}};
-	struct str *to[] = {&r->out, &r->err};
-
-	while (p[0].fd >= 0 || p[1].fd >= 0) {
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
-			return;
-		for (int i = 0; i < 2; i++) {
-			char buf[4096];
-			ssize_t n;
-
-			if (p[i].fd < 0 || !p[i].revents)
-				continue;
-			n = read(p[i].fd, buf, sizeof(buf));
-			if (n <= 0)
-				p[i].fd = -1;
-			else if (to[i]->n < OUTPUT_MAX)
-				str_addn(to[i], buf, (size_t)n);
-		}
-		pass_on(r);
-	}
-}
-
 /* Its exit status; negative where it can't be started, or was ended by a signal. */
 static int run(const char *const *argv, struct run *r, struct err *e)
 {
@@ -166,14 +143,9 @@ static int run(const char *const *argv, struct run *r, struct err *e)
 	sigset_t none;
 	pid_t pid;
 
-	if (pipe2(out, O_CLOEXEC) < 0)
-		return err_errno(e, -errno, "make a pipe");
-	if (pipe2(err, O_CLOEXEC) < 0) {
-		rc = -errno;
-		close(out[0]);
-		close(out[1]);
-		return err_errno(e, rc, "make a pipe");
-	}
+	rc = program_pipes(out, err, e);
+	if (rc < 0)
+		return rc;
 	sigemptyset(&none);
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
@@ -189,7 +161,7 @@ static int run(const char *const *argv, struct run *r, struct err *e)
 	close(out[1]);
 	close(err[1]);
 	if (rc == 0)
-		listen_to(r, out[0], err[0]);
+		program_hear(out[0], err[0], OUTPUT_MAX, &r->out, &r->err, pass_on, r);
 	close(out[0]);
 	close(err[0]);
 	if (rc < 0)

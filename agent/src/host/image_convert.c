@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -17,6 +16,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "host/program.h"
 
 #define OUTPUT_MAX (1u << 20)
 #define MEMORY_MAX                                                                                 \
@@ -60,53 +60,23 @@ static void child(char *const *argv, int fd, const int out[2], const int err[2],
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
-/* The first lines of what it says, and where it is too much the rest unseen. */
-static void listen_to(int out, int err, struct str *said, struct str *wrong)
-{
-	struct pollfd p[] = {{.fd = out, .events = POLLIN}, {.fd = err, .events = POLLIN}};
-	struct str *to[] = {said, wrong};
-
-	while (p[0].fd >= 0 || p[1].fd >= 0) {
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
-			return;
-		for (int i = 0; i < 2; i++) {
-			char buf[4096];
-			ssize_t n;
-
-			if (p[i].fd < 0 || !p[i].revents)
-				continue;
-			n = read(p[i].fd, buf, sizeof(buf));
-			if (n <= 0)
-				p[i].fd = -1;
-			else if (to[i]->n < OUTPUT_MAX)
-				str_addn(to[i], buf, (size_t)n);
-		}
-	}
-}
-
 /* `fine`: another status than 0 that means well; 0: none. */
 static int run(char *const *argv, int fd, int fine, struct str *said, struct err *e)
 {
 	_cleanup_str_ struct str wrong = {0};
-	int out[2], err[2], status = 0;
+	int out[2], err[2], status = 0, r = program_pipes(out, err, e);
 	const char *why;
 	pid_t pid, self = getpid();
 
-	if (pipe2(out, O_CLOEXEC) < 0)
-		return err_errno(e, -errno, "make a pipe");
-	if (pipe2(err, O_CLOEXEC) < 0) {
-		status = -errno;
-		close(out[0]);
-		close(out[1]);
-		return err_errno(e, status, "make a pipe");
-	}
+	if (r < 0)
+		return r;
 	pid = fork();
 	if (pid == 0)
 		child(argv, fd, out, err, self);
 	close(out[1]);
 	close(err[1]);
 	if (pid > 0)
-		listen_to(out[0], err[0], said, &wrong);
+		program_hear(out[0], err[0], OUTPUT_MAX, said, &wrong, NULL, NULL);
 	close(out[0]);
 	close(err[0]);
 	if (pid < 0)

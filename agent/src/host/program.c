@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -30,38 +31,62 @@ static void child(char *const *argv, int err)
 	_exit(127);
 }
 
-/* What it says first, and the rest unseen. */
-static void listen_to(int fd, char *said, size_t size)
+int program_pipes(int out[2], int err[2], struct err *e)
 {
-	char rest[512];
-	size_t have = 0;
-	ssize_t n;
+	int r;
 
-	while ((n = have < size - 1 ? read(fd, said + have, size - 1 - have)
-				    : read(fd, rest, sizeof(rest))) != 0) {
-		if (n < 0 && errno != EINTR)
-			break;
-		if (n > 0 && have < size - 1)
-			have += (size_t)n;
+	if (pipe2(out, O_CLOEXEC) < 0)
+		return err_errno(e, -errno, "make a pipe");
+	if (pipe2(err, O_CLOEXEC) == 0)
+		return 0;
+	r = -errno;
+	close(out[0]);
+	close(out[1]);
+	return err_errno(e, r, "make a pipe");
+}
+
+void program_hear(int out, int err, size_t max, struct str *ret_out, struct str *ret_err,
+		  void (*more)(void *data), void *data)
+{
+	struct pollfd p[] = {{.fd = out, .events = POLLIN}, {.fd = err, .events = POLLIN}};
+	struct str *to[] = {ret_out, ret_err};
+
+	while (p[0].fd >= 0 || p[1].fd >= 0) {
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			return;
+		for (int i = 0; i < 2; i++) {
+			char buf[4096];
+			ssize_t n;
+
+			if (p[i].fd < 0 || !p[i].revents)
+				continue;
+			n = read(p[i].fd, buf, sizeof(buf));
+			if (n < 0 && errno == EINTR)
+				continue;
+			if (n <= 0)
+				p[i].fd = -1;
+			else if (to[i]->n < max)
+				str_addn(to[i], buf, (size_t)n);
+		}
+		if (more)
+			more(data);
 	}
-	said[have] = '\0';
 }
 
 /* What comes before it are warnings. */
-static const char *last_line(char *said)
+static const char *last_line(struct str *said)
 {
-	size_t n = strlen(said);
 	const char *at;
 
-	while (n && said[n - 1] == '\n')
-		said[--n] = '\0';
-	at = strrchr(said, '\n');
-	return !n ? "it failed, and says nothing" : at ? at + 1 : said;
+	while (said->n && said->s[said->n - 1] == '\n')
+		said->s[--said->n] = '\0';
+	at = strrchr(str_get(said), '\n');
+	return !said->n ? "it failed, and says nothing" : at ? at + 1 : said->s;
 }
 
 int program_run(char *const *argv, struct err *e)
 {
-	char said[SAID_MAX] = "";
+	_cleanup_str_ struct str said = {0};
 	int ends[2], status = 0;
 	pid_t pid;
 
@@ -72,7 +97,7 @@ int program_run(char *const *argv, struct err *e)
 		child(argv, ends[1]);
 	close(ends[1]);
 	if (pid > 0)
-		listen_to(ends[0], said, sizeof(said));
+		program_hear(-1, ends[0], SAID_MAX, NULL, &said, NULL, NULL);
 	close(ends[0]);
 	if (pid < 0)
 		return err_errno(e, -EAGAIN, "start %s", argv[0]);
@@ -84,5 +109,5 @@ int program_run(char *const *argv, struct err *e)
 		return err_set(e, -ENOPKG, "%s isn't installed", argv[0]);
 	if (WIFSIGNALED(status))
 		return err_set(e, -EIO, "%s: %s", argv[0], strsignal(WTERMSIG(status)));
-	return err_set(e, -EIO, "%s: %s", argv[0], last_line(said));
+	return err_set(e, -EIO, "%s: %s", argv[0], last_line(&said));
 }

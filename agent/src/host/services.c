@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
-#include <sys/wait.h>
-#include <time.h>
 
 #include "base/file.h"
 #include "base/str.h"
 #include "base/util.h"
 #include "host/services.h"
+#include "host/systemctl.h"
 
 #define RUN           "/run/manor/services"
 #define SSH_KEYS      RUN "/ssh/authorized_keys"
@@ -29,7 +26,7 @@ struct row {
 
 static const struct row rows[] = {
 	/* An EnvironmentFile: dropbear takes addresses as arguments. */
-	{"ssh", "manor-ssh.service", RUN "/ssh/pid", RUN "/ssh", RUN "/ssh/options", "OPTIONS=", "-p ", "\n"},
+	{"ssh", "manor-ssh.service", RUN "/ssh/pid", RUN "/ssh", RUN "/ssh/options", "OPTIONS=", "-p", "\n"},
 	{"time", "manor-time.service", NULL, "/run/systemd/timesyncd.conf.d",
 	 "/run/systemd/timesyncd.conf.d/manor.conf", "[Time]\nNTP=", "", "\nFallbackNTP=\n"},
 };
@@ -111,7 +108,7 @@ static void words_of(struct arena *a, const struct row *row, struct list *ret)
 		return;
 	*end = '\0';
 	for (word = strtok_r(word, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
-		if (!startswith(row->before, word) || strlen(word) + 1 != strlen(row->before))
+		if (!streq(word, row->before))
 			list_add(a, ret, arena_strdup(a, word));
 }
 
@@ -172,52 +169,6 @@ int services_read(struct arena *a, struct service_facts *ret, struct err *e)
 	return 0;
 }
 
-static int pause_for(unsigned ms)
-{
-	struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
-
-	return nanosleep(&t, NULL);
-}
-
-/* systemctl's own words, where it fails. */
-static int systemctl(const char *verb, const char *unit, struct err *e)
-{
-	const char *const argv[] = {"systemctl", "--quiet", verb, unit, NULL};
-	_cleanup_str_ struct str said = {0};
-	int out[2], status = 0;
-	sigset_t none;
-	ssize_t n;
-	char buf[512];
-	pid_t pid;
-
-	if (pipe2(out, O_CLOEXEC) < 0)
-		return err_errno(e, -errno, "make a pipe");
-	pid = fork();
-	if (pid == 0) {
-		sigemptyset(&none);
-		sigprocmask(SIG_SETMASK, &none, NULL);
-		dup2(out[1], STDOUT_FILENO);
-		dup2(out[1], STDERR_FILENO);
-		execvp(argv[0], (char *const *)argv);
-		_exit(127);
-	}
-	close(out[1]);
-	while (pid > 0 && (n = read(out[0], buf, sizeof(buf))) != 0)
-		if (n > 0 && said.n < sizeof(buf))
-			str_addn(&said, buf, (size_t)n);
-		else if (n < 0 && errno != EINTR)
-			break;
-	close(out[0]);
-	if (pid < 0)
-		return err_errno(e, -errno, "start systemctl");
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (status == 0)
-		return 0;
-	return err_set(e, -EIO, "systemctl %s %s: %.*s", verb, unit,
-		       (int)strcspn(str_get(&said), "\n"), said.n ? said.s : "failed");
-}
-
 static int put(const char *dir, const char *path, const char *text, int mode, struct err *e)
 {
 	_cleanup_(freep) char *folder = at(dir), *file = at(path);
@@ -233,7 +184,8 @@ static int write_words(const struct row *row, const struct list *words, struct e
 
 	str_add(&text, row->head);
 	for (size_t i = 0; i < words->n; i++)
-		str_addf(&text, "%s%s%s", i ? " " : "", row->before, (const char *)words->items[i]);
+		str_addf(&text, "%s%s%s%s", i ? " " : "", row->before, *row->before ? " " : "",
+			 (const char *)words->items[i]);
 	str_add(&text, row->tail);
 	return put(row->dir, row->file, str_get(&text), 0644, e);
 }
@@ -246,7 +198,7 @@ static int await(const struct row *row, bool running, struct err *e)
 			return err_set(e, -ETIMEDOUT, "%s %s after %d s", row->unit,
 				       running ? "doesn't run" : "runs still", WAIT_MS / 1000);
 		}
-		pause_for(LOOK_MS);
+		usleep(LOOK_MS * 1000);
 	}
 	return 0;
 }
