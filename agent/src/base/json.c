@@ -88,6 +88,15 @@ void json_put_text(json_object *o, const char *key, const char *text)
 		json_object_object_add(o, key, json_object_new_string(text));
 }
 
+void json_put_texts(json_object *o, const char *key, const struct list *texts)
+{
+	json_object *list = json_object_new_array();
+
+	for (size_t i = 0; texts && i < texts->n; i++)
+		json_object_array_add(list, json_object_new_string(texts->items[i]));
+	json_object_object_add(o, key, list);
+}
+
 void json_freep(json_object **o)
 {
 	json_object_put(*o);

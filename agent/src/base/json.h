@@ -9,6 +9,7 @@
 #include <json-c/json.h>
 
 #include "base/err.h"
+#include "base/record.h"
 
 /* Parses JSON text with limits on size (bytes) and depth; NULL with an error. Caller owns. */
 json_object *json_parse(const char *text, size_t n, struct err *e);
@@ -25,6 +26,8 @@ size_t json_length(json_object *list); /* of no list: 0 */
 
 /* Adds a text; NULL adds nothing. */
 void json_put_text(json_object *o, const char *key, const char *text);
+/* Adds a list of strings; NULL adds an empty one. */
+void json_put_texts(json_object *o, const char *key, const struct list *texts);
 
 void json_freep(json_object **o);
 #define _cleanup_json_ _cleanup_(json_freep)

@@ -76,7 +76,7 @@ static const char *shown(struct arena *a, const struct golden *g)
 
 static json_object *one_json(const struct golden *g)
 {
-	json_object *o = json_object_new_object(), *clones = json_object_new_array();
+	json_object *o = json_object_new_object();
 
 	if (!g->left)
 		json_put_text(o, "digest", g->sha256);
@@ -88,9 +88,7 @@ static json_object *one_json(const struct golden *g)
 	json_object_object_add(o, "size", json_object_new_uint64(g->size));
 	if (g->mapped >= 0)
 		json_object_object_add(o, "mapped", json_object_new_int64(g->mapped));
-	for (size_t i = 0; i < g->clones.n; i++)
-		json_object_array_add(clones, json_object_new_string(g->clones.items[i]));
-	json_object_object_add(o, "clones", clones);
+	json_put_texts(o, "clones", &g->clones);
 	if (g->vg) {
 		json_object_object_add(o, "read_only", json_object_new_boolean(g->read_only));
 		json_object_object_add(o, "filling", json_object_new_boolean(g->filling));

@@ -670,11 +670,9 @@ json_object *converge_diagnostics(struct diags *d)
 /* For whoever watches the file. */
 static json_object *read_event(const struct diags *d)
 {
-	json_object *e = event_new("read"), *list = json_object_new_array();
+	json_object *e = event_new("read");
 
-	for (size_t i = 0; i < d->looked_at.n; i++)
-		json_object_array_add(list, json_object_new_string(d->looked_at.items[i]));
-	json_object_object_add(e, "named", list);
+	json_put_texts(e, "named", &d->looked_at);
 	return e;
 }
 

@@ -96,11 +96,9 @@ struct facts *observe_machine(const struct reader *const *readers)
 
 static json_object *request_of(const struct list *paths)
 {
-	json_object *o = json_object_new_object(), *list = json_object_new_array();
+	json_object *o = json_object_new_object();
 
-	for (size_t i = 0; paths && i < paths->n; i++)
-		json_object_array_add(list, json_object_new_string(paths->items[i]));
-	json_object_object_add(o, "paths", list);
+	json_put_texts(o, "paths", paths);
 	return o;
 }
 

@@ -96,15 +96,6 @@ void trial_read(struct arena *a, struct trial *ret)
 	}
 }
 
-static json_object *list_json(const struct list *l)
-{
-	json_object *o = json_object_new_array();
-
-	for (size_t i = 0; i < l->n; i++)
-		json_object_array_add(o, json_object_new_string(l->items[i]));
-	return o;
-}
-
 static json_object *begun_json(const struct trial *t)
 {
 	json_object *o = json_object_new_object();
@@ -118,8 +109,8 @@ static json_object *begun_json(const struct trial *t)
 	json_object_object_add(o, "within", json_object_new_int64(t->within));
 	json_object_object_add(o, "written", json_object_new_boolean(t->written));
 	json_put_text(o, "gave_up", t->gave_up);
-	json_object_object_add(o, "guests", list_json(&t->guests));
-	json_object_object_add(o, "pending", list_json(&t->pending));
+	json_put_texts(o, "guests", &t->guests);
+	json_put_texts(o, "pending", &t->pending);
 	return o;
 }
 
