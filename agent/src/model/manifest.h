@@ -7,6 +7,7 @@
 #include "base/ident.h"
 #include "base/index.h"
 #include "conf/select.h"
+#include "model/manifest_host.h"
 
 #define MANIFEST_VERSION 1
 #define NAMED_FILE_MAX (1u << 20) /* a file that a manifest names */
@@ -37,33 +38,6 @@ struct manifest_file {
 	const char *name; /* … and what messages call it */
 };
 
-struct host_dom0 {
-	struct record rec;
-	uint64_t memory;
-	int64_t vcpus;
-};
-
-struct host_ssh {
-	struct record rec;
-	struct list keys, listen; /* of strings: "ssh-ed25519 AAAA… comment"; addresses, none: all */
-	int64_t port;
-};
-
-struct host_time {
-	struct record rec;
-	struct list servers; /* of strings: names or addresses */
-};
-
-extern const struct table ssh_table, time_table;
-
-struct host {
-	struct record rec;
-	const char *name;
-	struct host_dom0 dom0;
-	struct host_ssh ssh;
-	struct host_time time;
-};
-
 /* A host of a manifest for many, as its part with the rest is. */
 struct host_match;
 struct manifest_host {
@@ -71,23 +45,6 @@ struct manifest_host {
 	const struct host_match *match; /* conf/select.h */
 	size_t *counts; /* of resources that are written there, kind by kind */
 };
-
-struct install_disk {
-	struct record rec;
-	const char *serial, *wwid, *path; /* exactly one of these */
-};
-
-enum install_then { INSTALL_STAY, INSTALL_REBOOT, INSTALL_POWEROFF };
-
-/* What a system that runs in memory does unasked, once. */
-struct install_wanted {
-	struct record rec;
-	struct install_disk disk;
-	const char *erase; /* serial of the disk that may lose what is on it; or NULL */
-	uint64_t state;    /* bytes; 0: not said */
-	int then;          /* enum install_then */
-};
-#define INSTALL_STATE_MIN (INT64_C(256) << 20)
 
 struct manifest {
 	struct record rec; /* of the top-level table */
@@ -141,7 +98,6 @@ void manifest_freep(struct manifest **m);
 /* One resource more: for what loads a manifest from elsewhere than YAML. */
 void manifest_add(struct manifest *m, struct resource *r);
 
-extern const struct table install_table, install_disk_table;
 field_parse_fn parse_namespace; /* a DNS name, lower case */
 
 /* How many resources of each kind are written there; what they imply doesn't count. Arena memory. */
