@@ -42,18 +42,6 @@ struct netboot {
 
 /* ---- who is answered ---- */
 
-static bool mac_ok(const char *mac)
-{
-	size_t n = strlen(mac);
-
-	if (n != 17)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (i % 3 == 2 ? mac[i] != ':' : !strchr("0123456789abcdefABCDEF", mac[i]))
-			return false;
-	return true;
-}
-
 static void add_machine(struct netboot *b, const char *mac, const char *name)
 {
 	str_addf(&b->machines, "dhcp-host=%s,set:manor%s%s\n", mac, *name ? "," : "", name);
@@ -68,9 +56,13 @@ static int machines(struct netboot *b)
 
 	for (char *mac = given ? strtok_r(given, ",", &rest) : NULL; mac;
 	     mac = strtok_r(NULL, ",", &rest)) {
-		if (!mac_ok(mac))
-			return err_set(b->e, -EINVAL, "--mac: '%s' is no MAC address", mac);
-		add_machine(b, mac, "");
+		struct decode c = {.arena = b->manifest->arena};
+		_cleanup_err_ struct err why = {0};
+		const char *canonical;
+
+		if (parse_mac(&c, NULL, mac, &canonical, &why) < 0)
+			return err_set(b->e, -EINVAL, "--mac: '%s' is not %s", mac, why.message);
+		add_machine(b, canonical, "");
 	}
 	for (size_t i = 0; i < b->manifest->hosts.n; i++) {
 		const struct manifest_host *host = b->manifest->hosts.items[i];
@@ -96,21 +88,20 @@ static int machines(struct netboot *b)
 
 /* ---- the network ---- */
 
-static int set_network(struct netboot *b, struct in_addr address, unsigned prefix)
+static void set_network(struct netboot *b, struct in_addr address, unsigned prefix)
 {
 	struct in_addr mask = {.s_addr = prefix ? htonl(~UINT32_C(0) << (32 - prefix)) : 0};
 
 	address.s_addr &= mask.s_addr;
 	inet_ntop(AF_INET, &address, b->network, sizeof(b->network));
 	inet_ntop(AF_INET, &mask, b->netmask, sizeof(b->netmask));
-	return 0;
 }
 
 static int network_of_interface(struct netboot *b)
 {
 	struct ifaddrs *all = NULL;
 	const struct sockaddr_in *address = NULL, *mask = NULL;
-	int r;
+	int r = 0;
 
 	if (!if_nametoindex(b->o->interface))
 		return err_set(b->e, -ENODEV, "there is no link '%s' here", b->o->interface);
@@ -124,8 +115,8 @@ static int network_of_interface(struct netboot *b)
 		mask = (const struct sockaddr_in *)(const void *)i->ifa_netmask;
 	}
 	if (address)
-		r = set_network(b, address->sin_addr,
-				(unsigned)__builtin_popcount(mask->sin_addr.s_addr));
+		set_network(b, address->sin_addr,
+			    (unsigned)__builtin_popcount(mask->sin_addr.s_addr));
 	else
 		r = err_set(b->e, -EADDRNOTAVAIL, "'%s' has no IPv4 address", b->o->interface);
 	freeifaddrs(all);
@@ -149,7 +140,7 @@ static int network(struct netboot *b)
 	const char *slash = o->network ? strchr(o->network, '/') : NULL, *comma;
 	struct in_addr parsed;
 	int64_t prefix = -1;
-	int r;
+	int r = 0;
 
 	if (o->network) {
 		if (slash && (size_t)(slash - o->network) < sizeof(address))
@@ -159,7 +150,7 @@ static int network(struct netboot *b)
 			return err_set(b->e, -EINVAL,
 				       "--network takes one such as 10.155.200.0/24, not '%s'",
 				       o->network);
-		r = set_network(b, parsed, (unsigned)prefix);
+		set_network(b, parsed, (unsigned)prefix);
 	} else if (o->interface) {
 		r = network_of_interface(b);
 	} else {
