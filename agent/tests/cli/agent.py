@@ -19,25 +19,15 @@ import threading
 import time
 from pathlib import Path
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import tap  # noqa: E402
+from tap import CRASHES, Failed, expect, stories, story  # noqa: E402,F401
+
 MANOR = os.path.abspath(os.environ.get("MANOR", "build/manor"))
 WATCHED = Path("/etc/manor/appliance.yaml")
 IN_FORCE = Path("/var/lib/manor/manifest-in-force.json")
-CRASHES = ("AddressSanitizer", "runtime error", "LeakSanitizer")
-stories = []
-
-
-class Failed(AssertionError):
-    pass
-
-
-def story(f):
-    stories.append(f)
-    return f
-
-
-def expect(true, text, *more):
-    if not true:
-        raise Failed("\n".join([text, *(str(m) for m in more)]))
 
 
 def wait_for(what, question, seconds=60):
@@ -692,22 +682,7 @@ def world():
 
 
 def main():
-    if not world():
-        return 0
-    chosen = [s for s in stories if not sys.argv[1:] or s.__name__ in sys.argv[1:]]
-    print(f"1..{len(chosen)}", flush=True)
-    bad = 0
-    for n, s in enumerate(chosen, 1):
-        words = s.__name__.replace("_", " ")
-        try:
-            clean()
-            s()
-            print(f"ok {n} - {words}", flush=True)
-        except Exception as e:  # whatever it is, the others are told as well
-            bad += 1
-            print(f"not ok {n} - {words}")
-            print("\n".join(f"# {line}" for line in f"{type(e).__name__}: {e}".split("\n")), flush=True)
-    return 1 if bad else 0
+    return tap.tell(clean) if world() else 0
 
 
 if __name__ == "__main__":

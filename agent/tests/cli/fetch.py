@@ -17,22 +17,16 @@ import threading
 import time
 from pathlib import Path
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import tap  # noqa: E402
+from tap import CRASHES, expect, story  # noqa: E402
+
 TOP = Path(__file__).resolve().parents[3]
 MANOR = os.path.abspath(os.environ.get("MANOR", "build/manor"))
-CRASHES = ("AddressSanitizer", "runtime error", "LeakSanitizer")
 GOOD = b"manor: 1\nnamespace: lab.example.org\n"
 PAGE = b"\n<!-- hotel --><!DOCTYPE html><html><head><title>Log in</title></head></html>\n"
-stories = []
-
-
-def story(f):
-    stories.append(f)
-    return f
-
-
-def expect(true, text, *more):
-    if not true:
-        raise AssertionError("\n".join([text, *(str(m) for m in more)]))
 
 
 def run(*command, **more):
@@ -372,7 +366,7 @@ def start(story_):
         with tempfile.TemporaryDirectory() as folder:
             story_(folder)
     run_it.__name__ = story_.__name__
-    stories.append(run_it)
+    story(run_it)
 
 
 @start
@@ -462,20 +456,5 @@ def no_network_is_told_with_the_cards_that_there_are(folder):
            got == GOOD, "it says", told)
 
 
-def main():
-    print(f"1..{len(stories)}", flush=True)
-    bad = 0
-    for n, s in enumerate(stories, 1):
-        words = s.__name__.replace("_", " ")
-        try:
-            s()
-            print(f"ok {n} - {words}", flush=True)
-        except Exception as e:  # whatever it is, the others are told as well
-            bad += 1
-            print(f"not ok {n} - {words}")
-            print("\n".join(f"# {line}" for line in f"{type(e).__name__}: {e}".split("\n")), flush=True)
-    return 1 if bad else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tap.tell())

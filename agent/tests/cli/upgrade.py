@@ -14,6 +14,12 @@ import tempfile
 import threading
 from pathlib import Path
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import tap  # noqa: E402
+from tap import CRASHES, expect, story  # noqa: E402
+
 TOP = Path(__file__).resolve().parents[3]
 MANOR = os.path.abspath(os.environ.get("MANOR", "build/manor"))
 RECORD = Path("/var/lib/manor/intent/upgrade.json")
@@ -21,22 +27,6 @@ MENU = Path("/run/esp/grub/grubenv")
 FIRST = {"ORDER": "A B", "A_OK": "1", "A_TRY": "0", "B_OK": "1", "B_TRY": "0"}
 BUNDLES = Path("/run/bundles")
 RUNS, NEWER, OLDER = (f"0.1.{n}-gtest" for n in (20261002120000, 20261101120000, 20260901120000))
-CRASHES = ("AddressSanitizer", "runtime error", "LeakSanitizer")
-stories = []
-
-
-class Failed(AssertionError):
-    pass
-
-
-def story(f):
-    stories.append(f)
-    return f
-
-
-def expect(true, text, *more):
-    if not true:
-        raise Failed("\n".join([text, *(str(m) for m in more)]))
 
 
 def run(*words, **more):
@@ -404,27 +394,13 @@ def world():
 def main():
     if not world():
         return 0
-    chosen = [s for s in stories if not sys.argv[1:] or s.__name__ in sys.argv[1:]]
-    print(f"1..{len(chosen)}", flush=True)
-    bad = 0
     prepare()
     try:
-        for n, s in enumerate(chosen, 1):
-            words = s.__name__.replace("_", " ")
-            try:
-                clean()
-                s()
-                print(f"ok {n} - {words}", flush=True)
-            except Exception as e:  # whatever it is, the others are told as well
-                bad += 1
-                print(f"not ok {n} - {words}")
-                print("\n".join(f"# {line}" for line in
-                                f"{type(e).__name__}: {e} {getattr(e, 'stderr', '') or ''}".split("\n")), flush=True)
+        return tap.tell(clean)
     finally:
         subprocess.run(["umount", "/run/slot"], check=False)
         for name in ("LOOP_A", "LOOP_B"):
             subprocess.run(["losetup", "-d", os.environ[name]], check=False)
-    return 1 if bad else 0
 
 
 if __name__ == "__main__":
