@@ -65,7 +65,7 @@ void program_hear(int out, int err, size_t max, struct str *ret_out, struct str 
 				continue;
 			if (n <= 0)
 				p[i].fd = -1;
-			else if (to[i]->n < max)
+			else if (to[i] && to[i]->n < max)
 				str_addn(to[i], buf, (size_t)n);
 		}
 		if (more)
