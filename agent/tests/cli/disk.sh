@@ -6,25 +6,8 @@ set -uo pipefail
 cd "$(dirname "$0")/../../.." || exit 1
 manor=${MANOR:-$PWD/build/manor}
 PATH=$PATH:/usr/sbin:/sbin
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
-
-# is WORDS: whether the last command said to is ended well, as one TAP line
-is() {
-	local r=$?
-	n=$((n + 1))
-	((r == 0)) && echo "ok $n - $*" || { echo "not ok $n - $*"; sed 's/^/# /' "$dir/out" | head -n 20; }
-}
-
-# ends CODE COMMAND...: its output goes to $dir/out
-ends() {
-	local want=$1 r
-	shift
-	timeout 60 "$@" >"$dir/out" 2>&1 </dev/null
-	r=$?
-	((r == want)) && ! grep -qE 'AddressSanitizer|runtime error' "$dir/out"
-}
+limit=60
+. agent/tests/tap.sh
 
 says() { grep -qF -- "$*" "$dir/out"; }
 

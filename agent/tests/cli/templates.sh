@@ -4,15 +4,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/../../.." || exit 1
 manor=${MANOR:-$PWD/build/manor}
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
-
-is() {
-	local r=$?
-	n=$((n + 1))
-	((r == 0)) && echo "ok $n - $*" || { echo "not ok $n - $*"; sed 's/^/# /' "$dir/out" | head -n 20; }
-}
+. agent/tests/tap.sh
 
 # sound TEMPLATE LINE...: of a manifest that includes it, through a pipe: paths in it start here
 sound() {

@@ -4,26 +4,8 @@
 set -uo pipefail
 cd "$(dirname "$0")/../../.." || exit 1
 manor=${MANOR:-$PWD/build/manor}
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
 export -n NO_COLOR
-n=0
-
-# is WORDS: whether the last command said to is ended well, as one TAP line
-is() {
-	local r=$?
-	n=$((n + 1))
-	((r == 0)) && echo "ok $n - $*" || { echo "not ok $n - $*"; sed 's/^/# /' "$dir/out" | head -n 20; }
-}
-
-# ends CODE COMMAND...: its output goes to $dir/out; nothing takes long, nothing crashes
-ends() {
-	local want=$1 r
-	shift
-	timeout 20 "$@" >"$dir/out" 2>&1 </dev/null
-	r=$?
-	((r == want)) && ! grep -qE 'AddressSanitizer|runtime error' "$dir/out"
-}
+. agent/tests/tap.sh
 
 verbs=$("$manor" help | sed -n 's/^  \([a-z]*\) .*/\1/p')
 [[ $(wc -w <<<"$verbs") -ge 13 ]]
