@@ -12,6 +12,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "base/base64.h"
 #include "base/str.h"
 #include "host/fetch.h"
 
@@ -133,40 +134,6 @@ static int fetch_patiently(const struct remote *q, const char *url, size_t max, 
 	}
 }
 
-static int digit(char c)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const char *at = c ? strchr(digits, c) : NULL;
-
-	return at ? (int)(at - digits) : -1;
-}
-
-/* Base64 (RFC 4648, 4) of exactly `size` bytes, padded or not; line breaks may stand in it. */
-static bool decode(const char *text, size_t n, unsigned char *ret, size_t size)
-{
-	size_t got = 0, pads = 0, digits = 0;
-	uint32_t bits = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		int d = digit(text[i]);
-
-		if (text[i] == '\n' || text[i] == '\r')
-			continue;
-		if (text[i] == '=' && ++pads <= 2)
-			continue;
-		if (d < 0 || pads)
-			return false;
-		bits = bits << 6 | (uint32_t)d;
-		if (++digits % 4 == 1)
-			continue;
-		if (got == size)
-			return false;
-		ret[got++] = (unsigned char)(bits >> (6 - 2 * ((digits - 1) % 4)));
-	}
-	return got == size && (!pads || (digits + pads) % 4 == 0);
-}
-
 /* What a signature's file holds: the bytes, or a line of base64. */
 static bool read_signature(const char *data, size_t n, unsigned char ret[SIGNATURE_SIZE])
 {
@@ -176,7 +143,7 @@ static bool read_signature(const char *data, size_t n, unsigned char ret[SIGNATU
 	}
 	while (n > 0 && isspace((unsigned char)data[n - 1]))
 		n--;
-	return n < SIGNATURE_MAX && decode(data, n, ret, SIGNATURE_SIZE);
+	return n < SIGNATURE_MAX && base64_decode(data, n, ret, SIGNATURE_SIZE);
 }
 
 static bool holds(const unsigned char key[KEY_SIZE], const void *data, size_t n,
@@ -207,7 +174,7 @@ static int read_keys(const char *keys, unsigned char ret[REMOTE_KEYS_MAX][KEY_SI
 
 		if (n == REMOTE_KEYS_MAX)
 			return err_set(e, -EINVAL, "more than %d keys", REMOTE_KEYS_MAX);
-		if (!decode(from, length, ret[n], KEY_SIZE)) {
+		if (!base64_decode(from, length, ret[n], KEY_SIZE)) {
 			err_set(e, -EINVAL, "'%.*s' is no key", (int)MIN_OF(length, (size_t)64),
 				from);
 			err_help(

@@ -6,6 +6,8 @@
 
 #include <errno.h>
 
+#include "base/base64.h"
+
 TABLE(dom0_table, host_dom0, "dom0", "What dom0 itself gets; a change takes a reboot of the host.",
       {.name = "memory", .type = FIELD_SIZE, .offset = FIELD_AT(host_dom0, memory),
        .min = 64ll << 20, .max = 1ll << 44, .impact = IMPACT_HOST_REBOOT,
@@ -24,8 +26,7 @@ static int parse_ssh_key(struct decode *c, const struct field *f, const char *te
 		"sk-ecdsa-sha2-nistp256@openssh.com", NULL};
 	_cleanup_(freep) char *type = NULL;
 	size_t n = strcspn(text, " \t"), gap = strspn(text + n, " \t"), blob;
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	unsigned char head[4];
+	unsigned char head[12];
 
 	if (startswith(text, "-----BEGIN"))
 		return err_set(e, -EINVAL, "a public key: what begins so is the private one, which stays "
@@ -37,18 +38,9 @@ static int parse_ssh_key(struct decode *c, const struct field *f, const char *te
 	if (strpbrk(text, "\n\r"))
 		return err_set(e, -EINVAL, "a public key: it has more than one line");
 	text += n + gap;
-	blob = strspn(text, digits);
+	blob = strspn(text, BASE64_DIGITS);
 	/* The first 16 digits are 12 bytes: a length, which is the type's, and its first letters. */
-	for (size_t i = 0; blob >= 32 && i < 3; i++) {
-		unsigned bits = 0;
-
-		for (size_t k = 0; k < 4; k++)
-			bits = bits << 6 | (unsigned)(strchr(digits, text[4 * i + k]) - digits);
-		for (size_t k = 0; k < 3; k++)
-			if (3 * i + k < sizeof(head))
-				head[3 * i + k] = (unsigned char)(bits >> (16 - 8 * k));
-	}
-	if (blob < 32 || head[0] || head[1] || head[2] || head[3] != n)
+	if (blob < 32 || !base64_decode(text, 16, head, sizeof(head)) || head[0] || head[1] || head[2] || head[3] != n)
 		return err_set(e, -EINVAL,
 			       "a public key: what stands behind %s isn't one of that type, or "
 			       "only a part of it",
