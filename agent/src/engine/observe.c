@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Readers in workers, side by side.
+ * Readers in workers, side by side; what is at hand in this very process.
  */
 #include "engine/observe.h"
 
@@ -102,6 +102,34 @@ static json_object *request_of(const struct list *paths)
 	return o;
 }
 
+/* By a worker. */
+static void ask(sd_event *loop, struct one *one, json_object *request)
+{
+	const struct reader *reader = one->reader;
+	_cleanup_(freep) char *name = xasprintf("read %s", reader->name);
+	_cleanup_err_ struct err e = {0};
+	const char *args[] = {"read", reader->name, NULL};
+	struct worker_spec spec = {
+		.name = name,
+		.args = args,
+		.request = reader->read_paths ? request : NULL,
+		.timeout_ms = reader->deadline_ms,
+		.lock_fd = -1,
+		.ended = ended,
+		.data = one,
+	};
+
+	if (worker_hangs(name))
+		facts_add_unknown(one->all->facts, reader,
+				  "the reader that took too long hangs still, and doesn't "
+				  "die of SIGKILL: something in the kernel doesn't answer "
+				  "(see dmesg)");
+	else if (worker_start(loop, &spec, NULL, &e) < 0)
+		facts_add_unknown(one->all->facts, reader, e.message);
+	else
+		one->all->pending++;
+}
+
 void observe(sd_event *loop, const struct reader *const *readers, const struct list *paths,
 	     void (*done)(void *data, struct facts *facts), void *data)
 {
@@ -115,36 +143,18 @@ void observe(sd_event *loop, const struct reader *const *readers, const struct l
 	o->ones = xcalloc(n, sizeof(*o->ones));
 	o->done = done;
 	o->data = data;
-	/* Time, boot and name of the host; none of the readers, which get workers. */
+	/* Time, boot and name of the host. */
 	o->facts = perform_read(readers, nothing, NULL, NULL);
 	o->pending = 1;
 	/* In the readers' order, whichever answers first. */
 	for (size_t i = 0; i < n; i++)
 		facts_add_unknown(o->facts, readers[i], "not read yet");
 	for (size_t i = 0; i < n; i++) {
-		_cleanup_err_ struct err e = {0};
-		_cleanup_(freep) char *name = xasprintf("read %s", readers[i]->name);
-		const char *args[] = {"read", readers[i]->name, NULL};
-		struct worker_spec spec = {
-			.name = name,
-			.args = args,
-			.request = readers[i]->read_paths ? request : NULL,
-			.timeout_ms = readers[i]->deadline_ms,
-			.lock_fd = -1,
-			.ended = ended,
-			.data = &o->ones[i],
-		};
-
 		o->ones[i] = (struct one){.all = o, .reader = readers[i]};
-		if (worker_hangs(name))
-			facts_add_unknown(o->facts, readers[i],
-					  "the reader that took too long hangs still, and doesn't "
-					  "die of SIGKILL: something in the kernel doesn't answer "
-					  "(see dmesg)");
-		else if (worker_start(loop, &spec, NULL, &e) < 0)
-			facts_add_unknown(o->facts, readers[i], e.message);
+		if (readers[i]->at_hand)
+			perform_reading(o->facts, readers[i], paths, NULL);
 		else
-			o->pending++;
+			ask(loop, &o->ones[i], request);
 	}
 	json_object_put(request);
 	/* If every start failed, the answer still comes from the loop. */

@@ -105,6 +105,18 @@ static int read_by(const struct reader *r, struct arena *a, const struct list *p
 	return r->read(a, record, e);
 }
 
+void perform_reading(struct facts *f, const struct reader *r, const struct list *paths,
+		     const struct step *one)
+{
+	void *record = arena_alloc(f->arena, r->table->size);
+	_cleanup_err_ struct err e = {0};
+
+	if (read_by(r, f->arena, paths, one, record, &e) < 0)
+		facts_add_unknown(f, r, e.message ? e.message : "failed");
+	else
+		facts_add_known(f, r, record);
+}
+
 struct facts *perform_read(const struct reader *const *readers, const char *const *names,
 			   const struct list *paths, const struct step *one)
 {
@@ -119,18 +131,9 @@ struct facts *perform_read(const struct reader *const *readers, const char *cons
 	}
 	if (gethostname(host, sizeof(host) - 1) == 0)
 		f->hostname = arena_strdup(f->arena, host);
-	for (size_t i = 0; readers[i]; i++) {
-		_cleanup_err_ struct err e = {0};
-		void *record;
-
-		if (names && word_find(names, readers[i]->name) < 0)
-			continue;
-		record = arena_alloc(f->arena, readers[i]->table->size);
-		if (read_by(readers[i], f->arena, paths, one, record, &e) < 0)
-			facts_add_unknown(f, readers[i], e.message ? e.message : "failed");
-		else
-			facts_add_known(f, readers[i], record);
-	}
+	for (size_t i = 0; readers[i]; i++)
+		if (!names || word_find(names, readers[i]->name) >= 0)
+			perform_reading(f, readers[i], paths, one);
 	return f;
 }
 

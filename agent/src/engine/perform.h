@@ -26,3 +26,6 @@ int perform_step(json_object *request, const struct kind *const *kinds,
  * NULL: none): as in observe(). `one` (may be NULL): of a kind that is alone, so that what it isn't about is left out. */
 struct facts *perform_read(const struct reader *const *readers, const char *const *names,
 			   const struct list *paths, const struct step *one);
+/* One of them, into facts that are there. */
+void perform_reading(struct facts *f, const struct reader *r, const struct list *paths,
+		     const struct step *one);

@@ -15,4 +15,5 @@ TABLE(machine_table, machine, "machine", "Which machine it is.",
       ROW(machine, uuid_why, FIELD_STRING, .doc = "why there is no UUID"));
 
 READER(machine, machine_read, machine_table, 10000,
-       "Which machine it is: the MACs of its network cards, serial number and UUID, from sysfs.");
+       "Which machine it is: the MACs of its network cards, serial number and UUID, from sysfs.",
+       .at_hand = true);

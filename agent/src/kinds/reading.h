@@ -16,8 +16,8 @@
 /* Marks every field of the record, and of those within it, but strings that are NULL. */
 void mark_filled(const struct table *t, void *record);
 
-/* reader_WORD, which has the host fill its record: `fill` is lvm_read() or the like. */
-#define READER(word, fill, what, deadline, text)                                                   \
+/* reader_WORD, which has the host fill its record: `fill` is lvm_read() or the like. Behind the text further members, if any. */
+#define READER(word, fill, what, deadline, text, ...)                                                 \
 	static int word##_reader_read(struct arena *a, void *ret_record, struct err *e)            \
 	{                                                                                          \
 		int r = fill(a, ret_record, e);                                                    \
@@ -31,5 +31,5 @@ void mark_filled(const struct table *t, void *record);
 		.doc = text,                                                                       \
 		.table = &(what),                                                                  \
 		.deadline_ms = deadline,                                                           \
-		.read = word##_reader_read,                                                        \
+		.read = word##_reader_read, __VA_ARGS__                                                     \
 	}

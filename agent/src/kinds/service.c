@@ -26,7 +26,8 @@ TABLE(services_table, service_facts, "services", "The host's own services.",
       ROW(service_facts, services, FIELD_MAP, .sub = &service_table, .doc = "By name."));
 
 READER(services, services_read, services_table, 30000,
-       "The host's own services, ssh and time: whether they run, and what they are told.");
+       "The host's own services, ssh and time: whether they run, and what they are told.",
+       .at_hand = true);
 
 /* ---- the manifest ---- */
 

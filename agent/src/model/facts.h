@@ -11,11 +11,12 @@
 #include "conf/select.h"
 
 struct reader {
-	const char *name;           /* "machine", "net", "lvm", "disks", "cache", "paths", "pci", "usb", "xen", "intent" */
+	const char *name;           /* "machine", "net", "lvm", "disks", "cache", "paths", "pci", "usb", "xen", "services", "intent" */
 	const char *doc;
 	const struct table *table;  /* of the record that read() fills */
 	unsigned deadline_ms;       /* past that, the reading is unknown */
-	/* Reads only. The record is zeroed; strings and lists go to the arena. Runs in a worker. */
+	bool at_hand;               /* a few small files that are in memory: observe() reads it itself, without a worker */
+	/* Reads only. The record is zeroed; strings and lists go to the arena. Runs in a worker, unless it is at hand. */
 	int (*read)(struct arena *a, void *ret_record, struct err *e);
 	/* In its place, for a reading that is of what the manifest names (see `paths` in model/kind.h):
 	 * strings, absolute paths. */
