@@ -198,6 +198,7 @@ class Host:
 
     def __init__(self, name):
         self.name = name
+        self.by_serial = set()  # machines without Xen's console: they are spoken to by their serial port
 
     # the machine
 
@@ -392,13 +393,18 @@ class Host:
         return self.run([
             "sh", "-c",
             'd=$(xl domid "$1" 2>/dev/null) || exit 1\n'
-            'tty=$(xenstore-read /local/domain/$d/console/tty) || exit 1\n'
-            f'log={CONSOLES}/guest-$1.log; size=$(stat -c %s $log 2>/dev/null || echo 0)\n'
-            'printf "%s\\n" "$2" > $tty\n'
+            f'log={CONSOLES}/guest-$1.log; tty=console\n'
+            f'if [ $5 = 1 ]; then log={CONSOLES}/serial-$1.log; tty=serial/0; fi\n'
+            'tty=$(xenstore-read /local/domain/$d/$tty/tty) || exit 1\n'
+            'size=$(stat -c %s $log 2>/dev/null || echo 0)\n'
+            # Of a serial port QEMU looks once a second whether anybody is there, and waits for who is there to read.
+            'exec 3<>$tty\n'
+            'if [ $5 = 1 ]; then cat <&3 >/dev/null & reader=$!; trap "kill $reader" EXIT; sleep 1.5; fi\n'
+            'printf "%s\\n" "$2" >&3\n'
             'i=0; while [ $i -lt $((4 * $4)) ]; do\n'
             '  tail -c +$((size + 1)) $log | tr -d "\\r" | grep -am1 "^$3" && exit 0\n'
             '  sleep 0.25; i=$((i + 1))\n'
-            'done; exit 1', "sh", name, verb, awaited, str(seconds)],
+            'done; exit 1', "sh", name, verb, awaited, str(seconds), str(int(name in self.by_serial))],
             timeout=seconds + 120).out.strip() or None
 
     def say(self, name, verb, seconds=60):
@@ -408,7 +414,7 @@ class Host:
         return answer.split(" ", 1)[1]
 
     def last_words(self, name):
-        return self.run(f"tail -c 1500 {CONSOLES}/guest-{name}.log | tr -d '\\r'").out
+        return self.run(f"tail -c 1500 {CONSOLES}/{'serial' if name in self.by_serial else 'guest'}-{name}.log | tr -d '\\r'").out
 
     def guest_up(self, name, seconds=150, restart=True):
         """Until the guest answers; its marker. The emulated processor kills a boot now and then: such a

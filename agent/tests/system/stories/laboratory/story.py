@@ -46,6 +46,7 @@ def without_machine():
 def begins(host):
     """Its folders, its partitions, the image that the lab's dom0 doesn't bring."""
     host.clear()
+    host.by_serial.add("sarge")
     host.sh(f"mkdir -p {FILES}")
     partitioned(host, "/dev/vdc", (2048, 100 << 11), (2048 + (100 << 11), 200 << 11))
     pushed = host.lab("push", TINY32, "/etc/manor/images/tiny32/out")
@@ -140,11 +141,11 @@ def a_machine_on_both_networks_writes_a_partition(host):
 
 @test(soak=True)
 def a_machine_of_32_bits_runs_beside_it(host):
+    """Its kernel knows nothing of Xen: what it has is what QEMU emulates."""
     host.guest_up("sarge", 300)
-    for name, width, processor in (("etch", "x86_64", "lm"), ("sarge", "i686", "pae")):
+    for name, width, disk in (("etch", "x86_64", "xvda"), ("sarge", "i686", "sda")):
         expect(host.in_guest(name, "uname -m") == width, f"{name} has another width", host.in_guest(name, "uname -a"))
-        expect(host.in_guest(name, "cat /sys/hypervisor/guest_type") == "HVM", f"{name} is no machine")
-        expect(processor in host.in_guest(name, "grep -m1 flags /proc/cpuinfo").split(), f"{name} lacks {processor}")
+        expect(f"{disk}=" in host.say(name, "disks"), f"{name} has another disk", host.say(name, "disks"))
     expect("ok" in host.say("sarge", "ping 10.155.200.41", 90), "it doesn't reach the other one")
     host.write_serial("sarge", "narrow")
     expect(host.serial("sarge") == "narrow", "its disk reads differently")
