@@ -104,6 +104,7 @@ struct options {
 	const char *mac;     /* --mac MAC[,MAC…], as given */
 	bool downgrade;      /* --downgrade */
 	bool retry;          /* --retry */
+	bool settings;       /* --settings */
 	bool no_reboot;      /* --no-reboot */
 	int64_t within;      /* --within DURATION in seconds; -1: not given */
 	const char *erase;   /* --erase SERIAL */

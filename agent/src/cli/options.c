@@ -42,6 +42,7 @@ enum {
 	OPT_DOWNGRADE,
 	OPT_RETRY,
 	OPT_NO_REBOOT,
+	OPT_SETTINGS,
 	OPT_WITHIN,
 	OPT_ERASE,
 	OPT_STATE_SIZE,
@@ -86,6 +87,7 @@ static const struct option all[] = {
 	{"downgrade", no_argument, NULL, OPT_DOWNGRADE},
 	{"retry", no_argument, NULL, OPT_RETRY},
 	{"no-reboot", no_argument, NULL, OPT_NO_REBOOT},
+	{"settings", no_argument, NULL, OPT_SETTINGS},
 	{"within", required_argument, NULL, OPT_WITHIN},
 	{"erase", required_argument, NULL, OPT_ERASE},
 	{"state-size", required_argument, NULL, OPT_STATE_SIZE},
@@ -230,6 +232,9 @@ static int take(const char *verb, int c, struct options *o)
 		return 0;
 	case OPT_NO_REBOOT:
 		o->no_reboot = true;
+		return 0;
+	case OPT_SETTINGS:
+		o->settings = true;
 		return 0;
 	case OPT_WITHIN:
 		if (num_parse_duration(optarg, &seconds) < 0 || seconds < 60 || seconds > 86400)

@@ -19,6 +19,7 @@
 #include "cli/upgrade.h"
 #include "engine/planner.h"
 #include "host/fetch.h"
+#include "host/slot.h"
 #include "host/systemctl.h"
 #include "kinds/domain.h"
 #include "kinds/kinds.h"
@@ -231,31 +232,50 @@ static const char *its_end(const struct upgrade *u, const char *guest)
 							  : "shut down, and starts anew";
 }
 
-static void say_what(const void *data)
+static void say_boot(const struct upgrade *u)
 {
-	const struct upgrade *u = data;
-	char buf[NUM_TEXT];
-
-	fprintf(stderr, "%s, which runs in slot %s, stays there; %s goes to slot %s.\n",
-		u->slots.version, u->slots.booted, u->bundle.version, u->slots.other);
 	if (u->o.no_reboot)
-		fprintf(stderr,
-			"The host isn't started again now: its next boot takes the new one.\n");
+		fprintf(stderr, "The host isn't started again now: this is its next boot's.\n");
 	else
 		fprintf(stderr, "THE HOST STARTS AGAIN%s\n",
 			u->trial.guests.n ? ", its guests end:" : ".");
 	for (size_t i = 0; !u->o.no_reboot && i < u->trial.guests.n; i++)
 		fprintf(stderr, "  domain/%s  %s\n", (char *)u->trial.guests.items[i],
 			its_end(u, u->trial.guests.items[i]));
+}
+
+static void say_trial(const struct upgrade *u, const char *what, const char *before)
+{
+	char buf[NUM_TEXT];
+
 	fprintf(stderr,
-		"The new version is good once all is back that there is now, within %s of power-on; else the\n"
-		"host starts again with the old one.\n",
-		num_age(buf, (uint64_t)u->trial.within));
+		"%s good once all is back that there is now, within %s of power-on; else the\n"
+		"host starts again with %s.\n",
+		what, num_age(buf, (uint64_t)u->trial.within), before);
+}
+
+static void say_what(const void *data)
+{
+	const struct upgrade *u = data;
+
+	fprintf(stderr, "%s, which runs in slot %s, stays there; %s goes to slot %s.\n",
+		u->slots.version, u->slots.booted, u->bundle.version, u->slots.other);
+	say_boot(u);
+	say_trial(u, "The new version is", "the old one");
 }
 
 static void on_progress(void *data, unsigned percent, const char *text)
 {
 	show_percent(data, "writing", percent);
+}
+
+/* Of any trial, from now on. */
+static void begin(struct upgrade *u)
+{
+	u->trial.boot_id = u->slots.boot_id;
+	u->trial.since = time(NULL);
+	u->trial.written = false;
+	u->trial.gave_up = NULL;
 }
 
 /* What is begun is noted before the first byte, so that a boot in between knows what it sees. */
@@ -268,11 +288,9 @@ static int carry_out(struct upgrade *u, struct err *e)
 	u->trial.slot = u->slots.other;
 	u->trial.version = u->bundle.version;
 	u->trial.build = u->bundle.build;
+	u->trial.settings = NULL;
 	u->trial.from = u->slots.version;
-	u->trial.boot_id = u->slots.boot_id;
-	u->trial.since = time(NULL);
-	u->trial.written = false;
-	u->trial.gave_up = NULL;
+	begin(u);
 	r = trial_write(&u->trial, e);
 	if (r < 0)
 		return r;
@@ -338,6 +356,133 @@ static int upgrade(struct upgrade *u, const char *name, int *ret_code, struct er
 	return u->o.no_reboot ? 0 : systemctl_end("reboot.target", e);
 }
 
+/* --- other settings for the version that runs --- */
+
+static void say_settings(const void *data)
+{
+	const struct upgrade *u = data;
+
+	if (*u->trial.settings)
+		fprintf(stderr, "Xen starts with '%s' behind this version's own arguments.\n",
+			u->trial.settings);
+	else
+		fprintf(stderr, "Xen starts with this version's own arguments alone.\n");
+	say_boot(u);
+	say_trial(u, "These settings are", "those before");
+}
+
+/* Xen's arguments that the menu has now. Arena memory. */
+static int settings_now(struct upgrade *u, const char **ret, struct err *e)
+{
+	_cleanup_esp_ struct slot_esp esp = {.dir = -1, .lock = -1};
+	struct grubenv *g;
+	int r = slot_esp_open(&esp, e);
+
+	if (r < 0)
+		return r;
+	if (!grubenv_read(esp.dir, SLOT_GRUBENV, u->arena, &g, e))
+		return -EIO;
+	*ret = arena_strdup(u->arena, slot_settings(g));
+	return 0;
+}
+
+static int may_set(struct upgrade *u, const char *want, const char *now, struct err *e)
+{
+	const struct trial_failed *failed = trial_failed_settings(&u->trial, want);
+
+	if (strlen(want) > SLOT_SETTINGS_MAX)
+		return err_set(e, -E2BIG,
+			       "'%s' is longer than the %d bytes that the boot menu keeps", want,
+			       SLOT_SETTINGS_MAX);
+	if (failed && !u->o.retry && !streq(want, now)) {
+		err_help(e, "--retry tries them once more");
+		return err_set(e, -EPERM, "'%s' was tried before and failed: %s", want,
+			       failed->why ? failed->why : "it isn't known why");
+	}
+	if (u->trial.slot)
+		return err_set(e, -EBUSY,
+			       "an upgrade was begun: `manor upgrade` tells where it stands");
+	return 0;
+}
+
+/* Noted before the menu has it, as an upgrade is. */
+static int try_settings(struct upgrade *u, struct err *e)
+{
+	int r;
+
+	trial_forgive_settings(u->arena, &u->trial, u->trial.settings);
+	u->trial.slot = u->slots.booted;
+	u->trial.version = u->trial.from = u->slots.version;
+	u->trial.build = u->slots.build;
+	begin(u);
+	r = trial_write(&u->trial, e);
+	if (r == 0)
+		r = upgrade_menu_settings(u->trial.settings, false, e);
+	if (r < 0) {
+		trial_end(&u->trial);
+		(void)trial_write(&u->trial, NULL);
+		return r;
+	}
+	u->trial.written = true;
+	return trial_write(&u->trial, e);
+}
+
+static void say_set(const struct upgrade *u, const char *settings, bool reboots)
+{
+	json_object *o;
+
+	if (!u->o.json) {
+		printf("Xen's arguments are the next boot's%s.\n",
+		       reboots ? "; the host starts again" : "");
+		return;
+	}
+	o = json_object_new_object();
+	json_put_text(o, "version", u->slots.version);
+	json_put_text(o, "settings", settings);
+	json_object_object_add(o, "reboots", json_object_new_boolean(reboots));
+	print_json(o);
+}
+
+static int settings(struct upgrade *u, int *ret_code, struct err *e)
+{
+	const char *now = "", *want;
+	int r = may_upgrade(u, e);
+
+	if (r == 0)
+		r = lock(u, e);
+	if (r == 0)
+		r = settings_now(u, &now, e);
+	if (r == 0)
+		r = note(u, e);
+	if (r == 0 && !u->manifest)
+		r = err_set(e, -ENOENT, "no manifest is in force, which could say what dom0 gets");
+	if (r < 0)
+		return r;
+	want = host_settings(u->arena, u->manifest);
+	r = may_set(u, want, now, e);
+	if (r < 0)
+		return r;
+	if (streq(want, now)) {
+		if (u->o.json)
+			say_set(u, want, false);
+		else
+			printf("The boot menu has '%s' already: there is nothing to do.\n", want);
+		return 0;
+	}
+	u->trial.settings = want;
+	u->trial.within = u->o.within > 0 ? u->o.within : TRIAL_WITHIN;
+	*ret_code = destroy_confirm(&u->o, "upgrade", "start this host again with other settings",
+				    "Start again", say_settings, u);
+	if (*ret_code != EXIT_FINE)
+		return 0;
+	r = try_settings(u, e);
+	if (r < 0)
+		return r;
+	u->o.no_reboot |= interrupted();
+	say_set(u, want, !u->o.no_reboot);
+	return u->o.no_reboot ? 0 : systemctl_end("reboot.target", e);
+}
+
 static int show(const struct options *o)
 {
 	json_object *json;
@@ -353,15 +498,22 @@ static int show(const struct options *o)
 
 int verb_upgrade(int argc, char **argv)
 {
-	static const char *const accepts[] = {"format",    "yes",    "downgrade", "retry",
-					      "no-reboot", "within", "operands",  NULL};
+	static const char *const accepts[] = {"format",   "yes",       "downgrade",
+					      "retry",    "no-reboot", "within",
+					      "settings", "operands",  NULL};
 	struct upgrade u = {.lock = -1};
 	_cleanup_err_ struct err e = {0};
 	int at, code, r = options_read(argc, argv, accepts, &u.o, &at);
 
 	if (r)
 		return r < 0 ? EXIT_FINE : r;
-	if (at == argc)
+	if (u.o.settings && (at < argc || u.o.downgrade)) {
+		fprintf(stderr,
+			"manor upgrade: --settings are the manifest's, for the version that runs: no bundle goes "
+			"with them, and no --downgrade\n");
+		return EXIT_BAD;
+	}
+	if (at == argc && !u.o.settings)
 		return show(&u.o);
 	if (at + 1 < argc) {
 		fprintf(stderr,
@@ -371,11 +523,11 @@ int verb_upgrade(int argc, char **argv)
 	interrupt_watch();
 	u.arena = arena_new();
 	code = EXIT_FINE;
-	r = upgrade(&u, argv[at], &code, &e);
+	r = u.o.settings ? settings(&u, &code, &e) : upgrade(&u, argv[at], &code, &e);
 	if (r < 0) {
 		fprintf(stderr, "%smanor upgrade: %s: %s\n",
-			u.percent && u.percent < 100 ? "\n" : "", argv[at],
-			e.message ? e.message : "failed");
+			u.percent && u.percent < 100 ? "\n" : "",
+			u.o.settings ? "--settings" : argv[at], e.message ? e.message : "failed");
 		if (e.help)
 			fprintf(stderr, "  help: %s\n", e.help);
 		code = r == -EINTR ? EXIT_INTERRUPTED : EXIT_FAILED;

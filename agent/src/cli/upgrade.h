@@ -13,6 +13,9 @@ void upgrade_print(FILE *out);
 /* The same; NULL: this is no appliance. The caller's. */
 json_object *upgrade_json(void);
 
+/* The boot menu's word of Xen's arguments: `settings` are to be tried; NULL: how those that were tried ended. */
+int upgrade_menu_settings(const char *settings, bool good, struct err *e);
+
 /* What this boot means for an upgrade that was begun (kinds/upgrade.h), told and noted: early, before the agent. */
 int upgrade_booted(void);
 /* The version on trial is good: the menu goes on taking it. */

@@ -10,6 +10,7 @@
 #include "cli/cli.h"
 #include "cli/upgrade.h"
 #include "host/program.h"
+#include "host/slot.h"
 #include "host/systemctl.h"
 #include "kinds/upgrade.h"
 
@@ -19,6 +20,24 @@ static int menu(const char *verb, const char *slot, const char *state, struct er
 	const char *argv[] = {"/proc/self/exe", "slot", verb, slot, state, NULL};
 
 	return program_run((char *const *)argv, e);
+}
+
+int upgrade_menu_settings(const char *settings, bool good, struct err *e)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	_cleanup_esp_ struct slot_esp esp = {.dir = -1, .lock = -1};
+	struct grubenv *g;
+	int r = slot_esp_open(&esp, e);
+
+	if (r < 0)
+		return r;
+	if (!grubenv_read(esp.dir, SLOT_GRUBENV, a, &g, e))
+		return -EIO;
+	if (settings)
+		slot_settings_try(g, settings);
+	else
+		slot_settings_end(g, good);
+	return grubenv_write(esp.dir, SLOT_GRUBENV, g, e) ? 0 : -EIO;
 }
 
 /* The menu is to take the slot that runs, and the other one only when it is asked to. */
@@ -55,18 +74,28 @@ static int settle(struct arena *a, const struct slots *s, struct trial *t, struc
 			"%s, in slot %s, is on trial, and finds no state partition: the host starts "
 			"again, with the other one",
 			s->version, s->booted);
-		give_up_slot(s);
+		if (s->on_trial)
+			give_up_slot(s);
 		return systemctl_end("reboot.target", e);
 	case UPGRADE_ORDINARY:
-		return menu("set-state", s->booted, "good", e);
+		/* What was noted of settings that are tried is lost: what runs counts as good. */
+		r = s->settings_tried ? upgrade_menu_settings(NULL, true, e) : 0;
+		return r < 0 ? r : menu("set-state", s->booted, "good", e);
 	case UPGRADE_ON_TRIAL:
-		log_info("%s, in slot %s, is on trial", t->version, s->booted);
+		log_info("%s%s, in slot %s, is on trial", t->version,
+			 t->settings ? " with other settings" : "", s->booted);
 		if (t->written)
 			return 0;
 		/* Cut off between the menu's word and ours: it is the next boot's, as is seen. */
 		t->written = true;
 		return trial_write(t, e);
 	case UPGRADE_CUT_OFF:
+		if (t->settings) {
+			log_warn("other settings were not tried: cut off before");
+			r = upgrade_menu_settings(NULL, false, e);
+			trial_end(t);
+			return r < 0 ? r : trial_write(t, e);
+		}
 		log_warn("the upgrade to %s was cut off while it was written: nothing was changed",
 			 t->version);
 		r = take_back(s, e);
@@ -75,7 +104,16 @@ static int settle(struct arena *a, const struct slots *s, struct trial *t, struc
 	case UPGRADE_FELL_BACK:
 		break;
 	}
-	why = t->gave_up ? t->gave_up : "it didn't come up, or not in time";
+	why = t->gave_up    ? t->gave_up
+	      : t->settings ? "the host didn't come up with them, or not in time"
+			    : "it didn't come up, or not in time";
+	if (t->settings) {
+		log_error("settings '%s' failed, and those before are in force again: %s",
+			  t->settings, why);
+		r = upgrade_menu_settings(NULL, false, e);
+		trial_fail(a, t, why, time(NULL));
+		return r < 0 ? r : trial_write(t, e);
+	}
 	log_error("the upgrade to %s failed, and %s runs again: %s", t->version, s->version, why);
 	/* First the menu: cut off between the two, all of this is done once more. */
 	r = take_back(s, e);
@@ -122,11 +160,16 @@ int upgrade_is_good(struct err *e)
 	struct trial t;
 	int r = read_trial(a, &s, &t, e);
 
+	if (r == 0 && t.settings)
+		r = upgrade_menu_settings(NULL, true, e);
 	if (r == 0)
 		r = menu("set-state", s.booted, "good", e);
 	if (r < 0)
 		return r;
-	trial_forgive(a, &t, t.version, t.build);
+	if (t.settings)
+		trial_forgive_settings(a, &t, t.settings);
+	else
+		trial_forgive(a, &t, t.version, t.build);
 	trial_end(&t);
 	r = trial_write(&t, e);
 	if (r == 0)
@@ -150,6 +193,8 @@ int upgrade_gives_up(const char *why, struct err *e)
 	/* A full /var is no reason to stay. */
 	if (trial_write(&t, &lost) < 0)
 		log_error("%s", lost.message);
-	give_up_slot(&s);
+	/* Settings are tried once, which the menu has noted already. */
+	if (!t.settings)
+		give_up_slot(&s);
 	return systemctl_end("reboot.target", e);
 }

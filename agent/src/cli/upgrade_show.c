@@ -20,15 +20,23 @@ static void print_begun(FILE *out, const struct slots *s, const struct trial *t)
 	switch (upgrade_boot(s, t)) {
 	case UPGRADE_ON_TRIAL:
 		fprintf(out,
-			"ON TRIAL: this version is good once all is back that ran before, within %s of "
-			"power-on; else %s is started again\n",
-			num_age(buf, (uint64_t)t->within), t->from ? t->from : "the old one");
+			"ON TRIAL: %s good once all is back that ran before, within %s of power-on; else ",
+			t->settings ? "these settings are" : "this version is",
+			num_age(buf, (uint64_t)t->within));
+		if (t->settings)
+			fprintf(out, "the host starts again with those before\n");
+		else
+			fprintf(out, "%s is started again\n", t->from ? t->from : "the old one");
 		break;
 	case UPGRADE_BEGUN:
-		fprintf(out,
-			t->written ? "upgrade: %s is in slot %s, for the next boot\n"
-				   : "upgrade: %s is being written to slot %s\n",
-			t->version, t->slot);
+		if (t->settings)
+			fprintf(out, "settings: Xen starts with '%s' at the next boot\n",
+				t->settings);
+		else
+			fprintf(out,
+				t->written ? "upgrade: %s is in slot %s, for the next boot\n"
+					   : "upgrade: %s is being written to slot %s\n",
+				t->version, t->slot);
 		break;
 	default:
 		break;
@@ -61,7 +69,9 @@ void upgrade_print(FILE *out)
 	for (size_t i = 0; i < t.failed.n; i++) {
 		const struct trial_failed *f = t.failed.items[i];
 
-		fprintf(out, "FAILED: the upgrade to %s, %s ago: %s\n", f->version,
+		fprintf(out, "FAILED: %s%s%s, %s ago: %s\n",
+			f->settings ? "Xen with '" : "the upgrade to ",
+			f->settings ? f->settings : f->version, f->settings ? "'" : "",
 			ago(buf, f->when), f->why ? f->why : "it isn't known why");
 	}
 }
@@ -96,6 +106,7 @@ json_object *upgrade_json(void)
 		begun = json_object_new_object();
 		json_put_text(begun, "version", t.version);
 		json_put_text(begun, "slot", t.slot);
+		json_put_text(begun, "settings", t.settings);
 		json_put_text(begun, "from", t.from);
 		json_put_text(begun, "state", begun_word(&s, &t));
 		json_object_object_add(begun, "since", json_object_new_int64(t.since));
@@ -108,6 +119,7 @@ json_object *upgrade_json(void)
 		json_object *one = json_object_new_object();
 
 		json_put_text(one, "version", f->version);
+		json_put_text(one, "settings", f->settings);
 		json_put_text(one, "why", f->why);
 		json_object_object_add(one, "when", json_object_new_int64(f->when));
 		json_object_array_add(failed, one);

@@ -99,7 +99,32 @@ void slot_set_primary(struct grubenv *g, const char *name)
 	grubenv_set(g, "TRIAL", name);
 }
 
-const char *slot_current(struct arena *a)
+const char *slot_settings(const struct grubenv *g)
+{
+	const char *said = grubenv_get(g, "XEN");
+
+	return said ? said : "";
+}
+
+/* XEN_TRY: 0, they are to be tried; 1, the menu has tried them. */
+void slot_settings_try(struct grubenv *g, const char *settings)
+{
+	grubenv_set(g, "XEN_TRIAL", settings);
+	grubenv_set(g, "XEN_TRY", "0");
+}
+
+void slot_settings_end(struct grubenv *g, bool good)
+{
+	const char *tried = grubenv_get(g, "XEN_TRIAL");
+
+	if (good && tried)
+		grubenv_set(g, "XEN", tried);
+	grubenv_set(g, "XEN_TRIAL", "");
+	grubenv_set(g, "XEN_TRY", "");
+}
+
+/* What follows `word` among the kernel's arguments, the caller's; NULL: it isn't there. */
+static char *argument(const char *word)
 {
 	_cleanup_(freep) char *text = NULL;
 	char *save = NULL;
@@ -107,9 +132,23 @@ const char *slot_current(struct arena *a)
 	if (file_read("/proc/cmdline", TEXT_MAX, &text, NULL, NULL) < 0)
 		return NULL;
 	for (char *w = strtok_r(text, " \n", &save); w; w = strtok_r(NULL, " \n", &save))
-		if (startswith(w, "rauc.slot=") && word_find(slot_names, w + 10) >= 0)
-			return arena_strdup(a, w + 10);
+		if (startswith(w, word))
+			return xstrdup(w + strlen(word));
 	return NULL;
+}
+
+bool slot_settings_tried(void)
+{
+	_cleanup_(freep) char *said = argument("manor.settings=");
+
+	return streq(said, "trial");
+}
+
+const char *slot_current(struct arena *a)
+{
+	_cleanup_(freep) char *said = argument("rauc.slot=");
+
+	return said && word_find(slot_names, said) >= 0 ? arena_strdup(a, said) : NULL;
 }
 
 /* Whether sysfs calls that partition so. */

@@ -19,6 +19,14 @@ bool slot_good(const struct grubenv *g, const char *name);
 bool slot_on_trial(const struct grubenv *g, const char *name);
 void slot_set_primary(struct grubenv *g, const char *name);
 void slot_set_good(struct grubenv *g, const char *name, bool good);
+/* Xen's arguments besides those of the slot's version, in force: what the manifest says of them, once it was good. */
+#define SLOT_SETTINGS_MAX 180 /* bytes; two of them and what is known of the slots have a place in grubenv */
+const char *slot_settings(const struct grubenv *g); /* "": none */
+/* The next boot is to try those, once; and how that ended. */
+void slot_settings_try(struct grubenv *g, const char *settings);
+void slot_settings_end(struct grubenv *g, bool good);
+/* Whether this system was started with those that are tried. */
+bool slot_settings_tried(void);
 /* The slot that this system runs from; NULL: from none. Arena memory. */
 const char *slot_current(struct arena *a);
 

@@ -96,6 +96,19 @@ static int find_other(struct arena *a, const char *disk, struct slots *s, struct
 	return 0;
 }
 
+/* Between the quotes of slot.cfg's line of Xen's arguments. */
+static const char *own_arguments(struct arena *a)
+{
+	static const char line[] = "set slot_xen=\"";
+	_cleanup_(freep) char *text = NULL;
+	const char *at;
+
+	if (file_read_plain(SLOTS_BOOTED "/slot.cfg", TEXT_MAX, &text, NULL, NULL) < 0)
+		return NULL;
+	at = strstr(text, line);
+	return at ? arena_strndup(a, at + strlen(line), strcspn(at + strlen(line), "\"\n")) : NULL;
+}
+
 int slots_read(struct arena *a, struct slots *ret, struct err *e)
 {
 	_cleanup_(freep) char *folder = NULL, *disk = NULL;
@@ -120,10 +133,12 @@ int slots_read(struct arena *a, struct slots *ret, struct err *e)
 		return r;
 	ret->installed = true;
 	ret->build = line_of(a, SLOTS_BOOTED "/id");
+	ret->xen = own_arguments(a);
 	/* As whoever wrote the slot called it; the root says the same. */
 	if (line_of(a, SLOTS_BOOTED "/version"))
 		ret->version = line_of(a, SLOTS_BOOTED "/version");
 	ret->kept = stat("/var", &var) == 0 && major(var.st_dev) != 0;
+	ret->settings_tried = slot_settings_tried();
 	return 0;
 }
 

@@ -6,20 +6,23 @@
  */
 #pragma once
 
-#include "base/arena.h"
 #include "base/err.h"
+#include "base/record.h"
 
 #define SLOTS_BOOTED  "/run/slot" /* the slot's file system, put there by the initrd */
 #define SLOTS_VERSION "/usr/share/manor/version"
 
 struct slots {
+	struct record rec;
 	bool installed;      /* started from a slot; else all that follows but `version` is NULL or false */
 	const char *version; /* of the appliance that runs; NULL: this is none */
 	const char *build;   /* the digest of its root */
+	const char *xen;     /* the version's own arguments for Xen; NULL: not known */
 	const char *booted, *other; /* "A" and "B", or the other way round */
 	const char *device_booted, *device_other; /* /dev/vda3 … */
 	const char *boot_id; /* of this boot, wherever it was started from */
 	bool on_trial;       /* the boot menu calls it so; of slots_ask_menu() alone */
+	bool settings_tried; /* this boot is the one with the settings that are on trial (host/slot.h) */
 	bool kept;           /* /var is on a disk: what is written there is there at the next boot */
 };
 

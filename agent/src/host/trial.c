@@ -50,6 +50,7 @@ static void read_begun(struct arena *a, json_object *o, struct trial *ret)
 	ret->slot = streq(slot, "A") ? "A" : "B";
 	ret->version = text(a, o, "version");
 	ret->build = text(a, o, "build");
+	ret->settings = text(a, o, "settings");
 	ret->from = text(a, o, "from");
 	ret->boot_id = text(a, o, "boot_id");
 	ret->since = json_int(o, "since");
@@ -88,6 +89,7 @@ void trial_read(struct arena *a, struct trial *ret)
 		*f = (struct trial_failed){
 			.version = text(a, one, "version"),
 			.build = text(a, one, "build"),
+			.settings = text(a, one, "settings"),
 			.why = text(a, one, "why"),
 			.when = json_int(one, "when"),
 		};
@@ -103,6 +105,7 @@ static json_object *begun_json(const struct trial *t)
 	json_put_text(o, "slot", t->slot);
 	json_put_text(o, "version", t->version);
 	json_put_text(o, "build", t->build);
+	json_put_text(o, "settings", t->settings);
 	json_put_text(o, "from", t->from);
 	json_put_text(o, "boot_id", t->boot_id);
 	json_object_object_add(o, "since", json_object_new_int64(t->since));
@@ -134,6 +137,7 @@ int trial_write(const struct trial *t, struct err *e)
 
 		json_put_text(one, "version", f->version);
 		json_put_text(one, "build", f->build);
+		json_put_text(one, "settings", f->settings);
 		json_put_text(one, "why", f->why);
 		json_object_object_add(one, "when", json_object_new_int64(f->when));
 		json_object_array_add(list, one);
@@ -155,17 +159,34 @@ void trial_end(struct trial *t)
 	*t = (struct trial){.failed = failed};
 }
 
-void trial_forgive(struct arena *a, struct trial *t, const char *version, const char *build)
+/* Settings are told by themselves alone, a version by its name or by its root. */
+static bool is(const struct trial_failed *f, const char *version, const char *build,
+	       const char *settings)
+{
+	if (f->settings || settings)
+		return streq(f->settings, settings);
+	return streq(f->version, version) || (build && streq(f->build, build));
+}
+
+static void forgive(struct arena *a, struct trial *t, const char *version, const char *build,
+		    const char *settings)
 {
 	struct list kept = {0};
 
-	for (size_t i = 0; i < t->failed.n; i++) {
-		const struct trial_failed *f = t->failed.items[i];
-
-		if (!streq(f->version, version) && !(build && streq(f->build, build)))
+	for (size_t i = 0; i < t->failed.n; i++)
+		if (!is(t->failed.items[i], version, build, settings))
 			list_add(a, &kept, t->failed.items[i]);
-	}
 	t->failed = kept;
+}
+
+void trial_forgive(struct arena *a, struct trial *t, const char *version, const char *build)
+{
+	forgive(a, t, version, build, NULL);
+}
+
+void trial_forgive_settings(struct arena *a, struct trial *t, const char *settings)
+{
+	forgive(a, t, NULL, NULL, settings);
 }
 
 void trial_fail(struct arena *a, struct trial *t, const char *why, int64_t now)
@@ -175,11 +196,12 @@ void trial_fail(struct arena *a, struct trial *t, const char *why, int64_t now)
 	*f = (struct trial_failed){
 		.version = t->version ? t->version : "unknown",
 		.build = t->build,
+		.settings = t->settings,
 		.why = why,
 		.when = now,
 	};
 	/* Said once of each, by what came last. */
-	trial_forgive(a, t, f->version, f->build);
+	forgive(a, t, f->version, f->build, f->settings);
 	if (t->failed.n >= TRIAL_FAILED_MAX) {
 		memmove(t->failed.items, t->failed.items + 1,
 			(t->failed.n - 1) * sizeof(*t->failed.items));
@@ -189,14 +211,22 @@ void trial_fail(struct arena *a, struct trial *t, const char *why, int64_t now)
 	trial_end(t);
 }
 
+static const struct trial_failed *failed(const struct trial *t, const char *version,
+					 const char *build, const char *settings)
+{
+	for (size_t i = t->failed.n; i > 0; i--)
+		if (is(t->failed.items[i - 1], version, build, settings))
+			return t->failed.items[i - 1];
+	return NULL;
+}
+
 const struct trial_failed *trial_failed(const struct trial *t, const char *version,
 					const char *build)
 {
-	for (size_t i = t->failed.n; i > 0; i--) {
-		const struct trial_failed *f = t->failed.items[i - 1];
+	return failed(t, version, build, NULL);
+}
 
-		if (streq(f->version, version) || (build && streq(f->build, build)))
-			return f;
-	}
-	return NULL;
+const struct trial_failed *trial_failed_settings(const struct trial *t, const char *settings)
+{
+	return failed(t, NULL, NULL, settings);
 }

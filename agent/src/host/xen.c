@@ -443,6 +443,7 @@ static int read_host(struct xen_ctx *x, struct arena *a, struct xen_facts *ret, 
 		return xen_fail(x, e, -EIO, ERROR_FAIL, "ask Xen for its version");
 	ret->version = arena_printf(a, "%d.%d%s", v->xen_version_major, v->xen_version_minor,
 				    v->xen_version_extra);
+	ret->cmdline = arena_strdup(a, v->commandline ? v->commandline : "");
 	libxl_physinfo_init(&p);
 	rc = libxl_get_physinfo(x->xl, &p);
 	if (rc)

@@ -183,6 +183,7 @@ static inline bool xen_has_past(const struct xen_domain *d)
 struct xen_facts {
 	struct record rec;
 	const char *version;      /* "4.17.7" */
+	const char *cmdline;      /* that it was started with */
 	uint64_t memory_total;
 	uint64_t memory_free;     /* that a new domain could have: claimed memory is not free */
 	int64_t cpus;

@@ -7,6 +7,6 @@ const struct kind *const all_kinds[] = {
 };
 
 const struct reader *const all_readers[] = {
-	&reader_machine, &reader_net, &reader_lvm, &reader_disks, &reader_cache, &reader_paths,
+	&reader_machine, &reader_appliance, &reader_net, &reader_lvm, &reader_disks, &reader_cache, &reader_paths,
 	&reader_pci, &reader_usb, &reader_xen, &reader_services, &reader_intent, NULL,
 };

@@ -138,10 +138,11 @@ enum upgrade_boot upgrade_boot(const struct slots *s, const struct trial *t)
 	if (!s->installed)
 		return UPGRADE_NO_SLOT;
 	if (!t->slot)
-		return s->on_trial && !s->kept ? UPGRADE_UNKEPT : UPGRADE_ORDINARY;
-	if (streq(t->slot, s->booted))
-		return UPGRADE_ON_TRIAL;
-	if (streq(t->boot_id, s->boot_id))
+		return (s->on_trial || s->settings_tried) && !s->kept ? UPGRADE_UNKEPT
+								      : UPGRADE_ORDINARY;
+	if (t->boot_id && streq(t->boot_id, s->boot_id))
 		return UPGRADE_BEGUN;
+	if (streq(t->slot, s->booted) && (!t->settings || s->settings_tried))
+		return UPGRADE_ON_TRIAL;
 	return t->written ? UPGRADE_FELL_BACK : UPGRADE_CUT_OFF;
 }

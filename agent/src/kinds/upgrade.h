@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Upgrades of the appliance, decided: which bundle is taken, what a boot means for the one that was begun, and whether the
- * new version brought back what there was. Pure: from what was read, nothing is touched.
+ * new version brought back what there was. Other settings of the version that runs are an upgrade, too: of the same slot.
+ * Pure: from what was read, nothing is touched.
  */
 #pragma once
 
@@ -9,6 +10,9 @@
 #include "host/trial.h"
 #include "model/manifest.h"
 #include "model/plan.h"
+
+/* What the manifest wants of Xen's arguments, dom0's share first, as the boot menu is to have it; "": nothing. Arena memory. */
+const char *host_settings(struct arena *a, const struct manifest *m);
 
 struct upgrade_ask {
 	bool downgrade; /* an older one is fine */

@@ -92,6 +92,7 @@ TABLE(xen_domain_table, xen_domain, "domain", "A domain as Xen has it.",
 
 TABLE(xen_table, xen_facts, "xen", "Xen and its domains.",
       ROW(xen_facts, version, FIELD_STRING, .doc = "Version of the hypervisor."),
+      ROW(xen_facts, cmdline, FIELD_STRING, .doc = "Arguments that it was started with."),
       ROW(xen_facts, memory_total, FIELD_SIZE, .doc = "Memory of the machine."),
       ROW(xen_facts, memory_free, FIELD_SIZE, .doc = "Memory that a new domain could have."),
       ROW(xen_facts, cpus, FIELD_INT, .doc = "Processors."),

@@ -11,7 +11,7 @@
 #include "conf/select.h"
 
 struct reader {
-	const char *name;           /* "machine", "net", "lvm", "disks", "cache", "paths", "pci", "usb", "xen", "services", "intent" */
+	const char *name;           /* "machine", "appliance", "net", "lvm", "disks", "cache", "paths", "pci", "usb", "xen", "services", "intent" */
 	const char *doc;
 	const struct table *table;  /* of the record that read() fills */
 	unsigned deadline_ms;       /* past that, the reading is unknown */

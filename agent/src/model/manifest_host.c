@@ -16,6 +16,44 @@ TABLE(dom0_table, host_dom0, "dom0", "What dom0 itself gets; a change takes a re
        .max = 4096, .impact = IMPACT_HOST_REBOOT,
        .doc = "dom0's virtual processors; left as they are when not given"});
 
+#define CMDLINE_MAX 100 /* bytes: the boot menu keeps two of them, and dom0's share with each */
+
+/* GRUB reads them once more: what it would take for its own stays out. */
+static int parse_cmdline(struct decode *c, const struct field *f, const char *text,
+			 const char **ret, struct err *e)
+{
+	static const char *const ours[] = {"dom0_mem=", "dom0_max_vcpus=", NULL};
+	const char *all = "";
+
+	for (const char *at = text + strspn(text, " "); *at; at += strspn(at, " ")) {
+		size_t n = strcspn(at, " ");
+
+		if (strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+			       "_-=.,:/+@%") < n)
+			return err_set(
+				e, -EINVAL,
+				"arguments with a space between them, of letters, digits and "
+				"_-=.,:/+@%%");
+		for (size_t i = 0; ours[i]; i++)
+			if (startswith(at, ours[i]))
+				return err_set(e, -EINVAL,
+					       "arguments without %s: that is host.dom0.%s",
+					       ours[i], i ? "vcpus" : "memory");
+		all = arena_printf(c->arena, "%s%s%.*s", all, *all ? " " : "", (int)n, at);
+		at += n;
+	}
+	if (strlen(all) > CMDLINE_MAX)
+		return err_set(e, -EINVAL, "at most %d bytes: the boot menu keeps no more",
+			       CMDLINE_MAX);
+	*ret = all;
+	return 0;
+}
+
+TABLE(hypervisor_table, host_xen, "xen", "The hypervisor; a change takes a reboot of the host.",
+      {.name = "cmdline", .type = FIELD_STRING, .offset = FIELD_AT(host_xen, cmdline),
+       .parse = parse_cmdline, .flags = FIELD_REQUIRED, .impact = IMPACT_HOST_REBOOT,
+       .doc = "arguments for Xen, besides those that the appliance gives it: \"loglvl=all sched=credit\"; \"\": none"});
+
 /* "TYPE BASE64 [COMMENT]", where the first bytes behind BASE64 say the type once more (RFC 4253, 6.6). */
 static int parse_ssh_key(struct decode *c, const struct field *f, const char *text,
 			 const char **ret, struct err *e)
@@ -87,6 +125,8 @@ TABLE(host_table, host, "host", "The host itself.",
        .flags = FIELD_CONFIG, .doc = "the host's name in messages; its host name when not given"},
       {.name = "dom0", .type = FIELD_SUB, .offset = FIELD_AT(host, dom0), .sub = &dom0_table,
        .doc = "what dom0 gets"},
+      {.name = "xen", .type = FIELD_SUB, .offset = FIELD_AT(host, xen), .sub = &hypervisor_table,
+       .doc = "how the hypervisor is started; left as it is when not given"},
       {.name = "ssh", .type = FIELD_SUB, .offset = FIELD_AT(host, ssh), .sub = &ssh_table,
        .doc = "logins over the network; when not given there are none, and no port is open"},
       {.name = "time", .type = FIELD_SUB, .offset = FIELD_AT(host, time), .sub = &time_table,

@@ -12,6 +12,12 @@ struct host_dom0 {
 	int64_t vcpus;
 };
 
+/* Beside what dom0 says; a host has it from its boot menu. */
+struct host_xen {
+	struct record rec;
+	const char *cmdline; /* words, a space between each two */
+};
+
 struct host_ssh {
 	struct record rec;
 	struct list keys, listen; /* of strings: "ssh-ed25519 AAAA… comment"; addresses, none: all */
@@ -27,6 +33,7 @@ struct host {
 	struct record rec;
 	const char *name;
 	struct host_dom0 dom0;
+	struct host_xen xen;
 	struct host_ssh ssh;
 	struct host_time time;
 };

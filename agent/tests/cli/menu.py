@@ -31,7 +31,7 @@ def menu():
     """The menu, but that it starts nothing: a slot that holds a file called `bad` can't be loaded."""
     text = (TOP / "hv/appliance/grub/disk.cfg").read_text()
     text = re.sub(r"^(serial|terminal_).*\n", "", text, flags=re.M)
-    text, n = re.subn(r'if multiboot2 "\$part/xen" \$slot_xen; then', 'if [ -f "$part/bad" ]; then false; else echo XEN $slot_xen', text)
+    text, n = re.subn(r'if multiboot2 "\$part/xen" \$slot_xen \$XEN; then', 'if [ -f "$part/bad" ]; then false; else echo XEN $slot_xen $XEN END', text)
     text, m = re.subn(r'if module2 ("[^;]*); then', r'if echo FILE \1; then', text)
     text, k = re.subn(r"^(\t+)boot$", r"\1echo STARTED $1\n\1halt", text, flags=re.M)
     text, j = re.subn(r"sleep --interruptible 30\n\treboot", "echo GAVE UP\n\thalt", text)
@@ -143,6 +143,17 @@ def stories(disk):
                           ("half as long", FRESH[:512]), ("twice as long", FRESH + FRESH), ("missing", None),
                           ("no words at all", os.urandom(1024)), ("an order of nothing", env(ORDER="X;halt Y"))):
         yield f"with a grubenv that is {name} a slot is started all the same", starts("A", content)
+    yield "without settings a version's own arguments are all", "XEN dom0_mem=A END" in disk.start()
+    had = b"XEN=dom0_mem=1G loglvl=all\nXEN_TRIAL=dom0_mem=2G,max:2G\nXEN_TRY=0\n"
+    trial = (FRESH.rstrip(b"#") + had).ljust(1024, b"#")
+    disk.grubenv(trial)
+    out = disk.start(b"\x1b[B\r")
+    yield "by hand those that were good are taken", "XEN dom0_mem=A dom0_mem=1G loglvl=all END" in out and b"XEN_TRY=0" in disk.said()
+    out = disk.start()
+    yield "settings that are tried stand behind the version's own", "XEN dom0_mem=A dom0_mem=2G,max:2G END" in out
+    yield "it is noted, and told to what is started", b"XEN_TRY=1" in disk.said() and re.search(r"gpt\s*manor\.settings=trial", out)
+    out = disk.start()
+    yield "they are tried once", "XEN dom0_mem=A dom0_mem=1G loglvl=all END" in out and "manor.settings" not in out
     disk.grubenv(FRESH)
     out = disk.start(b"\x1b[B\r")
     yield "by hand, slot A", "STARTED A" in out and "manor.shell" not in out and b"A_TRY=0" in disk.said()

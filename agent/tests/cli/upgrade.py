@@ -24,6 +24,7 @@ TOP = Path(__file__).resolve().parents[3]
 MANOR = os.path.abspath(os.environ.get("MANOR", "build/manor"))
 RECORD = Path("/var/lib/manor/intent/upgrade.json")
 MENU = Path("/run/esp/grub/grubenv")
+IN_FORCE = Path("/var/lib/manor/manifest-in-force.json")
 FIRST = {"ORDER": "A B", "A_OK": "1", "A_TRY": "0", "B_OK": "1", "B_TRY": "0"}
 BUNDLES = Path("/run/bundles")
 RUNS, NEWER, OLDER = (f"0.1.{n}-gtest" for n in (20261002120000, 20261101120000, 20260901120000))
@@ -267,14 +268,95 @@ def what_boots_is_asked_once_a_boot():
     expect((menu(), record()) == before, "what waits for the next boot was taken for a failure", menu(), record())
 
 
-def over(slot, within):
+def in_force(host):
+    text = f"manor: 1\nnamespace: lab.example.org\nhost: {host}\n"
+    IN_FORCE.write_text(json.dumps({"name": "appliance.yaml", "dir": "/etc/manor", "text": text, "files": {}}))
+    os.chmod(IN_FORCE, 0o600)
+
+
+TRIED = "dom0_mem=1048576K,max:1048576K dom0_max_vcpus=2 loglvl=all"
+SAYS = "{dom0: {memory: 1GiB, vcpus: 2}, xen: {cmdline: loglvl=all}}"
+
+
+def restarted(*words, menus=None, noted=any):
+    """Another boot of slot A, with those of the kernel's arguments."""
+    RECORD.write_text(RECORD.read_text().replace(Path("/proc/sys/kernel/random/boot_id").read_text().strip(), "before"))
+    Path("/run/cmdline").write_text(" ".join(["console=hvc0 rauc.slot=A", *words]) + "\n")
+    done = subprocess.run(["unshare", "-m", "sh", "-c",
+                           f"mount --bind /run/cmdline /proc/cmdline && exec {MANOR} worker booted"],
+                          capture_output=True, text=True, check=True)
+    expect(menu() == {**FIRST, **menus}, "the menu says something else", menu(), done.stderr)
+    expect(record() == noted or noted is any, "something else is kept", record())
+    return done.stderr
+
+
+@story
+def what_the_manifest_says_of_xen_is_tried_as_a_version_is():
+    in_force(SAYS)
+    done = manor("upgrade", "--settings", code=2)
+    expect("say --yes" in done.all and record() is None and menu() == FIRST, "nobody was asked, and it went on", done.all)
+    done = manor("upgrade", "--settings", "--yes", "--no-reboot", "--within", "5m")
+    expect("next boot's" in done.all, "it doesn't say so", done.all)
+    expect(menu() == {**FIRST, "XEN_TRIAL": TRIED, "XEN_TRY": "0"}, "the menu has something else", menu())
+    trial = record()["trial"]
+    expect((trial["slot"], trial["version"], trial["settings"], trial["within"], trial["written"]) ==
+           ("A", RUNS, TRIED, 300, True), "that isn't noted", trial)
+    expect(TRIED in manor("upgrade").stdout, "status doesn't say it")
+    done = manor("upgrade", "--settings", "--yes", code=1)
+    expect("was begun" in done.all, "a second is begun", done.all)
+    said = restarted("manor.settings=trial", menus={"XEN_TRIAL": TRIED, "XEN_TRY": "0"})
+    expect("on trial" in said, "it isn't", said)
+    run("unshare", "-m", "sh", "-c", f"mount --bind /run/cmdline /proc/cmdline && exec {MANOR} worker upgrade-good </dev/null")
+    expect(menu() == {**FIRST, "XEN": TRIED, "XEN_TRIAL": "", "XEN_TRY": ""} and record() is None, "it isn't good", menu(),
+           record())
+    done = manor("upgrade", "--settings", "--yes")
+    expect("nothing to do" in done.all and record() is None, "it is done again", done.all)
+    # What the manifest says no more goes as it came.
+    in_force("{name: hv1}")
+    manor("upgrade", "--settings", "--yes", "--no-reboot")
+    restarted("manor.settings=trial", menus={"XEN": TRIED, "XEN_TRIAL": "", "XEN_TRY": "0"})
+
+
+@story
+def settings_with_which_it_does_not_come_up_are_taken_back():
+    in_force(SAYS)
+    manor("upgrade", "--settings", "--yes", "--no-reboot")
+    MENU.write_text(MENU.read_text().replace("XEN_TRY=0", "XEN_TRY=1"))
+    said = restarted(menus={"XEN_TRIAL": "", "XEN_TRY": ""})
+    expect("failed" in said and "trial" not in record(), "it isn't told", said)
+    expect(record()["failed"][0]["settings"] == TRIED, "nor kept", record())
+    expect(f"FAILED: Xen with '{TRIED}'" in manor("upgrade").stdout, "status doesn't tell")
+    done = manor("upgrade", "--settings", "--yes", code=1)
+    expect("was tried before and failed" in done.all and "--retry" in done.all, "they are tried again", done.all)
+    # Of a version nothing was said.
+    manor("upgrade", str(bundle("new")), "--yes", "--no-reboot")
+    clean()
+    in_force(SAYS)
+    manor("upgrade", "--settings", "--yes", "--no-reboot")
+    trial = record()["trial"]
+    RECORD.write_text(json.dumps({"trial": {**trial, "written": False}}))
+    said = restarted(menus={"XEN_TRIAL": "", "XEN_TRY": ""}, noted=None)
+    expect("were not tried" in said, "what was cut off before is a failure", said)
+
+
+@story
+def settings_need_a_slot_and_a_manifest():
+    done = manor("upgrade", "--settings", "--yes", code=1)
+    expect("no manifest is in force" in done.all, "it doesn't say so", done.all)
+    manor("upgrade", "--settings", str(bundle("new")), code=2)
+    run("umount", "/run/slot")
+    done = manor("upgrade", "--settings", "--yes", code=1)
+    expect("there is no slot to upgrade" in done.all, "it doesn't say so", done.all)
+
+
+def over(slot, within, **more):
     """What manor-trial.timer's script asks systemd for, on a host that runs from slot A."""
     Path("/run/cmdline").write_text("console=hvc0 rauc.slot=A panic=10\n")
     Path("/run/bin").mkdir(exist_ok=True)
     Path("/run/bin/systemctl").write_text('#!/bin/sh\necho "$*" >/run/asked\n')
     os.chmod("/run/bin/systemctl", 0o755)
     Path("/run/asked").unlink(missing_ok=True)
-    RECORD.write_text(json.dumps({"trial": {"slot": slot, "version": NEWER, "within": within}, "failed": []}, indent=2))
+    RECORD.write_text(json.dumps({"trial": {"slot": slot, "version": NEWER, "within": within, **more}, "failed": []}, indent=2))
     subprocess.run(["unshare", "-m", "sh", "-c", "mount --bind /run/cmdline /proc/cmdline && exec /usr/lib/manor/trial-over"],
                    check=True, stdout=subprocess.DEVNULL, env=dict(os.environ, PATH="/run/bin:" + os.environ["PATH"]))
     return Path("/run/asked").read_text().strip() if Path("/run/asked").exists() else None
@@ -286,6 +368,7 @@ def without_any_program_of_manors_time_is_up_all_the_same():
     up = int(float(Path("/proc/uptime").read_text().split()[0]))
     expect(over("A", up) is None, "before its time")
     expect(over("B", 60) is None, "of a version that doesn't run")
+    expect(over("A", 60, settings="") is None, "of settings with which it doesn't run")
     expect(over("A", up - 200) == "--no-block reboot", "not in order first")
     if up > 800:
         expect(over("A", up - 760) == "--force --force reboot", "nor by force then")

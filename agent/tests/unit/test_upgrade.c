@@ -206,6 +206,46 @@ static void a_boot_says_how_the_upgrade_went(void **state)
 	assert_int_equal(upgrade_boot(&s, &t), UPGRADE_NO_SLOT);
 }
 
+static void settings_are_tried_by_the_slot_that_ran(void **state)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	struct slots s = {
+		.installed = true, .booted = "A", .other = "B", .boot_id = "boot-1", .kept = true};
+	struct trial t = begun(a);
+
+	t.slot = "A";
+	t.settings = "dom0_mem=1G";
+	assert_int_equal(upgrade_boot(&s, &t), UPGRADE_BEGUN);
+	s.boot_id = "boot-2";
+	assert_int_equal(upgrade_boot(&s, &t), UPGRADE_FELL_BACK);
+	s.settings_tried = true;
+	assert_int_equal(upgrade_boot(&s, &t), UPGRADE_ON_TRIAL);
+	/* With them another slot was started: it couldn't be loaded. */
+	s.booted = "B";
+	assert_int_equal(upgrade_boot(&s, &t), UPGRADE_FELL_BACK);
+	s = (struct slots){.installed = true, .booted = "A", .settings_tried = true};
+	t = (struct trial){0};
+	assert_int_equal(upgrade_boot(&s, &t), UPGRADE_UNKEPT);
+}
+
+static void settings_that_failed_say_nothing_of_the_version(void **state)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	struct trial t = begun(a), back;
+
+	t.settings = "";
+	trial_fail(a, &t, "no room", 5);
+	assert_int_equal(trial_write(&t, NULL), 0);
+	trial_read(a, &back);
+	assert_null(trial_failed(&back, "2.0", "b2"));
+	assert_string_equal(trial_failed_settings(&back, "")->why, "no room");
+	assert_null(trial_failed_settings(&back, "loglvl=all"));
+	trial_forgive(a, &back, "2.0", "b2");
+	assert_non_null(trial_failed_settings(&back, ""));
+	trial_forgive_settings(a, &back, "");
+	assert_null(trial_failed_settings(&back, ""));
+}
+
 static int refused(const char *version, const char *build, bool downgrade, bool retry)
 {
 	struct slots s = {.installed = true, .version = "1.5-g1", .build = "b1"};
@@ -414,6 +454,8 @@ int main(void)
 		cmocka_unit_test(a_failure_is_remembered_and_forgiven),
 		cmocka_unit_test(of_failures_the_latest_are_remembered),
 		cmocka_unit_test(a_boot_says_how_the_upgrade_went),
+		cmocka_unit_test(settings_are_tried_by_the_slot_that_ran),
+		cmocka_unit_test(settings_that_failed_say_nothing_of_the_version),
 		cmocka_unit_test(newer_ones_are_taken_unasked),
 		cmocka_unit_test(all_back_is_good),
 		cmocka_unit_test(a_guest_that_is_not_back_is_missed),
