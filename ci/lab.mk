@@ -38,6 +38,8 @@ bench: bench-images ## measure, files here and guests on the lab, against a shel
 	@$(MAKE) --no-print-directory hv
 	@ci/bench
 	@ci/bench-thin
+	@$(MAKE) --no-print-directory appliance
+	@ci/bench-appliance
 
 .PHONY: bench-images
 bench-images: ## measure how images get into files, without the lab
