@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "cli/destroy.h"
+#include "cli/session.h"
 #include "engine/store.h"
 #include "host/install.h"
 #include "host/program.h"
@@ -18,6 +19,7 @@
 #include "host/systemctl.h"
 #include "kinds/kinds.h"
 #include "kinds/target.h"
+#include "kinds/upgrade.h"
 
 /* What the appliance's initrd leaves: the files of the slot, in memory. */
 #define SOURCE    "/run/source"
@@ -75,12 +77,14 @@ static int grow(const struct options *o)
 
 struct installing {
 	const struct options *o;
+	const struct manifest *manifest;     /* that says so; NULL: a person does */
 	const struct install_wanted *wanted; /* of the manifest's; NULL: a person asks */
 	char mark[UUID_TEXT];                /* of what that installs: the disk's id */
 	struct facts *facts;
 	struct storage_device device;
 	struct target target;
 	struct install to;
+	struct arena *arena;
 };
 
 static void print_disk(const struct installing *i)
@@ -105,6 +109,8 @@ static void print_disk(const struct installing *i)
 		printf("The manifest that this system goes by goes along.\n");
 	else
 		printf("There is no manifest here: the installed system will look for one.\n");
+	if (i->to.settings && *i->to.settings)
+		printf("Xen starts with '%s', as that says.\n", i->to.settings);
 }
 
 static void show_nothing(const void *data)
@@ -212,6 +218,18 @@ static int is_whole(const char *slot, struct err *e)
 	return 0;
 }
 
+/* What the manifest that goes along says of dom0 and Xen: it holds from the first boot on, when there is nothing to lose yet. */
+static const char *settings_of(struct installing *i)
+{
+	_cleanup_manifest_ struct manifest *m = NULL;
+
+	if (!i->manifest && access(STORE_MANIFEST, F_OK) == 0)
+		m = session_in_force();
+	if (!i->manifest && !m)
+		return NULL;
+	return host_settings(i->arena, i->manifest ? i->manifest : m);
+}
+
 static int install_disk(struct installing *i)
 {
 	const struct options *o = i->o;
@@ -223,6 +241,7 @@ static int install_disk(struct installing *i)
 	i->to.slot = o->from ? o->from : access(SLOT_DIR SLOT_ROOT, F_OK) == 0 ? SLOT_DIR : SOURCE;
 	i->to.state = WORK "/var";
 	i->to.progress = on_progress;
+	i->to.settings = settings_of(i);
 	if (access(i->to.slot, F_OK) < 0 || access(i->to.boot, F_OK) < 0) {
 		err_set(&e, -ENOENT, "this system isn't the appliance: it has no files to install");
 		err_help(&e, "start the machine from manor.iso, or by network from netboot/");
@@ -370,6 +389,7 @@ static int unattended(struct installing *i)
 		return EXIT_BAD;
 	if (!m->install.rec.node)
 		return EXIT_FINE;
+	i->manifest = m;
 	i->wanted = &m->install;
 	i->device = target_of(&m->install.disk);
 	ident_uuid(m->namespace, "install", m->host.name ? m->host.name : "host", i->mark);
@@ -386,7 +406,7 @@ int verb_install(int argc, char **argv)
 	_cleanup_arena_ struct arena *a = arena_new();
 	_cleanup_err_ struct err e = {0};
 	struct options o;
-	struct installing i = {.o = &o};
+	struct installing i = {.o = &o, .arena = a};
 	int at, r = options_read(argc, argv, accepts, &o, &at);
 
 	if (r)

@@ -12,7 +12,7 @@
 
 #include "base/file.h"
 
-static const char head[] = "# GRUB Environment Block\n";
+static const char head[] = GRUBENV_FIRST;
 #define HEAD (sizeof(head) - 1)
 
 static bool name_ok(const char *name, size_t n)

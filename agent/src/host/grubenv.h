@@ -9,6 +9,7 @@
 #include "base/err.h"
 
 #define GRUBENV_SIZE  1024
+#define GRUBENV_FIRST "# GRUB Environment Block\n"
 /* What is said stands in the first sector, and nothing but '#' in the second: whichever of the two a power cut lets
  * through, the block is the old one or the new one. */
 #define GRUBENV_USED  512

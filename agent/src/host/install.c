@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "host/blk.h"
 #include "host/program.h"
+#include "host/slot.h"
 
 #define BUF       (1u << 20)
 #define BOOT_CODE 440
@@ -150,6 +151,39 @@ static int make_state(const char *path, const struct layout_part *p, uint64_t of
 	return make_fs(path, p, offset, "MANOR_STATE", "^orphan_file", folder, e);
 }
 
+/* The boot menu's block, within the file system of the loaders: whole sectors, one behind the other, as GRUB wants it to write
+ * there. What the loaders' own code has of its first line is no such block. */
+static int put_settings(const struct install *i, int fd, const struct layout_part *p, struct err *e)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	_cleanup_(freep) char *buf = xcalloc(1, BUF + GRUBENV_SIZE);
+
+	for (uint64_t at = 0; at < p->size; at += BUF) {
+		ssize_t n = pread(fd, buf, BUF + GRUBENV_SIZE, (off_t)(p->start + at));
+
+		if (n < 0)
+			return err_errno(e, -errno, "read %s", i->path);
+		for (size_t k = 0; k < BUF && k + GRUBENV_SIZE <= (size_t)n; k += LAYOUT_SECTOR) {
+			struct grubenv *g;
+			int r;
+
+			if (!startswith(buf + k, GRUBENV_FIRST))
+				continue;
+			g = grubenv_parse(a, buf + k, GRUBENV_SIZE);
+			if (g->damaged)
+				continue;
+			slot_set_settings(g, i->settings);
+			if (!grubenv_format(g, buf + k, e))
+				return -EINVAL;
+			r = write_at(fd, buf + k, GRUBENV_SIZE, p->start + at + k);
+			return r < 0 ? err_errno(e, r, "write to %s", i->path) : 0;
+		}
+	}
+	return err_set(e, -ENOENT,
+		       "%s/esp.img has no grubenv, for the boot menu to know Xen's arguments",
+		       i->boot);
+}
+
 static int fill(const struct install *i, int fd, struct err *e)
 {
 	_cleanup_(freep) char *core = xasprintf("%s/core.img", i->boot);
@@ -162,6 +196,8 @@ static int fill(const struct install *i, int fd, struct err *e)
 	r = copy(i, fd, core, &p[LAYOUT_BIOS], e);
 	if (r == 0)
 		r = copy(i, fd, esp, &p[LAYOUT_ESP], e);
+	if (r == 0 && i->settings && *i->settings)
+		r = put_settings(i, fd, &p[LAYOUT_ESP], e);
 	if (r < 0)
 		return r;
 	if (stat(i->slot, &st) < 0)

@@ -17,6 +17,7 @@ struct install {
 	const char *boot;  /* a folder with boot.img, core.img, esp.img */
 	const char *slot;  /* a folder with a slot's files, or a file system of them in a file */
 	const char *state; /* a folder with what /var begins with; NULL: nothing */
+	const char *settings; /* Xen's arguments from the first boot on (host/slot.h); NULL: none but the version's own */
 	void (*progress)(void *data, const char *what); /* what is done next, for people */
 	void *data;
 };

@@ -106,6 +106,11 @@ const char *slot_settings(const struct grubenv *g)
 	return said ? said : "";
 }
 
+void slot_set_settings(struct grubenv *g, const char *settings)
+{
+	grubenv_set(g, "XEN", settings);
+}
+
 /* XEN_TRY: 0, they are to be tried; 1, the menu has tried them. */
 void slot_settings_try(struct grubenv *g, const char *settings)
 {

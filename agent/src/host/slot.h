@@ -22,6 +22,7 @@ void slot_set_good(struct grubenv *g, const char *name, bool good);
 /* Xen's arguments besides those of the slot's version, in force: what the manifest says of them, once it was good. */
 #define SLOT_SETTINGS_MAX 180 /* bytes; two of them and what is known of the slots have a place in grubenv */
 const char *slot_settings(const struct grubenv *g); /* "": none */
+void slot_set_settings(struct grubenv *g, const char *settings);
 /* The next boot is to try those, once; and how that ended. */
 void slot_settings_try(struct grubenv *g, const char *settings);
 void slot_settings_end(struct grubenv *g, bool good);

@@ -128,6 +128,23 @@ if loop=$(losetup -f --show "$dir/device" 2>/dev/null); then
 	ends 0 "$manor" install --disk "$loop" --from "$dir/from" --yes && ! grep -q LOST "$dir/out"
 	is "and is installed to again, without being asked for what was ours"
 
+	# The boot menu's block is within the loaders' file system; what only begins like one isn't it.
+	block() { { printf '# GRUB Environment Block\nORDER=A B\n%s' "$1"; head -c 1024 /dev/zero | tr '\0' '#'; } | head -c 1024; }
+	place() { dd of="$dir/from/esp.img" conv=notrunc bs=512 seek="$1" status=none; }
+	{ printf '# GRUB Environment Block\n'; head -c 999 /dev/zero; } | place $((8 << 11))
+	block "" | place $((9 << 11))
+	cat >"$dir/in-force.json" <<-'END'
+		{"name": "appliance.yaml", "dir": "/etc/manor", "text": "manor: 1\nnamespace: lab.example.org\nhost: {dom0: {memory: 1GiB}, xen: {cmdline: loglvl=all}}\n", "files": {}}
+	END
+	# shellcheck disable=SC2016 # it is that shell's to expand
+	with_manifest='mkdir -p /var/lib/manor && mount -t tmpfs t /var/lib/manor && cp "$0" /var/lib/manor/manifest-in-force.json && exec "$@"'
+	ends 0 unshare -m sh -c "$with_manifest" "$dir/in-force.json" "$manor" install --disk "$loop" --from "$dir/from" --yes --erase "$loop" &&
+		says "Xen starts with 'dom0_mem=1048576K,max:1048576K loglvl=all'" &&
+		cmp <(at $((2 + 9)) 1024 "$dir/device") <(block $'XEN=dom0_mem=1048576K,max:1048576K loglvl=all\n')
+	is "what the manifest says of Xen holds from the first boot on"
+	cmp <(at $((2 + 8)) 1024 "$dir/device") <(dd if="$dir/from/esp.img" bs=1M skip=8 count=1 status=none | head -c 1024)
+	is "and nothing else of the loaders is changed"
+
 	# As on the first boot from manor.img, whose slot is in use then. The kernel here may not read tables by itself.
 	"$manor" install --image "$dir/two.img" --from "$dir/from" && truncate -s 2G "$dir/two.img"
 	losetup -d "$loop" && loop=$(losetup -f --show "$dir/two.img")
