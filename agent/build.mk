@@ -16,7 +16,7 @@ CPPFLAGS := -D_GNU_SOURCE -DMANOR_VERSION=\"$(VERSION)\" -DMANOR_LIB=\"$(PREFIX)
 # Where it was built stands in what is for debuggers, and by its digest in the program: not so.
 MAPPED   := -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(BUILD)/=build/
 CFLAGS   := $(CSTD) -O2 -g -fstack-protector-strong $(MAPPED) $(WARN)
-LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -llvm2cmd -lm
+LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -llvm2cmd -lcrypt -lm
 OBJ      := $(BUILD)/obj
 
 # V=1 shows whole commands.
@@ -67,7 +67,7 @@ $(OBJ)/gen/%.o: $(BUILD)/gen/%.c
 # The product opens its libraries when it first needs them (agent/lazy/lazy.py says why); tests and
 # sanitized builds link them.
 LAZY_LIBS := yaml smartcols uuid gnutls curl-gnutls archive lzma blkid fdisk nl-3 nl-route-3 devmapper \
-             lvm2cmd xenlight xlutil xenstore systemd udev
+             lvm2cmd xenlight xlutil xenstore systemd udev crypt
 
 $(BUILD)/manor: $(BUILD)/obj/lazy/stubs.S $(BUILD)/obj/lazy/resolve.o $(OBJS)
 	$(call say,LD)
