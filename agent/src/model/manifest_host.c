@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "base/base64.h"
+#include "base/password.h"
 
 TABLE(dom0_table, host_dom0, "dom0", "What dom0 itself gets; a change takes a reboot of the host.",
       {.name = "memory", .type = FIELD_SIZE, .offset = FIELD_AT(host_dom0, memory),
@@ -120,6 +121,33 @@ TABLE(time_table, host_time, "time", "Where the host has its time from; Manor's 
        .flags = FIELD_REQUIRED | FIELD_CONFIG | FIELD_ALONE, .parse = parse_server,
        .doc = "NTP servers, asked in turn"});
 
+/* A file of one line, or that line. */
+static int parse_password_hash(struct decode *c, const struct field *f, const char *text,
+			       const char **ret, struct err *e)
+{
+	char *line = arena_strdup(c->arena, text);
+	size_t n = strlen(line);
+
+	while (n && strchr(" \t\r\n", line[n - 1]))
+		line[--n] = '\0';
+	*ret = line;
+	return password_hash_check(line, e);
+}
+
+TABLE(console_table, host_console, "console",
+      "What whoever stands before the host may do at its screen or serial port; Manor's appliance has it.",
+      {.name = "password_hash", .type = FIELD_STRING, .offset = FIELD_AT(host_console, password_hash),
+       .flags = FIELD_REQUIRED | FIELD_CONFIG | FIELD_SECRET | FIELD_FROM_FILE,
+       .parse = parse_password_hash,
+       .doc = "hash of the password that opens root's shell there, as /etc/shadow has it ($y$…, $6$…; mkpasswd makes "
+	      "one), better as {file: PATH}; never printed"});
+
+TABLE(upgrade_table, host_upgrade, "upgrade", "How `manor upgrade` goes about it on this host.",
+      {.name = "within", .type = FIELD_DURATION, .offset = FIELD_AT(host_upgrade, within),
+       .min = UPGRADE_WITHIN_MIN, .max = UPGRADE_WITHIN_MAX, .flags = FIELD_CONFIG,
+       .doc = "the new version is good once all is back within that time of power-on, else the host starts again with "
+	      "the old one; 10m when not given, and --within says otherwise"});
+
 TABLE(host_table, host, "host", "The host itself.",
       {.name = "name", .type = FIELD_STRING, .offset = FIELD_AT(host, name), .parse = parse_name,
        .flags = FIELD_CONFIG, .doc = "the host's name in messages; its host name when not given"},
@@ -130,7 +158,12 @@ TABLE(host_table, host, "host", "The host itself.",
       {.name = "ssh", .type = FIELD_SUB, .offset = FIELD_AT(host, ssh), .sub = &ssh_table,
        .doc = "logins over the network; when not given there are none, and no port is open"},
       {.name = "time", .type = FIELD_SUB, .offset = FIELD_AT(host, time), .sub = &time_table,
-       .doc = "where the host has its time from; when not given, from its own clock alone"});
+       .doc = "where the host has its time from; when not given, from its own clock alone"},
+      {.name = "console", .type = FIELD_SUB, .offset = FIELD_AT(host, console),
+       .sub = &console_table, .flags = FIELD_CONFIG,
+       .doc = "who may do more at its screen than look; when not given, nobody"},
+      {.name = "upgrade", .type = FIELD_SUB, .offset = FIELD_AT(host, upgrade),
+       .sub = &upgrade_table, .flags = FIELD_CONFIG, .doc = "how it is upgraded"});
 
 TABLE(install_disk_table, install_disk, "disk", "The disk to install to, by one of these.",
       {.name = "serial", .type = FIELD_STRING, .offset = FIELD_AT(install_disk, serial),

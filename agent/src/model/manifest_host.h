@@ -29,6 +29,19 @@ struct host_time {
 	struct list servers; /* of strings: names or addresses */
 };
 
+/* At its screen or serial port. */
+struct host_console {
+	struct record rec;
+	const char *password_hash; /* as base/password.h takes it; NULL: nobody may do more than look */
+};
+
+struct host_upgrade {
+	struct record rec;
+	uint64_t within; /* seconds; 0: not said */
+};
+#define UPGRADE_WITHIN_MIN 60
+#define UPGRADE_WITHIN_MAX 86400
+
 struct host {
 	struct record rec;
 	const char *name;
@@ -36,6 +49,8 @@ struct host {
 	struct host_xen xen;
 	struct host_ssh ssh;
 	struct host_time time;
+	struct host_console console;
+	struct host_upgrade upgrade;
 };
 
 struct install_disk {
