@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "cli/cli.h"
 #include "engine/observe.h"
+#include "host/trial.h"
 #include "kinds/kinds.h"
 
 enum {
@@ -237,7 +238,8 @@ static int take(const char *verb, int c, struct options *o)
 		o->settings = true;
 		return 0;
 	case OPT_WITHIN:
-		if (num_parse_duration(optarg, &seconds) < 0 || seconds < 60 || seconds > 86400)
+		if (num_parse_duration(optarg, &seconds) < 0 || seconds < TRIAL_WITHIN_MIN ||
+		    seconds > TRIAL_WITHIN_MAX)
 			return bad(verb, "--within takes a time from 1m to 24h, not ", optarg);
 		o->within = (int64_t)seconds;
 		return 0;

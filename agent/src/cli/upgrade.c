@@ -323,6 +323,19 @@ static void say_done(const struct upgrade *u)
 	print_json(o);
 }
 
+/* As it was asked for, else as the manifest in force says. */
+static int64_t within(const struct upgrade *u)
+{
+	uint64_t said = u->manifest ? u->manifest->host.upgrade.within : 0;
+
+	_Static_assert(UPGRADE_WITHIN_MIN == TRIAL_WITHIN_MIN &&
+			       UPGRADE_WITHIN_MAX == TRIAL_WITHIN_MAX,
+		       "a manifest may say what is kept");
+	if (u->o.within > 0)
+		return u->o.within;
+	return said ? (int64_t)said : TRIAL_WITHIN;
+}
+
 static int upgrade(struct upgrade *u, const char *name, int *ret_code, struct err *e)
 {
 	struct upgrade_ask ask = {.downgrade = u->o.downgrade, .retry = u->o.retry};
@@ -342,7 +355,7 @@ static int upgrade(struct upgrade *u, const char *name, int *ret_code, struct er
 		r = note(u, e);
 	if (r < 0)
 		return r;
-	u->trial.within = u->o.within > 0 ? u->o.within : TRIAL_WITHIN;
+	u->trial.within = within(u);
 	*ret_code = destroy_confirm(&u->o, "upgrade", "start this host again with another version",
 				    "Upgrade", say_what, u);
 	if (*ret_code != EXIT_FINE)

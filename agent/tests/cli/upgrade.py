@@ -150,6 +150,16 @@ def a_good_one_is_written_and_is_the_next_boots():
 
 
 @story
+def how_long_it_may_take_is_the_manifests_to_say():
+    Path("/run/slow.yaml").write_text("manor: 1\nnamespace: cli.example.org\nhost: {upgrade: {within: 20m}}\n")
+    manor("apply", "--yes", "-f", "/run/slow.yaml")
+    done = manor("upgrade", str(bundle("new")), "--yes", "--no-reboot")
+    expect(record()["trial"]["within"] == 1200, "it isn't kept to", done.all, record())
+    manor("upgrade", str(bundle("new")), "--yes", "--no-reboot", "--within", "5m")
+    expect(record()["trial"]["within"] == 300, "who asks for something else doesn't get it", record())
+
+
+@story
 def an_older_one_is_taken_when_it_is_asked_for():
     done = manor("upgrade", str(bundle("old", version=OLDER)), "--yes", "--no-reboot", "--downgrade", "--format", "json")
     expect(json.loads(done.stdout) == {"version": OLDER, "from": RUNS, "slot": "B", "reboots": False}, "not so",
