@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * manor screen: what the host's own console shows. Nobody is logged in there, so it asks nothing and changes nothing.
+ * manor screen: what the host's own console shows. Nobody is logged in there, so it changes nothing; root's shell is for who knows the
+ * password (cli/rescue.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -22,6 +24,8 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "cli/cli.h"
+#include "cli/foreground.h"
+#include "cli/rescue.h"
 #include "cli/upgrade.h"
 #include "engine/observe.h"
 #include "engine/store.h"
@@ -173,65 +177,158 @@ static void print_page(FILE *out)
 		print_tried(out);
 }
 
-/* Whole before it is shown: what it says takes a second to find out. */
-static void draw(void)
+/* What is shown just now. */
+struct screen {
+	struct termios cooked, raw;
+	char *text;
+	size_t top;   /* the first line of it that is seen */
+	size_t next;  /* … and the one that a space leads to */
+	time_t drawn; /* 0: it is to be read again */
+};
+
+/* How many rows a line takes. */
+static unsigned rows_of(const char *line, size_t n, unsigned columns)
 {
-	_cleanup_(freep) char *text = NULL;
-	time_t now = time(NULL);
+	unsigned width = 0;
+
+	for (size_t i = 0; i < n; i++)
+		width += ((unsigned char)line[i] & 0xc0) != 0x80;
+	return width <= columns ? 1 : (width + columns - 1) / columns;
+}
+
+/* The keys; what is above and below is told where not all is seen. */
+static char *footer(const struct screen *s, size_t shown, size_t lines)
+{
+	_cleanup_(freep) char *why = NULL, *hash = rescue_hash(&why), *part = NULL;
 	struct tm tm;
 	char clock[32];
+
+	if (hash)
+		explicit_bzero(hash, strlen(hash));
+	strftime(clock, sizeof(clock), "%H:%M:%S", localtime_r(&s->drawn, &tm));
+	if (shown < lines)
+		part = xasprintf("   lines %zu to %zu of %zu, space: on", s->top + 1,
+				 s->top + shown, lines);
+	return xasprintf("%s%s   r: read again   l: the log   %s%s", clock, part ? part : "",
+			 hash ? "s: root's shell" : "no shell: ", hash ? "" : why);
+}
+
+/* As much as the terminal has room for: of a page that is longer its head would be gone. */
+static void show(struct screen *s)
+{
+	struct winsize size = {0};
+	unsigned columns, room, used = 0;
+	_cleanup_(freep) char *keys = NULL;
+	size_t lines = 0, n = 0, shown = 0;
+	const char *from = s->text, *end;
+
+	if (!s->text)
+		return;
+	/* A serial line doesn't tell its size: then it is the least that there is. */
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || !size.ws_row || !size.ws_col)
+		size = (struct winsize){.ws_row = 24, .ws_col = 80};
+	columns = size.ws_col;
+	/* The keys and a row of nothing above them. */
+	room = size.ws_row > 6 ? size.ws_row - 4u : 2;
+	for (const char *c = s->text; *c; c++)
+		lines += *c == '\n';
+	if (s->top >= lines)
+		s->top = 0;
+	for (; n < s->top; n++)
+		from = strchr(from, '\n') + 1;
+	for (end = from; n + shown < lines; shown++) {
+		const char *next = strchr(end, '\n') + 1;
+		unsigned rows = rows_of(end, (size_t)(next - end) - 1, columns);
+
+		if (used + rows > room && shown)
+			break;
+		used += rows;
+		end = next;
+	}
+	keys = footer(s, shown, lines);
+	printf("\033[H\033[2J%.*s\n%s\n", (int)(end - from), from, keys);
+	fflush(stdout);
+	s->next = s->top + shown < lines ? s->top + shown : 0;
+}
+
+/* Whole before it is shown: what it says takes a second to find out. */
+static void draw(struct screen *s)
+{
 	size_t size;
+	char *text = NULL;
 	FILE *out = open_memstream(&text, &size);
 
 	if (!out)
 		return;
 	print_page(out);
 	fclose(out);
-	strftime(clock, sizeof(clock), "%H:%M:%S", localtime_r(&now, &tm));
-	printf("\033[H\033[2J%s\n%s   r: read again   l: the log\n", text, clock);
-	fflush(stdout);
+	free(s->text);
+	s->text = text;
+	s->drawn = time(NULL);
+	show(s);
 }
 
 /* A pager that starts no shell and opens no other file. */
-static void show_log(struct termios *cooked, struct termios *raw)
+static void show_log(void)
 {
-	pid_t pid;
+	char *argv[] = {(char[]){"journalctl"}, (char[]){"-b"}, (char[]){"-n"},
+			(char[]){"1000"},       (char[]){"-e"}, NULL};
 
-	tcsetattr(STDIN_FILENO, TCSANOW, cooked);
-	pid = fork();
-	if (pid == 0) {
-		setenv("SYSTEMD_LESS", "FRSXMK", 1);
-		setenv("SYSTEMD_PAGERSECURE", "1", 1);
-		setenv("LESSSECURE", "1", 1);
-		execlp("journalctl", "journalctl", "-b", "-n", "1000", "-e", NULL);
-		_exit(127);
+	setenv("SYSTEMD_LESS", "FRSXMK", 1);
+	setenv("SYSTEMD_PAGERSECURE", "1", 1);
+	setenv("LESSSECURE", "1", 1);
+	foreground_run(argv[0], argv, NULL, NULL);
+}
+
+static void on_key(struct screen *s, char key)
+{
+	char *why = NULL, *hash;
+
+	switch (key) {
+	case ' ':
+		s->top = s->next;
+		show(s);
+		return;
+	case 'l':
+		tcsetattr(STDIN_FILENO, TCSANOW, &s->cooked);
+		show_log();
+		break;
+	case 's':
+		hash = rescue_hash(&why);
+		free(why);
+		if (!hash)
+			break;
+		explicit_bzero(hash, strlen(hash));
+		free(hash);
+		rescue(&s->cooked);
+		break;
+	case 'r':
+		break;
+	default:
+		return;
 	}
-	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	tcsetattr(STDIN_FILENO, TCSANOW, raw);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &s->raw);
+	s->drawn = 0;
 }
 
 static int watch(void)
 {
 	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
-	struct termios cooked, raw;
 	_cleanup_(freep) char *last = NULL;
-	time_t drawn = 0;
+	struct screen s = {0};
 
-	if (tcgetattr(STDIN_FILENO, &cooked) < 0) {
+	if (tcgetattr(STDIN_FILENO, &s.cooked) < 0) {
 		fprintf(stderr, "manor screen: no terminal here: say --once\n");
 		return EXIT_BAD;
 	}
-	raw = cooked;
-	raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ISIG);
-	tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+	s.raw = s.cooked;
+	s.raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ISIG);
+	tcsetattr(STDIN_FILENO, TCSANOW, &s.raw);
 	for (;;) {
 		char *now = agent_text(), key = 0;
 
-		if (!drawn || !streq(now, last) || time(NULL) - drawn >= READ_S) {
-			draw();
-			drawn = time(NULL);
-		}
+		if (!s.drawn || !streq(now, last) || time(NULL) - s.drawn >= READ_S)
+			draw(&s);
 		free(last);
 		last = now;
 		if (poll(&in, 1, ASK_MS) <= 0)
@@ -239,12 +336,10 @@ static int watch(void)
 		/* The terminal hung up: who started this starts it again. */
 		if (read(STDIN_FILENO, &key, 1) <= 0)
 			break;
-		if (key == 'l')
-			show_log(&cooked, &raw);
-		if (key == 'l' || key == 'r')
-			drawn = 0;
+		on_key(&s, key);
 	}
-	tcsetattr(STDIN_FILENO, TCSANOW, &cooked);
+	free(s.text);
+	tcsetattr(STDIN_FILENO, TCSANOW, &s.cooked);
 	return EXIT_FINE;
 }
 
