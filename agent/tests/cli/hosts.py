@@ -4,6 +4,7 @@
 The world is that of agent.py. TAP.
 """
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -219,6 +220,41 @@ def the_console_says_who_it_is_and_why_there_is_no_manifest():
     page = manor("screen", "--once").stdout
     expect("NO MANIFEST" not in page and "no state partition" not in page and "elsewhere.yaml" in page,
            "of one that came from elsewhere it says", page)
+
+
+def initiator_name():
+    """What iscsid would find after a boot."""
+    etc = Path("/etc/iscsi/initiatorname.iscsi")
+    put(etc, "GenerateName=yes\n")
+    script = Path(__file__).resolve().parents[3] / "hv/appliance/files/usr/lib/manor/initiator-name"
+    done = subprocess.run([script], capture_output=True, text=True, check=True)
+    return etc.read_text(), done.stdout + done.stderr
+
+
+@story
+def its_iscsi_name_is_the_machines_own_and_stays():
+    kept = Path("/var/lib/manor/iscsi/initiatorname.iscsi")
+    machine(SERIAL, UUID)
+    name, said = initiator_name()
+    expect(re.fullmatch(r"InitiatorName=iqn\.1993-08\.org\.debian:01:[0-9a-f]{12}\n", name) and said == "", "it is no name", name, said)
+    # Without a disk nothing is kept, and the next boot makes the same; firmware writes the same number in two ways.
+    kept.unlink()
+    machine(SERIAL, UUID.upper())
+    expect(initiator_name()[0] == name and kept.read_text() == name, "another boot's is another")
+    # Kept, it is the machine's though its board was changed.
+    machine(SERIAL, UUID.replace("4c", "5d"))
+    expect(initiator_name()[0] == name, "what was kept isn't taken")
+    kept.unlink()
+    expect(initiator_name()[0] != name, "another machine has the same")
+    kept.write_text("# ours\nInitiatorName=iqn.2026-01.org.example:hv1\n")
+    expect(initiator_name()[0] == "InitiatorName=iqn.2026-01.org.example:hv1\n", "one's own isn't taken")
+    # No number, and no card either: Debian's own start makes one up.
+    kept.unlink()
+    for none in (None, "00000000-0000-0000-0000-000000000000", "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF",
+                 "03000200-0400-0500-0006-000700080009"):
+        machine(None, none)
+        name, said = initiator_name()
+        expect(name == "GenerateName=yes\n" and "another at each boot" in said and not kept.exists(), f"of {none}: {name}", said)
 
 
 def machine_of_its_own():
