@@ -339,10 +339,15 @@ int install_look(const char *path, uint64_t *ret_size, struct err *e)
 		return err_errno(e, -errno, "look at %s", path);
 	if (sector == LAYOUT_SECTOR)
 		return 0;
-	err_help(e, "an NVMe disk can be formatted to sectors of 512 bytes: nvme format --lbaf");
+	err_help(
+		e,
+		"most such disks can be formatted to sectors of 512 bytes, which loses what is on them: NVMe by "
+		"`nvme format --lbaf=N`, SAS by `sg_format --format --size=512`, SATA by `hdparm "
+		"--set-sector-size 512`; or install to another disk, or boot from the network");
 	return err_set(e, -EOPNOTSUPP,
-		       "%s has sectors of %d bytes, which no machine starts from by BIOS", path,
-		       sector);
+		       "%s has sectors of %d bytes, not %d: no BIOS starts from such, and this "
+		       "system doesn't by UEFI either",
+		       path, sector, LAYOUT_SECTOR);
 }
 
 bool install_half_made(const char *path)

@@ -144,6 +144,15 @@ if loop=$(losetup -f --show "$dir/device" 2>/dev/null); then
 	is "what the manifest says of Xen holds from the first boot on"
 	cmp <(at $((2 + 8)) 1024 "$dir/device") <(dd if="$dir/from/esp.img" bs=1M skip=8 count=1 status=none | head -c 1024)
 	is "and nothing else of the loaders is changed"
+	losetup -d "$loop"
+	if loop=$(losetup -f --show --sector-size 4096 "$dir/device" 2>/dev/null); then
+		before=$(ends_of "$dir/device")
+		ends 1 "$manor" install --disk "$loop" --from "$dir/from" --yes --erase "$loop" && says "has sectors of 4096 bytes, not 512" &&
+			says "nvme format --lbaf" && [[ $(ends_of "$dir/device") == "$before" ]]
+		is "a disk of larger sectors is left alone, and it is said what to do"
+		losetup -d "$loop"
+	fi
+	loop=$(losetup -f --show "$dir/device")
 
 	# As on the first boot from manor.img, whose slot is in use then. The kernel here may not read tables by itself.
 	"$manor" install --image "$dir/two.img" --from "$dir/from" && truncate -s 2G "$dir/two.img"
