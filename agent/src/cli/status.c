@@ -3,6 +3,7 @@
  * manor status: what is, beside what should be.
  */
 #include <errno.h>
+#include <libsmartcols.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -114,6 +115,14 @@ static bool is_under_way(const struct status *s, const struct kind *k, const cha
 	return false;
 }
 
+/* Apart from what stands above it. */
+static void print_table(struct libscols_table *t)
+{
+	if (!scols_table_is_empty(t))
+		printf("\n");
+	table_print(t);
+}
+
 static void print_domains(struct status *s)
 {
 	static const struct table_column columns[] = {
@@ -173,7 +182,7 @@ static void print_domains(struct status *s)
 			table_row(t, ARRAY_SIZE(cells), cells);
 		}
 	}
-	table_print(t);
+	print_table(t);
 }
 
 static const char *percent(struct status *s, int64_t hundredths)
@@ -210,7 +219,7 @@ static void print_pools(struct status *s)
 			continue;
 		table_row(t, ARRAY_SIZE(cells), cells);
 	}
-	table_print(t);
+	print_table(t);
 }
 
 static const char *words(struct status *s, const struct list *l)
@@ -262,7 +271,7 @@ static void print_bridges(struct status *s)
 			continue;
 		table_row(t, ARRAY_SIZE(cells), cells);
 	}
-	table_print(t);
+	print_table(t);
 }
 
 /* How long ago that was. */
@@ -543,14 +552,12 @@ int verb_status(int argc, char **argv)
 		if (o.json) {
 			print_status_json(&s);
 		} else {
+			/* What is in the way comes first: the console has few lines. */
 			print_head(&s);
-			printf("\n");
-			print_domains(&s);
-			printf("\n");
-			print_pools(&s);
-			printf("\n");
-			print_bridges(&s);
 			print_rest(&s);
+			print_domains(&s);
+			print_pools(&s);
+			print_bridges(&s);
 		}
 	}
 	plan_free(s.plan);
