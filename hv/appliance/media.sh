@@ -60,6 +60,8 @@ iso() {
 		-o "$out/manor.iso" "$tree"
 }
 
+# iPXE for BIOS loads Xen as multiboot does, the one for UEFI only as a program of UEFI's, which finds its kernel among what iPXE
+# has loaded, and hands to it what stands behind the second --.
 netboot() {
 	local tree=$out/netboot
 	rm -rf "$tree"
@@ -67,12 +69,22 @@ netboot() {
 	ln "$slot"/{vmlinuz,initrd,root,id,slot.cfg} "$tree/"
 	# iPXE loads no packed hypervisor.
 	zcat "$slot/xen" >"$tree/xen"
+	dpkg-deb --fsys-tarfile "$BUILD"/hv/debs/xen-hypervisor-4.17-amd64_*.deb | tar -xO ./boot/xen-4.17-amd64.efi >"$tree/xen.efi"
+	printf '[global]\ndefault=manor\n[manor]\nkernel=vmlinuz\nramdisk=initrd\n' >"$tree/xen.cfg"
 	cat >"$tree/boot.ipxe" <<-END
 		#!ipxe
-		# Beside this file: xen, vmlinuz, initrd, root. \${cwduri} is where iPXE had this one from; Debian 12's doesn't know it, so
-		# there it must be the file that DHCP names.
+		# Beside this file: xen, vmlinuz, initrd, root; for UEFI xen.efi, xen.cfg. \${cwduri} is where iPXE had this one from; Debian 12's
+		# doesn't know it, so there it must be the file that DHCP names.
+		set manor $linux manor.boot=net manor.root=\${cwduri}root manor.from=\${filename} manor.server=\${next-server} manor.mac=\${netX/mac} manor.ip=\${netX/ip}/\${netX/netmask} manor.gateway=\${netX/gateway} manor.dns=\${netX/dns}
+		iseq \${platform} efi && goto efi ||
 		kernel xen $xen
-		module vmlinuz $linux manor.boot=net manor.root=\${cwduri}root manor.from=\${filename} manor.server=\${next-server} manor.mac=\${netX/mac} manor.ip=\${netX/ip}/\${netX/netmask} manor.gateway=\${netX/gateway} manor.dns=\${netX/dns}
+		module vmlinuz \${manor}
+		module initrd
+		boot
+		:efi
+		kernel xen.efi -cfg=xen.cfg -- $xen -- \${manor}
+		module xen.cfg
+		module vmlinuz
 		module initrd
 		boot
 	END

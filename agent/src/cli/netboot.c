@@ -233,9 +233,10 @@ static int copy_script(const struct netboot *b)
 /* The slot's files. Its root is known by its digest, which the initrd has, too. */
 static int slot(const struct netboot *b)
 {
-	static const char *const names[] = {"xen", "vmlinuz", "initrd", "slot.cfg"};
+	static const char *const names[] = {"xen",     "xen.efi", "xen.cfg",
+					    "vmlinuz", "initrd",  "slot.cfg"};
 	_cleanup_(freep) char *old = in(b, "id"), *path = NULL, *id = NULL, *had = NULL;
-	_cleanup_(freep) char *menu = in(b, "slot.cfg");
+	_cleanup_(freep) char *menu = in(b, "slot.cfg"), *efi = in(b, "xen.efi");
 	char digest[SHA256_TEXT];
 	size_t n;
 	int r;
@@ -254,7 +255,7 @@ static int slot(const struct netboot *b)
 	if (r < 0)
 		return r;
 	if (file_read_plain(old, ID_MAX, &had, NULL, NULL) >= 0 && streq(had, id) &&
-	    access(menu, F_OK) == 0)
+	    access(menu, F_OK) == 0 && access(efi, F_OK) == 0)
 		return 0;
 	/* Until the new one is whole, what is there is nobody's. */
 	r = file_remove(old, b->e);
@@ -301,7 +302,7 @@ static int put(const struct netboot *b, const char *name, const char *text, size
  * script, which makes all of it count. */
 static int script(const struct netboot *b)
 {
-	static const char line[] = "\nmodule vmlinuz ";
+	static const char line[] = "\nset manor ";
 	const struct manifest *m = b->manifest;
 	_cleanup_(freep) char *path = in(b, SCRIPT), *text = NULL;
 	char name[64];
@@ -314,11 +315,14 @@ static int script(const struct netboot *b)
 		return r;
 	at = strstr(text, line);
 	end = at ? strchr(at + 1, '\n') : NULL;
-	if (!end)
+	if (!end) {
+		err_help(b->e,
+			 "--from DIR: what `make appliance` makes as build/appliance/netboot");
 		return err_set(
 			b->e, -EINVAL,
-			"%s has no line that begins with 'module vmlinuz': it is no script of the appliance's",
+			"%s has no line that begins with 'set manor': it is no script of the appliance's, or an old one",
 			path);
+	}
 	snprintf(name, sizeof(name), "appliance-%.16s.yaml", m->sha256);
 	str_addn(&s, text, (size_t)(end - text));
 	str_addf(&s, " manor.manifest=${cwduri}%s manor.manifest.sha256=%s", name, m->sha256);

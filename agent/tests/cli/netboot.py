@@ -25,8 +25,16 @@ hosts:
   hv2: {{match: {{mac: ["{TWO}", "52:54:00:00:01:02"]}}}}
 """
 SCRIPT = """#!ipxe
+set manor quiet manor.boot=net manor.root=${cwduri}root
+iseq ${platform} efi && goto efi ||
 kernel xen dom0_mem=1024M
-module vmlinuz quiet manor.boot=net manor.root=${cwduri}root
+module vmlinuz ${manor}
+module initrd
+boot
+:efi
+kernel xen.efi -- dom0_mem=1024M -- ${manor}
+module xen.cfg
+module vmlinuz
 module initrd
 boot
 """
@@ -56,7 +64,7 @@ def get(name):
 
 
 def slot(root):
-    for name in ("xen", "vmlinuz", "initrd", "slot.cfg"):
+    for name in ("xen", "xen.efi", "xen.cfg", "vmlinuz", "initrd", "slot.cfg"):
         put(f"slot/{name}", f"{name} of {root}")
     put("slot/root", root)
     put("slot/id", hashlib.sha256(root.encode()).hexdigest() + "\n")
@@ -104,6 +112,7 @@ def writes():
        get("boot.ipxe"))
     ok(get("root") == "root of one" and get("vmlinuz") == "vmlinuz of root of one" and "of root" in get("slot.cfg"),
        "the appliance's files are there, and what an installation takes")
+    ok("of root" in get("xen.efi") and "of root" in get("xen.cfg"), "and what UEFI's iPXE starts instead of xen")
     before = {entry.name: entry.stat().st_ino for entry in os.scandir(DIR)}
     done = netboot("write", DIR, *net)
     ok(done[0] == 0 and all(os.stat(os.path.join(DIR, n)).st_ino == before[n] for n in ("xen", "root", "id")),
