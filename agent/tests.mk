@@ -45,7 +45,7 @@ $(TESTS)/fuzz/fuzz_%: $(TESTS)/fuzz/fuzz_%.o $(TESTS)/fuzz/replay.o $(LIB)
 .SECONDARY: $(addsuffix .o,$(TEST_BINS)) $(TESTS)/fuzz/replay.o
 -include $(addsuffix .d,$(TEST_BINS)) $(FAKE_OBJS:.o=.d) $(TESTS)/fuzz/replay.d
 
-.PHONY: lab-ready test-programs test-fast-once test-fast test-system-once test-system test soak fuzz
+.PHONY: lab-ready slot-ready test-programs test-fast-once test-fast test-system-once test-system test soak fuzz
 test-programs: $(TEST_BINS) $(MANOR_BIN)
 
 # Once with the build at hand.
@@ -70,11 +70,14 @@ lab-ready:
 	@$(MAKE) --no-print-directory images-tiny images-installer
 	@$(MAKE) --no-print-directory hv
 
+slot-ready: lab-ready
+	@$(MAKE) --no-print-directory $(BUILD)/appliance-test/slot/slot.cfg
+
 test-system-once: lab-ready
 	@ci/run-tests --name system --counts $(BUILD)/counts --stream ci/run-system
 
-soak: lab-ready images-tiny32 ## the long rest: random kills and power cuts (SOAK_ROUNDS=25, SOAK_SEED=…)
-	@SOAK=1 ci/run-tests --name soak --stream --timeout 86400 ci/run-system
+soak: slot-ready images-tiny32 ## the long rest: random kills, power cuts (SOAK_ROUNDS=25, SOAK_SEED=…), upgrades that are cut off
+	@SOAK=1 MEDIA=$(BUILD)/appliance-test ci/run-tests --name soak --stream --timeout 86400 ci/run-system ci/upgrade-appliance
 
 test-system: ## the real thing, in the lab
 	@ci/deps

@@ -25,6 +25,12 @@ $(HV)/dom0.img: $(shell find hv -type f -not -name '*.md') $(wildcard templates/
 		$(BUILD)/kernel/version $(TINY)/SHA256SUMS $(wildcard $(UEFI))
 	@BUILD=$(BUILD) hv/build
 
-$(BUILD)/appliance/manor.iso: $(shell find hv -type f -not -name '*.md' -not -path 'hv/lab-overlay/*') \
-		$(wildcard templates/*.yaml) $(MANOR_PROGRAMS) $(BUILD)/kernel/version
+APPLIANCE_OF := $(shell find hv -type f -not -name '*.md' -not -path 'hv/lab-overlay/*') $(wildcard templates/*.yaml) \
+	$(MANOR_PROGRAMS) $(BUILD)/kernel/version
+
+$(BUILD)/appliance/manor.iso: $(APPLIANCE_OF)
 	@BUILD=$(BUILD) hv/appliance/build
+
+# The same system packed in seconds, and no media of it: for `make soak`, which takes what packages the mirror has.
+$(BUILD)/appliance-test/slot/slot.cfg: $(APPLIANCE_OF)
+	@BUILD=$(BUILD) OUT=$(BUILD)/appliance-test LOCK=try hv/appliance/build slot
