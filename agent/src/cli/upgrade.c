@@ -483,7 +483,7 @@ static int settings(struct upgrade *u, int *ret_code, struct err *e)
 		return 0;
 	}
 	u->trial.settings = want;
-	u->trial.within = u->o.within > 0 ? u->o.within : TRIAL_WITHIN;
+	u->trial.within = within(u);
 	*ret_code = destroy_confirm(&u->o, "upgrade", "start this host again with other settings",
 				    "Start again", say_settings, u);
 	if (*ret_code != EXIT_FINE)
