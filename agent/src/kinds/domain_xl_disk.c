@@ -139,20 +139,25 @@ static bool device(struct domain_xl *x, struct drive *v, const char *path)
 	return true;
 }
 
-/* "10.0.0.5 20001" */
+/* "10.0.0.5 20001", "10.0.0.5/web" */
 static bool nbd(struct domain_xl *x, struct drive *v)
 {
 	const char *target = v->disk.target;
-	size_t n = strcspn(target, " :");
-	const char *port = target + n + strspn(target + n, " :");
+	size_t n = strcspn(target, " :/"), digits;
+	const char *port = target + n + strspn(target + n, " :"), *name;
 
+	digits = strcspn(port, "/");
+	name = port[digits] ? port + digits + 1 : "";
 	if (!domain_xl_put(x, v->out, &domain_disk_table, "nbd",
-			   arena_printf(x->arena, "nbd://%.*s:%s/", (int)n, target,
-					*port ? port : NBD_PORT),
+			   arena_printf(x->arena, "nbd://%.*s:%.*s/%s", (int)n, target,
+					digits ? (int)digits : (int)strlen(NBD_PORT),
+					digits ? port : NBD_PORT, name),
 			   v->line))
 		return false;
-	emit_note(v->all, v->name,
-		  "the server's one export: behind the slash stands its name if it has one");
+	if (!*name)
+		emit_note(
+			v->all, v->name,
+			"the server's one export: behind the slash stands its name if it has one");
 	return true;
 }
 

@@ -52,6 +52,14 @@ static bool name_of(struct domain_xl *x, const char *file, struct named *names, 
 	return true;
 }
 
+static bool any_taken(const struct xl_cfg *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (c->list[i].taken)
+			return true;
+	return false;
+}
+
 static void one(struct xl_shared *all, struct emit *domains, const struct xl_import_file *f,
 		struct named *names, size_t *n)
 {
@@ -63,6 +71,15 @@ static void one(struct xl_shared *all, struct emit *domains, const struct xl_imp
 		return;
 	(*n)++;
 	domain_xl(&x);
+	if (!any_taken(&x.cfg)) {
+		struct diag *g = diag_error(
+			all->diags, "not-a-configuration", x.cfg.list[0].span,
+			"this is no configuration of xm or xl: it has no setting that they know");
+		diag_help(
+			all->diags, g,
+			"those are like /etc/xen/web.cfg: memory = 512, disk = ['phy:vg0/web,xvda,w'], …");
+		return;
+	}
 	emit_put(domains, x.name, x.out, true);
 	emit_note(domains, x.name, "%s", f->name);
 	if (!said)

@@ -28,6 +28,7 @@ STORIES = {
     "pv-screen": "a machine's words where there is no machine",
     "sparse": "what isn't said at all",
     "cards": "guests that shared a line card, for they never ran at once",
+    "nbd": "disks of another machine",
     "ends": "line ends of other systems, and a byte order mark",
 }
 SEVERAL = {"cards": ["cards-now.cfg", "cards-next.cfg"]}
