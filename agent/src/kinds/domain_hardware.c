@@ -283,7 +283,9 @@ static void check_firmware(struct lowering *l)
 		      firmware_words[d->firmware]);
 	else if (!hvm && (d->firmware == FW_SEABIOS || d->firmware == FW_OVMF))
 		wrong(l, "firmware",
-		      "pvgrub64 boots the kernel in the guest's own disk; with 'kernel' leave it out",
+		      d->type == XEN_PVH
+			      ? "pvgrub boots the kernel in the guest's own disk; with 'kernel' leave it out"
+			      : "pvgrub64 boots the kernel in the guest's own disk; with 'kernel' leave it out",
 		      "%s guests have no PC's firmware", type_word(l));
 	else if (!hvm && d->firmware != FW_DIRECT && kernel)
 		wrong(l, "kernel", "leave one of them out",
@@ -295,6 +297,9 @@ static void check_firmware(struct lowering *l)
 	if (given(l, "cmdline") && !kernel && (hvm || d->firmware != FW_DIRECT))
 		wrong(l, "cmdline", "say it in the guest's own boot loader",
 		      "'cmdline' is for a kernel that is given, by 'kernel'");
+	if (given(l, "initrd") && !kernel && (hvm || d->firmware != FW_DIRECT))
+		wrong(l, "initrd", "leave it out: the guest's own boot loader has its own",
+		      "'initrd' is for a kernel that is given, by 'kernel'");
 	field_mark(&domain_table, d, "firmware");
 }
 
@@ -349,9 +354,11 @@ static bool has_disk(const struct domain *d, bool cdrom)
 static void check_boots(struct lowering *l)
 {
 	const struct domain *d = l->d;
+	static const char words[] = "give it a disk or a cdrom, or 'boot: [network]' and a nic";
 
-	if (d->type != XEN_HVM || field_given(&domain_table, d, "kernel") || d->boot.n == 0 ||
-	    field_strange(&domain_table, d))
+	if (field_given(&domain_table, d, "kernel") || field_strange(&domain_table, d))
+		return;
+	if (d->type != XEN_HVM || d->boot.n == 0)
 		return;
 	for (size_t i = 0; i < d->boot.n; i++) {
 		const char *from = d->boot.items[i];
@@ -363,8 +370,11 @@ static void check_boots(struct lowering *l)
 	      list_has(&d->boot, "disk") && d->disks.n
 		      ? "its firmware sees hda to hdd, which xvda to xvdd are too, and sda to sdg; others only the "
 			"guest's own drivers see"
-		      : "give it a disk or a cdrom, or 'boot: [network]' and a nic",
-	      "it has nothing to boot from");
+	      : given(l, "boot") && (d->disks.n || d->nics.n)
+		      ? "name in it what the guest has: disk, cdrom or, with a nic, network"
+		      : words,
+	      given(l, "boot") ? "it has nothing of what 'boot' names"
+			       : "it has nothing to boot from");
 }
 
 static void check_disk(struct lowering *l, const char *at, const struct domain_disk *k)
@@ -447,7 +457,8 @@ static void prepare_vnc(struct lowering *l)
 
 	if (!v->password) {
 		v->password_mark = "none";
-		if (v->enabled && !is_loopback(v->address)) {
+		if (v->enabled && !is_loopback(v->address) &&
+		    !field_given(&domain_vnc_table, v, "password")) {
 			g = diag_warn(
 				l->m->diags, "open-screen", field_span(l->d, "vnc.address"),
 				"whoever reaches %s has the screen and keyboard of %s: it has no "

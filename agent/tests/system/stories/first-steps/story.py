@@ -109,7 +109,7 @@ def what_xl_started_by_a_name_with_capitals_is_taken_over(host):
     with open(os.path.join(STORIES, "first-steps/old/iSCSI1.cfg"), encoding="utf-8") as f:
         old = f.read()
     old = edited(old, ("/boot/vmlinuz-2.6-xen", f"{IMAGES}/vmlinuz"), ("/boot/initrd-2.6-xen", f"{IMAGES}/initrd.img"),
-                 ("VG_new", "vg0"), (",hda1,", ",xvda1,"), ("/dev/hda1 ro", "/dev/xvda1 ro console=hvc0"))
+                 ("VG_new", "/dev/vg0"), (",hda1,", ",xvda1,"), ("/dev/hda1 ro", "/dev/xvda1 ro console=hvc0"))
     host.apply(written("first-steps").partition("templates:\n")[0])
     host.sh("lvcreate -q -q -y -V 32M -T vg0/pool -n LV_iSCSI1; "
             f"zstd -dcq {IMAGES}/root.img.zst | dd of=/dev/vg0/LV_iSCSI1 bs=64k conv=sparse,fsync status=none")
