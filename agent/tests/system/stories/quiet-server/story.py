@@ -136,7 +136,7 @@ def by_hand(host, name):
     number = int(GUESTS[name][0])
     text = re.sub(r'^kernel = .*', f'kernel = "{IMAGES}/vmlinuz"\nramdisk = "{IMAGES}/initrd.img"', old, flags=re.M)
     text = re.sub(r'^extra = .*', f'extra = "console=hvc0 hostname={name} ip=10.18.1.{number}/24"', text, flags=re.M)
-    text = text.replace("sda", "xvda").replace("phy:", "phy:/dev/").replace("memory = 63", "memory = 96")
+    text = text.replace("sda", "xvda").replace("phy:", "phy:/dev/").replace("memory = 63", "memory = 128")
     for disk in ("root", "swap"):
         host.sh(f"lvcreate -q -q -y -V 32M -T vg0/pool -n {name}-{disk}")
     host.sh(f"zstd -dcq {IMAGES}/root.img.zst | dd of=/dev/vg0/{name}-root bs=64k conv=sparse,fsync status=none; "
