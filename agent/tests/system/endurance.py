@@ -12,7 +12,7 @@ ROUNDS = int(os.environ.get("SOAK_ROUNDS", "25"))
 
 def manifests():
     three = standard()
-    three["domains"]["third"] = guest("third", 4, "pv", memory="96MiB")
+    three["domains"]["third"] = guest("third", 4, "pv", memory="112MiB")
     three["bridges"]["xenbr1"] = {}
     three["domains"]["third"]["nics"]["back"] = {"bridge": "xenbr1"}
     more = standard()
