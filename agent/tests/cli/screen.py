@@ -227,7 +227,7 @@ def the_hash_is_nowhere_but_in_the_manifest():
     with_password({"file": "hash"})
     expect(HASH in IN_FORCE.read_text() and stat.S_IMODE(IN_FORCE.stat().st_mode) == 0o600, "it isn't kept, or for all to read")
     with world.agent():
-        for words in (("status",), ("status", "--format", "json"), ("facts",), ("plan",), ("plan", "--format", "json"),
+        for words in (("status",), ("status", "--format", "json"), ("facts",), ("plan", "-f", "/etc/manor/console.yaml"),
                       ("plan", "-f", "/etc/manor/console.yaml", "--format", "json"), ("screen", "--once"), ("export",)):
             done = manor(*words, code=(0, 1, 3))
             expect("saltsalt" not in done.all, f"manor {' '.join(words)} shows it", done.all)
