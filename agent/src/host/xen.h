@@ -224,6 +224,9 @@ int xen_shutdown(int64_t domid, unsigned timeout_s, const struct xen_watcher *w,
 int xen_ready(const struct xen_domain *d, int64_t instead_of, struct err *e);
 /* Ends it at once and sweeps what is left of its devices. No such domain is fine. */
 int xen_destroy(int64_t domid, struct err *e);
+/* Writes what it has in memory, `memory` bytes of it, to a file of that path, as `xl dump-core` does (an ELF core,
+ * xen/docs/misc/dump-core-format.txt): beside it first, then in its place. -ENOSPC: there is no room. */
+int xen_core(int64_t domid, const char *path, uint64_t memory, struct err *e);
 /* Marks it ready and unpauses it: for a domain whose making ended just before that. */
 int xen_unpause(int64_t domid, struct err *e);
 

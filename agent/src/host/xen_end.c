@@ -9,7 +9,12 @@
 #include <math.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/time.h>
+
+#include "base/file.h"
+#include "base/num.h"
 
 #define DESTROY_TRIES 5
 
@@ -59,6 +64,51 @@ int xen_end(struct xen_ctx *x, int64_t domid, struct err *e)
 		usleep(300000);
 	}
 	return xen_fail(x, e, -EIO, rc, "destroy domain %lld", (long long)domid);
+}
+
+#define SPARE (UINT64_C(64) << 20) /* that a core leaves free where it goes */
+
+static int room_for(const char *path, uint64_t memory, struct err *e)
+{
+	_cleanup_(freep) char *folder = xstrdup(path);
+	char need[NUM_TEXT], have[NUM_TEXT];
+	struct statvfs v;
+	int r;
+
+	*strrchr(folder, '/') = '\0';
+	r = file_mkdirs(folder, 0700, e);
+	if (r < 0)
+		return r;
+	if (statvfs(folder, &v) < 0)
+		return err_errno(e, -errno, "look at %s", folder);
+	if ((uint64_t)v.f_bavail * v.f_frsize >= memory + SPARE)
+		return 0;
+	return err_set(e, -ENOSPC, "it takes %s, and %s has %s", num_size(need, memory + SPARE),
+		       folder, num_size(have, (uint64_t)v.f_bavail * v.f_frsize));
+}
+
+int xen_core(int64_t domid, const char *path, uint64_t memory, struct err *e)
+{
+	_cleanup_(freep) char *fresh = xasprintf("%s.new", path);
+	_cleanup_xen_ struct xen_ctx x;
+	int r, rc;
+
+	/* One that was cut off takes the room of this one. */
+	unlink(fresh);
+	r = room_for(path, memory, e);
+	if (r < 0)
+		return r;
+	r = xen_ctx_open(&x, e);
+	if (r < 0)
+		return r;
+	rc = libxl_domain_core_dump(x.xl, (uint32_t)domid, fresh, NULL);
+	if (rc)
+		r = xen_fail(&x, e, -EIO, rc, "write the memory of domain %lld", (long long)domid);
+	else if (chmod(fresh, 0600) < 0 || rename(fresh, path) < 0)
+		r = err_errno(e, -errno, "write %s", path);
+	if (r < 0)
+		unlink(fresh);
+	return r;
 }
 
 int xen_destroy(int64_t domid, struct err *e)

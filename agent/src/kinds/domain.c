@@ -19,7 +19,8 @@
 
 /* QEMU's names. */
 const char *const nic_model_words[] = {"none", "e1000", "rtl8139", "ne2k_pci", "virtio-net", NULL};
-const char *const domain_end_words[] = {"destroy", "restart", NULL};
+const char *const domain_end_words[] = {"destroy",          "restart",          "preserve",
+					"coredump-destroy", "coredump-restart", NULL};
 static const char *const at_shutdown_words[] = {"shutdown", "save", NULL};
 static const char *const state_words[] = {"running", "stopped", "paused", NULL};
 
@@ -229,7 +230,9 @@ TABLE(domain_table, domain, "domain", "A guest.",
       {.name = "on_poweroff", .type = FIELD_ENUM, .offset = FIELD_AT(domain, on_poweroff),
        .words = domain_end_words, .def = "destroy", .flags = FIELD_CONFIG,
        .doc = "what follows when the guest powers itself off: destroy (it stays off until `manor "
-	      "start`, a host boot, or a change of its manifest) or restart"},
+	      "start`, a host boot, or a change of its manifest), restart, or preserve (what is left of it stays, to be "
+	      "looked at, until `manor restart` or `manor stop`); coredump-destroy and coredump-restart write its "
+	      "memory to /var/lib/xen/dump/NAME.core first"},
       {.name = "on_reboot", .type = FIELD_ENUM, .offset = FIELD_AT(domain, on_reboot),
        .words = domain_end_words, .def = "restart", .flags = FIELD_CONFIG,
        .doc = "what follows when it reboots itself"},

@@ -17,7 +17,8 @@
 
 enum domain_state { STATE_RUNNING, STATE_STOPPED, STATE_PAUSED };
 enum domain_at_shutdown { SHUTDOWN_ENDS, SHUTDOWN_SAVES };
-enum domain_end { END_DESTROY, END_RESTART }; /* on_poweroff, on_reboot, on_crash, on_watchdog */
+/* on_poweroff, on_reboot, on_crash, on_watchdog, in xl.cfg(5)'s words */
+enum domain_end { END_DESTROY, END_RESTART, END_PRESERVE, END_COREDUMP_DESTROY, END_COREDUMP_RESTART };
 extern const char *const domain_end_words[];
 
 enum { NIC_NONE, NIC_E1000 }; /* of nic_model_words */

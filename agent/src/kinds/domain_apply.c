@@ -11,6 +11,7 @@
 #include "base/num.h"
 #include "host/cache.h"
 
+#define CORE_DIR         "/var/lib/xen/dump"
 #define FOLLOW_S         30 /* for a guest to follow a change of memory or vcpus */
 #define SHUTDOWN_DEFAULT 60
 
@@ -176,6 +177,24 @@ static int end(struct work *w, const struct xen_domain *x, int64_t timeout_s, co
 	return xen_destroy(x->domid, e);
 }
 
+/* What is left of a guest's memory goes into a file first, where the manifest wants that: of each guest the last one's. That it
+ * can't be written is told, and is no reason to leave the guest lying. "core in …, ", or "". */
+static const char *dump(struct work *w)
+{
+	const struct domain *d = w->step->want_record;
+	const struct xen_domain *x = w->now->data;
+	const char *path = arena_printf(w->arena, CORE_DIR "/%s.core", w->step->name);
+	_cleanup_err_ struct err e = {0};
+
+	if (w->now->half_made || x->state != XEN_SHUTDOWN || d->state == STATE_STOPPED ||
+	    !domain_end_dumps(domain_end_of(d, x->reason)))
+		return "";
+	domain_progress(w, arena_printf(w->arena, "writing its memory to %s", path));
+	if (xen_core(x->domid, path, x->memory, &e) == 0)
+		return arena_printf(w->arena, "its memory is in %s, ", path);
+	return arena_printf(w->arena, "its memory could not be kept (%s), ", e.message);
+}
+
 /* In seconds; 0: at once. */
 static int64_t stop_timeout(const struct work *w)
 {
@@ -196,7 +215,7 @@ static int restart(struct work *w, struct err *e)
 	const struct xen_domain *x = w->now->data;
 	struct intent_who me = domain_who(w);
 	struct xen_domain asked;
-	const char *how;
+	const char *how, *core;
 	int r;
 
 	if (seen && seen->domid != x->domid)
@@ -212,7 +231,7 @@ static int restart(struct work *w, struct err *e)
 	if (r < 0)
 		return r;
 	if (x->state == XEN_SHUTDOWN && (x->reason == XEN_CRASH || x->reason == XEN_WATCHDOG) &&
-	    domain_end_of(d, x->reason) == END_RESTART) {
+	    domain_end_restarts(domain_end_of(d, x->reason))) {
 		const struct intent_domain *i =
 			domain_intent(w->facts, w->step->name, w->step->uuid);
 
@@ -220,6 +239,7 @@ static int restart(struct work *w, struct err *e)
 		if (r < 0)
 			return r;
 	}
+	core = dump(w);
 	/* If this is cut off after the guest went down, its husk must not pass for one that powered itself
 	 * off: the note says that a restart is under way. */
 	if (x->state != XEN_SHUTDOWN) {
@@ -233,7 +253,7 @@ static int restart(struct work *w, struct err *e)
 	if (r == 0)
 		r = create(w, &asked, e);
 	if (r == 0)
-		w->result = arena_printf(w->arena, "%s, %s", how, w->result);
+		w->result = arena_printf(w->arena, "%s%s, %s", core, how, w->result);
 	return r;
 }
 
@@ -242,6 +262,7 @@ static int settle(struct work *w, struct err *e)
 	const struct intent_domain *i = domain_intent(w->facts, w->step->name, w->step->uuid);
 	const struct xen_domain *x = w->now ? w->now->data : NULL;
 	struct intent_who me = domain_who(w);
+	const char *core = "";
 	int r = 0;
 
 	if (!x)
@@ -261,9 +282,11 @@ static int settle(struct work *w, struct err *e)
 				INTENT_TIMEOUT_LEFT, e);
 	}
 	if (r == 0)
+		core = dump(w);
+	if (r == 0)
 		r = xen_destroy(x->domid, e);
 	if (r == 0)
-		w->result = "cleared away; it stays off";
+		w->result = arena_printf(w->arena, "%scleared away; it stays off", core);
 	return r;
 }
 

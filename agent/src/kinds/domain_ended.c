@@ -59,6 +59,25 @@ enum domain_end domain_end_of(const struct domain *d, int reason)
 	return d->on_poweroff;
 }
 
+bool domain_end_restarts(enum domain_end end)
+{
+	return end == END_RESTART || end == END_COREDUMP_RESTART;
+}
+
+bool domain_end_dumps(enum domain_end end)
+{
+	return end == END_COREDUMP_DESTROY || end == END_COREDUMP_RESTART;
+}
+
+#define DUMP_RATE (UINT64_C(8) << 20) /* bytes a second that a slow disk takes */
+
+/* Its memory is to be written first. */
+static void allow_dump(struct step *s, const struct xen_domain *x, enum domain_end end)
+{
+	if (domain_end_dumps(end))
+		s->timeout_s += (unsigned)(x->memory / DUMP_RATE);
+}
+
 static const char *end_words(int reason)
 {
 	switch ((enum xen_reason)reason) {
@@ -79,6 +98,7 @@ void domain_decide_ended(struct planning *p, const struct resource *want,
 	const struct intent_domain *i = domain_intent(p->facts, want->name, want->uuid);
 	const struct domain *d = want->record;
 	const char *why = end_words(x->reason);
+	enum domain_end end = domain_end_of(d, x->reason);
 	struct step *s;
 
 	if (domain_decide_suspended(p, want, x, step))
@@ -94,7 +114,8 @@ void domain_decide_ended(struct planning *p, const struct resource *want,
 	}
 	if (i && i->restart_domid && i->restart_domid == x->domid) {
 		s = domain_step(p, step, ACTION_RESTART, want, IMPACT_NONE,
-				"its restart was cut short");
+				end == END_PRESERVE ? "its restart was asked for"
+						    : "its restart was cut short");
 		domain_set_timeout(s, d);
 		domain_hold_impossible(p, want, s);
 		return;
@@ -106,13 +127,27 @@ void domain_decide_ended(struct planning *p, const struct resource *want,
 			  "suspended by hand: left as it is");
 		return;
 	}
-	if (domain_end_of(d, x->reason) == END_DESTROY) {
-		domain_step(p, step, ACTION_SETTLE, want, IMPACT_NONE,
-			    arena_printf(p->arena, "%s: it stays off", why));
+	if (end == END_PRESERVE) {
+		if (step)
+			step_drop(step);
+		plan_note(
+			p->plan, NOTE_WARNING, arena_printf(p->arena, "domain/%s", want->name),
+			arena_printf(
+				p->arena,
+				"%s, and what is left of it is preserved, as its manifest says: `manor "
+				"restart %s` or `manor stop %s` clears it away",
+				why, want->name, want->name));
+		return;
+	}
+	if (!domain_end_restarts(end)) {
+		s = domain_step(p, step, ACTION_SETTLE, want, IMPACT_NONE,
+				arena_printf(p->arena, "%s: it stays off", why));
+		allow_dump(s, x, end);
 		return;
 	}
 	s = domain_step(p, step, ACTION_RESTART, want, IMPACT_NONE, why);
 	domain_set_timeout(s, d);
+	allow_dump(s, x, end);
 	if (x->reason == XEN_CRASH || x->reason == XEN_WATCHDOG)
 		back_off(p, want, x, s);
 	domain_hold_impossible(p, want, s);

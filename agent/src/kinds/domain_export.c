@@ -270,10 +270,10 @@ static void end(struct domain_xl *x, json_object *record, const char *name)
 	} words[] = {
 		{"destroy", "destroy", NULL},
 		{"restart", "restart", NULL},
-		{"preserve", "destroy", "preserve, which keeps the ended guest to be looked at; here it goes"},
+		{"preserve", "preserve", NULL},
+		{"coredump_destroy", "coredump-destroy", NULL},
+		{"coredump_restart", "coredump-restart", NULL},
 		{"rename_restart", "restart", "rename-restart, which keeps the ended guest too; here it goes"},
-		{"coredump_destroy", "destroy", "coredump-destroy; Manor writes no core"},
-		{"coredump_restart", "restart", "coredump-restart; Manor writes no core"},
 		{"soft_reset", "restart", "soft-reset, which keeps its memory; here it starts anew"},
 	};
 	const char *word = json_text(record, name); /* libxl tells no "destroy" */

@@ -234,6 +234,8 @@ int64_t domain_takes(struct planning *p, const struct step *s);
 void domain_hold_unfitting(struct planning *p);
 /* domain_ended.c. What follows when it ends by itself. */
 enum domain_end domain_end_of(const struct domain *d, int reason);
+bool domain_end_restarts(enum domain_end end);
+bool domain_end_dumps(enum domain_end end); /* its memory is written to a file first */
 /* It did, and its husk is still there. */
 void domain_decide_ended(struct planning *p, const struct resource *want,
 			 const struct xen_domain *x, struct step *step);

@@ -294,10 +294,10 @@ static void end(struct domain_xl *x, const char *name, const char *field)
 	} words[] = {
 		{"destroy", "destroy", NULL},
 		{"restart", "restart", NULL},
-		{"preserve", "destroy", "which kept the ended guest to be looked at; here it goes"},
+		{"preserve", "preserve", NULL},
+		{"coredump-destroy", "coredump-destroy", NULL},
+		{"coredump-restart", "coredump-restart", NULL},
 		{"rename-restart", "restart", "which kept the ended guest too; here it goes"},
-		{"coredump-destroy", "destroy", "which wrote a core first; Manor writes none"},
-		{"coredump-restart", "restart", "which wrote a core first; Manor writes none"},
 		{"soft-reset", "restart", "which kept its memory; here it starts anew"},
 	};
 	const struct xl_setting *s = NULL;

@@ -216,6 +216,12 @@ static void remove_one(const struct xen_domain *d)
 	host.domains = kept;
 }
 
+int xen_core(int64_t domid, const char *path, uint64_t memory, struct err *e)
+{
+	FAKE_FAIL(e);
+	return find(domid) ? 0 : err_set(e, -ENOENT, "no domain %lld", (long long)domid);
+}
+
 int xen_destroy(int64_t domid, struct err *e)
 {
 	struct xen_domain *d = find(domid);

@@ -2,7 +2,9 @@
 """Guests that are stopped, started and restarted, and guests that do so by themselves."""
 import re
 
-from lab import expect, standard, test, wait_for
+from lab import MANIFEST, changed, expect, standard, test, wait_for
+
+CORE = "/var/lib/xen/dump/web.core"
 
 
 def status_of(host, name):
@@ -67,6 +69,32 @@ def a_guest_that_crashes_is_started_again(host):
     wait_for("web comes back", lambda: host.domains().get("web", (domid,))[0] != domid, 150)
     expect(host.uuid("web") == uuid, "its UUID is another")
     expect(host.guest_up("web")["serial"] == "delta", "it isn't what it was")
+
+
+@test
+def what_it_had_in_memory_is_kept_where_that_is_wanted(host):
+    host.apply(changed(standard(), "domains", "web", "on_crash", to="coredump-restart"))
+    domid = host.domid("web")
+    host.said("web", "crash", 10)
+    wait_for("web comes back", lambda: host.domains().get("web", (domid,))[0] != domid, 150)
+    size, mode, head = host.sh(f"stat -c '%s %a' {CORE}; head -c 4 {CORE} | od -An -tx1 | tr -d ' '").split()
+    expect(int(size) > 100 << 20 and mode == "600" and head == "7f454c46", "that is no core of 128 MiB", size, mode, head)
+    expect(CORE in host.journal(60), "it isn't said where", host.journal(60))
+    host.guest_up("web")
+    host.sh(f"rm {CORE}")
+
+
+@test
+def what_is_left_of_it_stays_where_that_is_wanted(host):
+    host.apply(changed(standard(), "domains", "web", "on_crash", to="preserve"))
+    domid = host.domid("web")
+    host.said("web", "crash", 10)
+    wait_for("it lies there", lambda: "is preserved" in host.plan(code=None).out, 60, 2)
+    expect(host.domid("web") == domid, "it went")
+    host.manor("restart", "-f", MANIFEST, "web")
+    host.guest_up("web")
+    host.apply(standard())
+    host.settled()
 
 
 @test(soak=True)
