@@ -6,7 +6,7 @@ import re
 import time
 
 import rfb
-from lab import CONSOLES, TOP, changed, expect, guest, held, standard, test, wait_for
+from lab import CONSOLES, TOP, changed, expect, guest, held, note, standard, test, wait_for
 
 ISO = os.path.join(TOP, "images/installer/out/installer.iso")
 FOLDER = "/srv/machines"
@@ -72,9 +72,17 @@ def its_screen_is_seen_by_a_viewer(host):
     # What a server says that has no screen to show yet is 640 x 480: the machine's own, of text, isn't.
     width, height, before = shown(host)
     expect((width, height) == (720, 400), "it isn't the machine's screen", width, height)
-    host.in_guest("whole", "for i in $(seq 20); do echo Manor showed this and that of the machine; done >/dev/tty1")
+    # Each letter is a question to the device model, of which the emulation of SVM here gets one wrong now and then, and that
+    # ends the guest: as few of them as are seen well, and once more where that has happened.
+    domid, row = host.domid("whole"), "M" * 60
+    command = f"sh echo {row} >/dev/tty1; echo {row} >/dev/tty1; echo MANOR-REPLY sh"
+    if not host.said("whole", command, 60) and host.domains().get("whole", (0,))[0] != domid:
+        note("the emulated processor has ended the machine; once more")
+        host.guest_up("whole", 240)
+        width, height, before = shown(host)
+        host.said("whole", command, 60)
     _, _, lit = shown(host)
-    expect(lit > before + 5000, "what it writes isn't seen", before, lit)
+    expect(lit > before + 3000, "what it writes isn't seen", before, lit)
 
 
 def in_the_drive(host):
