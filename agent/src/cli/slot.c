@@ -83,8 +83,7 @@ static int call(struct slot_call *c, int (*run)(struct slot_call *c))
 	_cleanup_err_ struct err e = {0};
 	_cleanup_esp_ struct slot_esp esp = {.dir = -1, .lock = -1};
 
-	if (slot_esp_open(&esp, &e) < 0 ||
-	    !grubenv_read(esp.dir, SLOT_GRUBENV, c->arena, &c->env, &e))
+	if (slot_esp_read(&esp, c->arena, &c->env, &e) < 0)
 		return failed(&e);
 	if (c->env->damaged)
 		fprintf(stderr, "manor slot: grubenv says nothing: %s\n", c->env->damaged);

@@ -389,12 +389,10 @@ static int settings_now(struct upgrade *u, const char **ret, struct err *e)
 {
 	_cleanup_esp_ struct slot_esp esp = {.dir = -1, .lock = -1};
 	struct grubenv *g;
-	int r = slot_esp_open(&esp, e);
+	int r = slot_esp_read(&esp, u->arena, &g, e);
 
 	if (r < 0)
 		return r;
-	if (!grubenv_read(esp.dir, SLOT_GRUBENV, u->arena, &g, e))
-		return -EIO;
 	*ret = arena_strdup(u->arena, slot_settings(g));
 	return 0;
 }

@@ -27,12 +27,10 @@ int upgrade_menu_settings(const char *settings, bool good, struct err *e)
 	_cleanup_arena_ struct arena *a = arena_new();
 	_cleanup_esp_ struct slot_esp esp = {.dir = -1, .lock = -1};
 	struct grubenv *g;
-	int r = slot_esp_open(&esp, e);
+	int r = slot_esp_read(&esp, a, &g, e);
 
 	if (r < 0)
 		return r;
-	if (!grubenv_read(esp.dir, SLOT_GRUBENV, a, &g, e))
-		return -EIO;
 	if (settings)
 		slot_settings_try(g, settings);
 	else

@@ -235,6 +235,15 @@ int slot_esp_open(struct slot_esp *ret, struct err *e)
 	return r;
 }
 
+int slot_esp_read(struct slot_esp *ret, struct arena *a, struct grubenv **ret_env, struct err *e)
+{
+	int r = slot_esp_open(ret, e);
+
+	if (r < 0)
+		return r;
+	return grubenv_read(ret->dir, SLOT_GRUBENV, a, ret_env, e) ? 0 : -EIO;
+}
+
 void slot_esp_close(struct slot_esp *esp)
 {
 	closep(&esp->dir);

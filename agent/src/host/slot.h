@@ -37,6 +37,8 @@ struct slot_esp {
 	int dir, lock;
 };
 int slot_esp_open(struct slot_esp *ret, struct err *e);
+/* The same, and what the boot menu goes by is read; in `a`. */
+int slot_esp_read(struct slot_esp *ret, struct arena *a, struct grubenv **ret_env, struct err *e);
 void slot_esp_close(struct slot_esp *esp);
 #define _cleanup_esp_ _cleanup_(slot_esp_close)
 /* The partition of that label on the disk that this system runs from: its path, the caller's. */

@@ -146,12 +146,10 @@ int slots_ask_menu(struct arena *a, struct slots *s, struct err *e)
 {
 	_cleanup_esp_ struct slot_esp esp = {.dir = -1, .lock = -1};
 	struct grubenv *env;
-	int r = slot_esp_open(&esp, e);
+	int r = slot_esp_read(&esp, a, &env, e);
 
 	if (r < 0)
 		return r;
-	if (!grubenv_read(esp.dir, SLOT_GRUBENV, a, &env, e))
-		return -EIO;
 	s->on_trial = slot_on_trial(env, s->booted);
 	return 0;
 }
