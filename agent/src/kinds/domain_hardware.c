@@ -354,11 +354,9 @@ static bool has_disk(const struct domain *d, bool cdrom)
 static void check_boots(struct lowering *l)
 {
 	const struct domain *d = l->d;
-	static const char words[] = "give it a disk or a cdrom, or 'boot: [network]' and a nic";
 
-	if (field_given(&domain_table, d, "kernel") || field_strange(&domain_table, d))
-		return;
-	if (d->type != XEN_HVM || d->boot.n == 0)
+	if (d->type != XEN_HVM || field_given(&domain_table, d, "kernel") || d->boot.n == 0 ||
+	    field_strange(&domain_table, d))
 		return;
 	for (size_t i = 0; i < d->boot.n; i++) {
 		const char *from = d->boot.items[i];
@@ -372,7 +370,7 @@ static void check_boots(struct lowering *l)
 			"guest's own drivers see"
 	      : given(l, "boot") && (d->disks.n || d->nics.n)
 		      ? "name in it what the guest has: disk, cdrom or, with a nic, network"
-		      : words,
+		      : "give it a disk or a cdrom, or 'boot: [network]' and a nic",
 	      given(l, "boot") ? "it has nothing of what 'boot' names"
 			       : "it has nothing to boot from");
 }
