@@ -132,12 +132,28 @@ static int parse_password(struct decode *c, const struct field *f, const char *t
 	return 0;
 }
 
+/* QEMU's folder pc-bios/keymaps. With another name it doesn't start. */
+static const char *const keymaps[] = {
+	"ar", "bepo",  "cz",    "da",    "de",    "de-ch", "en-gb", "en-us", "es", "et", "fi", "fo",
+	"fr", "fr-be", "fr-ca", "fr-ch", "hr",    "hu",    "is",    "it",    "ja", "lt", "lv", "mk",
+	"nl", "no",    "pl",    "pt",    "pt-br", "ru",    "sl",    "sv",    "th", "tr", NULL};
+
 static int parse_keymap(struct decode *c, const struct field *f, const char *text, const char **ret,
 			struct err *e)
 {
-	for (const char *s = text; *s; s++)
-		if (!((*s >= 'a' && *s <= 'z') || *s == '-'))
-			return err_set(e, -EINVAL, "a keymap of QEMU's: de, en-us, fr");
+	const char *meant;
+
+	if (word_find(keymaps, text) < 0) {
+		/* The usual slip: a country's code for a language's, or none of both. */
+		meant = streq(text, "us") || streq(text, "en") ? "en-us"
+			: streq(text, "uk") || streq(text, "gb")
+				? "en-gb"
+				: diag_nearest(text, keymaps, ARRAY_SIZE(keymaps) - 1, NULL);
+		return err_set(e, -EINVAL, "a keymap of QEMU's%s%s%s",
+			       meant ? "; did you mean '" : ": ",
+			       meant ? meant : "de, en-us, fr, … (/usr/share/qemu/keymaps)",
+			       meant ? "'?" : "");
+	}
 	*ret = text;
 	return 0;
 }
