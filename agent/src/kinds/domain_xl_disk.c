@@ -15,12 +15,16 @@ struct drive {
 	const char *spec;
 	struct emit *out, *all;
 	const char *name;
+	struct span span;
 	unsigned line;
 };
 
+/* A guest without a disk that it had is told on the terminal, too. */
 static void lost(struct domain_xl *x, const struct drive *v, const char *why)
 {
 	emit_note(x->out, "disks", "'%.100s' (line %u) is left out: %s", v->spec, v->line, why);
+	diag_warn(x->all->diags, "left-out", v->span, "this disk of '%s' is left out: %s", x->name,
+		  why);
 }
 
 /* --- the way xm wrote them --- */
@@ -287,9 +291,9 @@ static void note_vdev(struct domain_xl *x, const struct drive *v)
 			v->name, v->name[2], v->name + 2);
 }
 
-static void disk(struct domain_xl *x, struct emit **all, const char *spec, unsigned line)
+static void disk(struct domain_xl *x, struct emit **all, const char *spec, struct span span)
 {
-	struct drive v = {.spec = spec, .line = line};
+	struct drive v = {.spec = spec, .span = span, .line = span.line};
 	_cleanup_err_ struct err e = {0};
 	const char *wrong;
 
@@ -312,7 +316,7 @@ static void disk(struct domain_xl *x, struct emit **all, const char *spec, unsig
 		emit_word(v.out, "read_only", "true");
 	if (v.disk.backend && !streq(v.disk.backend, "0") && !streq(v.disk.backend, "Domain-0"))
 		emit_note(v.all, v.name, "backend=%.40s (line %u): dom0 alone serves disks",
-			  v.disk.backend, line);
+			  v.disk.backend, v.line);
 	note_vdev(x, &v);
 	say_words(x, &v);
 	*all = v.all;
@@ -327,7 +331,7 @@ void domain_xl_disks(struct domain_xl *x)
 	if (s && s->text && *s->text)
 		domain_xl_drop(x, s, "one text, where a list belongs");
 	for (size_t i = 0; s && !s->text && i < s->n; i++)
-		disk(x, &all, s->items[i].text ? s->items[i].text : "", s->items[i].span.line);
+		disk(x, &all, s->items[i].text ? s->items[i].text : "", s->items[i].span);
 	if (all)
 		emit_put(x->out, "disks", all, true);
 }

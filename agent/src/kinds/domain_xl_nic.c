@@ -264,8 +264,12 @@ static void pci_device(struct domain_xl *x, const struct xl_setting *s, size_t n
 			permissive = value;
 		else if (streq(key, "seize") && value)
 			seize = value;
-		else if (!streq(value, "0") && *key)
-			str_addf(&words, "%s%.40s", words.n ? ", " : "", key);
+		else if (*key)
+			str_addf(&words, "%s%.40s%s%.40s", words.n ? ", " : "", key,
+				 value ? "=" : "", value ? value : "");
+	if (strchr(said, '@'))
+		str_addf(&words, "%sthe slot '%.20s' that the guest sees it in",
+			 words.n ? ", " : "", strchr(said, '@'));
 	pci_flag(x, out, "permissive", permissive, all_permissive, line);
 	pci_flag(x, out, "seize", seize, all_seize, line);
 	if (words.n)
