@@ -144,3 +144,48 @@ bool domain_met(const struct facts *f, const struct resource *r, const void *wan
 	return other->kind == &kind_template && d->kernel_path && is_cached(f, d->kernel_path) &&
 	       is_cached(f, d->initrd_path);
 }
+
+/* What another type asks of the guest itself, of which nothing is to be seen from outside. */
+static const char *to_be_ported(struct arena *a, const struct domain *d, int was)
+{
+	const char *kernel =
+		"the kernel and 'cmdline' (root=) are the manifest's now, not those of its "
+		"boot loader";
+	const char *root = NULL;
+
+	for (size_t i = 0; i < d->disks.n && !root; i++)
+		root = ((const struct domain_disk *)d->disks.entries[i].value)->vdev;
+	if (d->type == XEN_HVM && d->kernel)
+		return "the same kernel starts it as a machine: with Xen's drivers in its initrd "
+		       "(xen_blkfront, xen_netfront) disks and NICs keep their names; without, 'root=' "
+		       "has to name the emulated disk (sda), and NICs are called otherwise";
+	if (d->type == XEN_HVM)
+		return arena_printf(
+			a,
+			"its firmware starts the boot loader of its first disk%s%s%s: a guest that "
+			"dom0 gave a kernel or pvgrub may have none; install one within it before "
+			"(grub-install, or the EFI one), with a kernel and a serial console",
+			root ? " ('" : "", root ? root : "", root ? "')" : "");
+	if (was == XEN_HVM && domain_firmware_path(d))
+		return "pvgrub reads /boot/grub/grub.cfg of its disk, which has to name the disk as "
+		       "Xen's drivers do (root=/dev/xvda1, or by UUID) and console=hvc0";
+	if (was == XEN_HVM)
+		return arena_printf(a,
+				    "%s; Xen's drivers must be in its initrd, and the console is "
+				    "hvc0",
+				    kernel);
+	return d->type == XEN_PVH
+		       ? "its kernel must be one that starts as pvh (Linux since 4.11, built "
+			 "with CONFIG_PVH); disks, NICs and console keep their names"
+		       : "its kernel must be one that starts as pv (CONFIG_XEN_PV; 32-bit ones "
+			 "lost it with Linux 5.9); disks, NICs and console keep their names";
+}
+
+void domain_note_port(struct planning *p, const struct step *s)
+{
+	const struct domain *have = s->have_record;
+
+	if (changes_has(&s->changes, "type"))
+		plan_note(p->plan, NOTE_WARNING, arena_printf(p->arena, "domain/%s", s->name),
+			  to_be_ported(p->arena, s->want_record, have->type));
+}

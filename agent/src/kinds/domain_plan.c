@@ -642,6 +642,7 @@ static void decide_running(struct planning *p, const struct resource *want,
 		}
 		if (step->action == ACTION_RESTART) {
 			domain_say_maxmem(p, step);
+			domain_note_port(p, step);
 			domain_hold_impossible(p, want, step);
 			note_going(p, want, step);
 			if (first && first->action == ACTION_UPDATE)

@@ -196,6 +196,8 @@ void domain_at_shutdown(struct arena *a, const struct facts *f, const struct man
 void domain_note_left(struct planning *p, const struct resource *want, bool runs);
 /* Nobody takes a disk that another goes on with when it is restored. */
 void domain_hold_saved_disks(struct planning *p, const struct resource *want, struct step *step);
+/* domain_boot.c. A restart as another type: what has to be so within the guest. */
+void domain_note_port(struct planning *p, const struct step *s);
 /* domain_resurrect.c. */
 int domain_save(struct work *w, struct err *e);
 /* What it has in memory is whole on disk, and it stands suspended; on failure it goes on. */
