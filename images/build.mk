@@ -6,6 +6,9 @@
 TINY := images/tiny/out
 GOLDEN := debian-12 asterisk
 
+# What a disk that boots by itself is made with.
+DISK_TOOLS := images/debian-12/mkdisk hv/grub-bios hv/grub-efi
+
 # What an image is made of: its folder's files, and what all share.
 image-files = $(shell find images/$(1) -path images/$(1)/out -prune -o -type f -not -name '*.md' -not -name '*.yaml' -print) \
 	images/lib.sh images/mkext4 hv/lib.sh
@@ -35,12 +38,12 @@ INSTALLER := images/installer/out
 
 images-installer: $(INSTALLER)/SHA256SUMS ## a CD-ROM that installs it
 
-$(INSTALLER)/SHA256SUMS: $(call image-files,installer) images/debian-12/mkdisk hv/mkinitrd $(TINY)/SHA256SUMS
+$(INSTALLER)/SHA256SUMS: $(call image-files,installer) $(DISK_TOOLS) hv/mkinitrd $(TINY)/SHA256SUMS
 	@BUILD=$(BUILD) images/installer/build
 
 # One after the other even under -j: each packs with all processors, and the second takes from the first
 # one's cache what it has.
-images/debian-12/out/SHA256SUMS: $(call image-files,debian-12)
+images/debian-12/out/SHA256SUMS: $(call image-files,debian-12) $(DISK_TOOLS)
 	@BUILD=$(BUILD) images/debian-12/build
 
 images/asterisk/out/SHA256SUMS: $(call image-files,asterisk) $(call image-files,debian-12) \

@@ -10,16 +10,9 @@ grub_modules="normal multiboot2 gzio echo test serial terminal search search_lab
 disk_modules="normal multiboot2 gzio echo test true serial terminal part_gpt fat ext2 probe regexp ls cat reboot halt sleep
 	minicmd configfile loadenv boot"
 
-# fat FILE MIB LABEL [OPTION...]: an empty FAT file system that bears no time and no random number.
-fat() {
-	rm -f "$1"
-	truncate -s "$2M" "$1"
-	mkfs.vfat -i 4d414e4f --invariant -n "$3" "${@:4}" "$1" >/dev/null
-}
-
-# efi_loader FILE PREFIX MODULES [OPTION...]: GRUB for UEFI.
-efi_loader() {
-	grub-mkimage -d "$tools/usr/lib/grub/x86_64-efi" -O x86_64-efi -p "$2" "${@:4}" -o "$1" $3 efi_gop all_video
+# efi FAT MIB LABEL PREFIX MODULES [OPTION...]: GRUB for UEFI.
+efi() {
+	GRUB=$tools/usr/lib/grub/x86_64-efi hv/grub-efi "${@:6}" "${@:1:4}" $5
 }
 
 # loaders FOLDER: what `manor install` puts before the slots, the same for each version: boot code, GRUB for BIOS, and the
@@ -27,31 +20,27 @@ efi_loader() {
 loaders() {
 	local tree=$work/esp
 	rm -rf "$tree"
-	mkdir -p "$1" "$tree/EFI/BOOT" "$tree/grub"
+	mkdir -p "$1" "$tree/grub"
 	GRUB=$tools/usr/lib/grub/i386-pc hv/grub-bios "$1/boot.img" "$1/core.img" '(,gpt2)/grub' $disk_modules biosdisk
-	efi_loader "$tree/EFI/BOOT/BOOTX64.EFI" /grub "$disk_modules"
 	cp hv/appliance/grub/disk.cfg "$tree/grub/grub.cfg"
 	printf '# GRUB Environment Block\nORDER=A B\nA_OK=1\nA_TRY=0\nB_OK=0\nB_TRY=0\n' >"$tree/grub/grubenv"
 	head -c $((1024 - $(stat -c %s "$tree/grub/grubenv"))) /dev/zero | tr '\0' '#' >>"$tree/grub/grubenv"
 	find "$tree" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
-	fat "$1/esp.img" 64 MANOR_ESP -F 32 -s 1
+	efi "$1/esp.img" 64 MANOR_ESP /grub "$disk_modules"
 	mcopy -m -s -i "$1/esp.img" "$tree"/* ::
 }
 
 iso() {
 	local tree=$work/iso loader=$work/loader.cfg
 	rm -rf "$tree"
-	mkdir -p "$tree/manor" "$tree/boot/grub" "$work/efi/EFI/BOOT"
+	mkdir -p "$tree/manor" "$tree/boot/grub"
 	ln "$slot"/{xen,vmlinuz,initrd,root,id,slot.cfg} "$tree/manor/"
 	menu live.cfg >"$tree/boot/grub/grub.cfg"
 	printf 'search --no-floppy --set=root --label MANOR_LIVE\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n' \
 		>"$loader"
 	grub-mkimage -d "$tools/usr/lib/grub/i386-pc" -O i386-pc-eltorito -p /boot/grub -c "$loader" \
 		-o "$tree/boot/grub/bios.img" $grub_modules biosdisk
-	efi_loader "$work/efi/EFI/BOOT/BOOTX64.EFI" /boot/grub "$grub_modules" -c "$loader"
-	fat "$tree/boot/grub/efi.img" 4 MANOR_EFI
-	find "$work/efi" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
-	mcopy -m -s -i "$tree/boot/grub/efi.img" "$work/efi/EFI" ::
+	efi "$tree/boot/grub/efi.img" 4 MANOR_EFI /boot/grub "$grub_modules" -c "$loader"
 	find "$tree" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 	# As CD-ROM by El Torito, as USB stick by the boot sector and by the partition that is UEFI's.
 	xorriso -as mkisofs -quiet -R -V MANOR_LIVE --grub2-mbr "$tools/usr/lib/grub/i386-pc/boot_hybrid.img" \
