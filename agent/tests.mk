@@ -76,7 +76,7 @@ slot-ready: lab-ready
 test-system-once: lab-ready
 	@ci/run-tests --name system --counts $(BUILD)/counts --stream ci/run-system
 
-soak: slot-ready images-tiny32 ## the long rest: random kills, power cuts (SOAK_ROUNDS=25, SOAK_SEED=…), upgrades that are cut off
+soak: slot-ready images-tiny32 uefi ## the long rest: random kills, power cuts (SOAK_ROUNDS=25, SOAK_SEED=…), upgrades that are cut off
 	@SOAK=1 MEDIA=$(BUILD)/appliance-test ci/run-tests --name soak --stream --timeout 86400 ci/run-system ci/upgrade-appliance
 
 test-system: ## the real thing, in the lab

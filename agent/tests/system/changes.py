@@ -55,7 +55,7 @@ def a_bridge_is_added_and_a_nic_moves_to_it_while_the_guest_runs(host):
     expect("ok" in host.say("web", "ping 10.155.200.1"), "web can't reach the host after its NIC moved twice")
 
 
-@test
+@test(soak=True)
 def a_nic_removed_from_the_middle_changes_no_other(host):
     three = standard()
     three["domains"]["web"]["nics"] = {name: {"bridge": "xenbr0"} for name in ("lan", "middle", "outer")}

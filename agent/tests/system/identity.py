@@ -32,7 +32,7 @@ def a_guest_is_told_its_name_on_a_disk_of_its_own(host):
     host.settled()
 
 
-@test
+@test(soak=True)
 def another_name_changes_that_disk_alone(host):
     web, before = host.domid("web"), host.volumes()
     instance = [tag for tag in before["web.cidata"]["lv_tags"].split(",") if "instance" in tag]

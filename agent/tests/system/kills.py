@@ -104,7 +104,7 @@ def the_agent_is_killed_and_apply_again_gets_there(host):
     expect(host.domid("web") == web, "web was disturbed")
 
 
-@test
+@test(soak=True)
 def a_pool_left_one_transaction_behind_is_mended(host):
     """As a kill or a power cut in the middle of `lvcreate -s` leaves it: the volume group says that a clone is to
     be created, the kernel has created it, and has not counted it."""

@@ -71,7 +71,7 @@ def a_guest_that_crashes_is_started_again(host):
     expect(host.guest_up("web")["serial"] == "delta", "it isn't what it was")
 
 
-@test
+@test(soak=True)
 def what_it_had_in_memory_is_kept_where_that_is_wanted(host):
     host.apply(changed(standard(), "domains", "web", "on_crash", to="coredump-restart"))
     domid = host.domid("web")
@@ -85,7 +85,7 @@ def what_it_had_in_memory_is_kept_where_that_is_wanted(host):
     host.sh(f"rm {CORE}")
 
 
-@test
+@test(soak=True)
 def what_is_left_of_it_stays_where_that_is_wanted(host):
     host.apply(changed(standard(), "domains", "web", "on_crash", to="preserve"))
     domid = host.domid("web")

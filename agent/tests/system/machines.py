@@ -7,9 +7,11 @@ import time
 
 import rfb
 from lab import CONSOLES, TOP, changed, expect, guest, held, note, standard, test, wait_for
+from saved import remember, went_on
 
 ISO = os.path.join(TOP, "images/installer/out/installer.iso")
 FOLDER = "/srv/machines"
+UEFI = os.path.join(TOP, os.environ.get("BUILD", "build"), "uefi/ovmf-xen.fd")
 PICTURE = os.path.join(TOP, os.environ.get("BUILD", "build"), "lab/machine.png")
 
 
@@ -24,10 +26,10 @@ def machine(disc="none", **more):
     return m
 
 
-def born(boot):
+def born(boot, **more):
     m = standard()
     m["domains"] = {"born": {
-        "type": "hvm", "boot": [boot], "memory": "192MiB", "vnc": {"display": 7},
+        "type": "hvm", "boot": [boot], "memory": "192MiB", "vnc": {"display": 7}, **more,
         "disks": {"root": {"vdev": "hda", "file": f"{FOLDER}/born.img", "size": "20GiB"},
                   "cd": {"vdev": "hdc", "cdrom": f"{FOLDER}/installer.iso"}},
         "nics": {"lan": {"bridge": "xenbr0", "model": "rtl8139"}}}}
@@ -196,6 +198,22 @@ def what_its_serial_port_says_is_kept_and_tells_that_it_is_ready(host):
     expect(seen("twice", log) and int(host.sh(f"stat -c %s {log}")) < 1 << 20, "it goes on in the old one")
 
 
+@test(soak=True)
+def saved_with_its_qemu_it_goes_on_where_it_was(host):
+    host.write_serial("whole", "foxtrot")
+    uptime, domid = remember(host, "whole", "foxtrot"), host.domid("whole")
+    host.manor("save", "whole")
+    expect("whole" not in host.domains(), "it is there still", host.domains())
+    host.manor("restore", "whole")
+    expect(host.domid("whole") != domid, "it was never away")
+    went_on(host, "whole", "foxtrot", uptime)
+    expect(host.serial("whole") == "foxtrot", "its disk is another's")
+    expect(host.in_guest("whole", "ping -c1 -W5 10.155.200.1 >/dev/null && echo yes", 90) == "yes", "it reaches nobody")
+    width, height, _ = shown(host)
+    expect((width, height) == (720, 400), "its screen isn't there any more", width, height)
+    host.settled()
+
+
 @test
 def who_has_no_drivers_for_xen_has_the_power_button_pressed(host):
     m = machine()
@@ -243,12 +261,9 @@ def a_password_that_its_qemu_cant_ask_for_is_refused_before_anybody_is_stopped(h
     host.sh("rm /etc/manor/vnc-password")
 
 
-@test(soak=True)
-def a_machine_is_born_of_a_cdrom(host):
-    host.sh(f"mkdir -p {FOLDER}")
-    pushed = host.lab("push", ISO, f"{FOLDER}/installer.iso")
-    expect(pushed.code == 0, "the CD didn't get there", pushed)
-    host.apply(born("cdrom"), "--allow", "guest-restart")
+def installs_itself(host, **more):
+    """From the CD onto its own sparse disk, and off."""
+    host.apply(born("cdrom", **more), "--allow", "guest-restart")
     host.bury()
     wait_for("it has installed itself and is off", lambda: "born" not in host.domains(), 1200, 5)
     wait_for("it is said that it stays off", lambda: "from inside" in host.manor("status").out, 60, 2)
@@ -256,13 +271,43 @@ def a_machine_is_born_of_a_cdrom(host):
     expect(1 << 20 < occupied <= 65 << 20, "its disk isn't sparse", occupied)
 
 
-@test(soak=True)
-def one_word_and_it_starts_from_its_own_disk(host):
-    host.apply(born("disk"))
+def starts_from_its_disk(host, **more):
+    """One word was changed."""
+    host.apply(born("disk", **more))
     up = host.guest_up("born", 1200)
     expect(up["name"] == "born", "it is another", up)
     expect(host.in_guest("born", "cat /sys/block/xvda/size") == str(20 << 21), "its disk has another size")
     host.settled()
+
+
+@test(soak=True)
+def a_machine_is_born_of_a_cdrom(host):
+    host.sh(f"mkdir -p {FOLDER}")
+    pushed = host.lab("push", ISO, f"{FOLDER}/installer.iso")
+    expect(pushed.code == 0, "the CD didn't get there", pushed)
+    installs_itself(host)
+
+
+@test(soak=True)
+def one_word_and_it_starts_from_its_own_disk(host):
+    starts_from_its_disk(host)
+    by = host.in_guest("born", "ls /sys/firmware")
+    expect("efi" not in by.split(), "no BIOS started it", by)
+    host.clear()
+    host.sh(f"rm -f {FOLDER}/born.img")
+
+
+@test(soak=True)
+def by_uefi_it_is_born_and_starts_as_well(host):
+    host.sh(f"mkdir -p {FOLDER}")
+    for path, there in ((ISO, f"{FOLDER}/installer.iso"), (UEFI, "/usr/lib/manor/ovmf-xen.fd")):
+        pushed = host.lab("push", path, there)
+        expect(pushed.code == 0, "it didn't get there ('make uefi' builds what starts it)", pushed)
+    uefi = {"firmware": "ovmf", "memory": "256MiB"}
+    installs_itself(host, **uefi)
+    starts_from_its_disk(host, **uefi)
+    by = host.in_guest("born", "ls /sys/firmware")
+    expect("efi" in by.split(), "no UEFI started it", by)
     host.start_from(standard())
     host.sh(f"rm -rf {FOLDER}")
 
