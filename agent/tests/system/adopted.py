@@ -151,9 +151,9 @@ def a_machine_too_with_its_screen_and_its_drive(host):
     host.settled()
     # What is live is changed while it runs: its memory, and a second disk.
     host.apply(edited(told, ("    memory: 192MiB\n", "    memory: 160MiB\n"), (
-        "      hda: {", "      more: {vdev: xvdc, storage: vg0, size: 16MiB}\n      hda: {")))
+        "      hda: {", "      more: {vdev: xvdd, storage: vg0, size: 16MiB}\n      hda: {")))
     expect(host.domid("box") == domid, "it was started anew", host.domains())
-    expect(host.in_guest("box", "cat /sys/block/xvdc/size") == str(16 << 11), "it has no further disk")
+    expect(host.in_guest("box", "cat /sys/block/xvdd/size") == str(16 << 11), "it has no further disk")
     host.settled()
     host.manor("stop", "box")
     expect("box" not in host.domains(), "it runs still", host.domains())
@@ -168,6 +168,7 @@ def a_machine_too_with_its_screen_and_its_drive(host):
 @test(soak=True)
 def until_then_nothing_is_done_to_it(host):
     """It crashes, and xl, not Manor, brings it back; the agent is woken by it and leaves it."""
+    host.start_from(standard())
     as_an_operator_would(host, "mine", 42)
     host.guest_up("mine", restart=False)
     host.put(MANIFEST, host.manor("export", "-f", MANIFEST).out)
