@@ -79,7 +79,10 @@ static int add_range(const char *part, bool *set, struct err *e)
 		*dash = '\0';
 	if (num_parse_int(first, 0, CPUS_MAX - 1, &a) < 0 ||
 	    (dash ? num_parse_int(dash + 1, 0, CPUS_MAX - 1, &b) : (b = a, 0)) < 0 || b < a)
-		return err_set(e, -EINVAL, "a list of numbers and ranges, such as 0,2-3");
+		return err_set(e, -EINVAL,
+			       streq(part, "all") ? "'all' alone, or a list of numbers and ranges: "
+						    "instead of all,^0 say 1-3 where there are four"
+						  : "a list of numbers and ranges, such as 0,2-3");
 	for (; a <= b; a++)
 		set[a] = !out;
 	return 0;

@@ -150,6 +150,25 @@ void domain_xl_drop(struct domain_xl *x, const struct xl_setting *s, const char 
 		  value ? value : "", s->span.line, why);
 }
 
+void domain_xl_lost(struct domain_xl *x, const char *what, struct span span, const char *why)
+{
+	diag_warn(x->all->diags, "left-out", span, "%s of '%s' is left out: %s", what, x->name,
+		  why);
+}
+
+bool domain_xl_is_list(struct domain_xl *x, const struct xl_setting *s, const char *what)
+{
+	static const char why[] = "one text, where a list belongs: ['…', '…']";
+
+	if (!s || !s->text)
+		return s != NULL;
+	if (*s->text) {
+		domain_xl_drop(x, s, "%s", why);
+		domain_xl_lost(x, what, s->span, why);
+	}
+	return false;
+}
+
 /* Whether the field takes that text. */
 static int fits(struct domain_xl *x, const struct field *f, const char *value, struct err *e)
 {
@@ -244,8 +263,15 @@ static void memory(struct domain_xl *x)
 	int64_t value, most;
 
 	if (!domain_xl_number(x, "memory", &value, &s)) {
+		const struct xl_setting *said = xl_cfg_find(&x->cfg, "memory");
+		bool some = said && (!said->text || *said->text);
+
 		value = 128;
-		emit_note(x->out, "memory", "not said there: xm gave so much, xl 32 MiB");
+		emit_note(x->out, "memory",
+			  some ? "what is said there is no number of MiB: choose it"
+			       : "not said there: xm gave so much, xl 32 MiB");
+		if (some)
+			domain_xl_lost(x, "the memory", said->span, "it is no number of MiB");
 	}
 	put_size(x, "memory", value, s);
 	if (!domain_xl_number(x, "maxmem", &most, &s))

@@ -57,6 +57,10 @@ const char *domain_xl_part(struct arena *a, const char **text, const char **ret_
 /* A comment at the domain's end: the setting, where it stood, and why it became nothing. */
 void domain_xl_drop(struct domain_xl *x, const struct xl_setting *s, const char *fmt, ...)
 	_printf_(3, 4);
+/* The same is told on the terminal: without it the guest isn't what it was. */
+void domain_xl_lost(struct domain_xl *x, const char *what, struct span span, const char *why);
+/* Whether there is a list; a text in its place is told as lost. */
+bool domain_xl_is_list(struct domain_xl *x, const struct xl_setting *s, const char *what);
 /* Sets a field of that mapping, by its table. False where the field doesn't take it: a comment tells. `line`:
  * where it stood; 0: in no configuration. */
 bool domain_xl_put(struct domain_xl *x, struct emit *m, const struct table *t, const char *field,

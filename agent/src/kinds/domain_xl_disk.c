@@ -23,8 +23,7 @@ struct drive {
 static void lost(struct domain_xl *x, const struct drive *v, const char *why)
 {
 	emit_note(x->out, "disks", "'%.100s' (line %u) is left out: %s", v->spec, v->line, why);
-	diag_warn(x->all->diags, "left-out", v->span, "this disk of '%s' is left out: %s", x->name,
-		  why);
+	domain_xl_lost(x, "this disk", v->span, why);
 }
 
 /* --- the way xm wrote them --- */
@@ -328,9 +327,9 @@ void domain_xl_disks(struct domain_xl *x)
 	struct xl_setting *s = domain_xl_take(x, "disk");
 	struct emit *all = NULL;
 
-	if (s && s->text && *s->text)
-		domain_xl_drop(x, s, "one text, where a list belongs");
-	for (size_t i = 0; s && !s->text && i < s->n; i++)
+	if (!domain_xl_is_list(x, s, "every disk"))
+		return;
+	for (size_t i = 0; i < s->n; i++)
 		disk(x, &all, s->items[i].text ? s->items[i].text : "", s->items[i].span);
 	if (all)
 		emit_put(x->out, "disks", all, true);

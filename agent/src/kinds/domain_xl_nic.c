@@ -74,8 +74,11 @@ static void mac(struct domain_xl *x, struct nic *n, const char *text)
 			  first->domain);
 		return;
 	}
-	if (!domain_xl_put(x, n->out, domain_nic_fields, "mac", own, n->line))
+	if (!domain_xl_put(x, n->out, domain_nic_fields, "mac", own, n->line)) {
+		domain_xl_lost(x, "this NIC's MAC address", n->span,
+			       "it is none of one card; in the manifest it gets another");
 		return;
+	}
 	all->macs = arena_grow(x->arena, all->macs, all->n_macs, sizeof(*all->macs));
 	all->macs[all->n_macs++] = (struct xl_mac){own, x->name, n->span};
 }
@@ -174,11 +177,8 @@ void domain_xl_nics(struct domain_xl *x)
 	int64_t want = 0;
 	size_t n = 0;
 
-	if (s && s->text) {
-		if (*s->text)
-			domain_xl_drop(x, s, "one text, where a list belongs");
+	if (!domain_xl_is_list(x, s, "every NIC"))
 		s = NULL;
-	}
 	for (; s && n < s->n; n++) {
 		if (!all)
 			all = emit_tall(x->out, "nics");
@@ -247,11 +247,15 @@ static void pci_device(struct domain_xl *x, const struct xl_setting *s, size_t n
 	if (!address) {
 		domain_xl_drop(x, s, "'%.60s' is no device's address",
 			       s->items[number].text ? s->items[number].text : "");
+		domain_xl_lost(x, "this PCI device", s->items[number].span,
+			       "it is no device's address, such as 00:1b.0");
 		return;
 	}
 	other = pci_taken(x, address);
 	if (other) {
 		domain_xl_drop(x, s, "%s is %s's, and can be one's alone", address, other);
+		domain_xl_lost(x, "this PCI device", s->items[number].span,
+			       arena_printf(x->arena, "it is %s's, and can be one's alone", other));
 		return;
 	}
 	x->pci = true;
@@ -282,13 +286,11 @@ void domain_xl_pci(struct domain_xl *x)
 	bool permissive = domain_xl_flag(x, "pci_permissive", false);
 	bool seize = domain_xl_flag(x, "pci_seize", false);
 
-	if (s && s->text) {
-		if (*s->text)
-			domain_xl_drop(x, s, "one text, where a list belongs");
+	if (!domain_xl_is_list(x, s, "every PCI device"))
 		s = NULL;
-	}
 	if (s && s->n && x->type == XEN_PVH) {
 		domain_xl_drop(x, s, "Xen can give none to a pvh guest: say type: pv");
+		domain_xl_lost(x, "every PCI device", s->span, "Xen can give none to a pvh guest");
 		s = NULL;
 	}
 	for (size_t i = 0; s && i < s->n; i++)
