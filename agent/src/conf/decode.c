@@ -360,6 +360,7 @@ static bool decode_string(struct task *x, const struct field *f, const struct no
 static bool decode_enum(struct task *x, const struct field *f, const struct node *n,
 			const char *what, int *ret)
 {
+	const char *other;
 	struct diag *g;
 	size_t i;
 
@@ -371,7 +372,11 @@ static bool decode_enum(struct task *x, const struct field *f, const struct node
 	}
 	g = bad_value(x, f, n, what, "unknown-word",
 		      arena_printf(x->c->arena, "it must be %s", wanted(x->c, f)));
-	if (g)
+	other = other_word(f->others, n->text);
+	if (g && other)
+		diag_label(x->c->diags, g,
+			   strchr(other, ' ') ? "here that is %s" : "here that is '%s'", other);
+	else if (g)
 		diag_suggest(x->c->diags, g, n->text, f->words, i);
 	return false;
 }

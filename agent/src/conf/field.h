@@ -63,12 +63,18 @@ typedef int field_parse_fn(struct decode *c, const struct field *f, const char *
 
 struct table;
 
+/* How other programs call what there is here: "ramdisk" for the key "initrd", "uefi" for the word "ovmf". The end has no word. */
+struct other_word {
+	const char *word, *here;
+};
+
 struct field {
 	const char *name;
 	enum field_type type;
 	size_t offset;           /* of the value in its record */
 	unsigned flags;
 	const char *const *words; /* FIELD_ENUM: NULL-terminated */
+	const struct other_word *others; /* for these, or NULL */
 	int64_t min, max;         /* both 0: no bound but the type's */
 	field_parse_fn *parse;
 	const struct table *sub;
@@ -87,13 +93,18 @@ struct table {
 	size_t size;      /* of the struct */
 	const struct field *fields;
 	size_t n;         /* at most 64 */
+	const struct other_word *others; /* for its keys, or NULL */
 };
 
 #define FIELD_AT(type, member) offsetof(struct type, member)
-#define TABLE(ident, type, word, text, ...)                                                        \
+#define TABLE(ident, type, word, text, ...) TABLE_OTHERS(ident, type, word, text, NULL, __VA_ARGS__)
+#define TABLE_OTHERS(ident, type, word, text, others, ...)                                         \
 	static const struct field ident##_fields[] = {__VA_ARGS__};                                 \
 	const struct table ident = {word, text, sizeof(struct type), ident##_fields,                \
-				    ARRAY_SIZE(ident##_fields)}
+				    ARRAY_SIZE(ident##_fields), others}
+
+/* What it is called here; NULL: nobody calls anything so. */
+const char *other_word(const struct other_word *others, const char *word);
 
 /* Whether a manifest may say it. */
 static inline bool field_in_manifest(const struct field *f)

@@ -64,6 +64,14 @@ static void help_keys(struct decode *c, struct diag *g, const char *const *words
 	diag_help(c->diags, g, "what may stand here: %s", str_get(&b));
 }
 
+const char *other_word(const struct other_word *others, const char *word)
+{
+	for (const struct other_word *o = others; o && o->word; o++)
+		if (streq(o->word, word))
+			return o->here;
+	return NULL;
+}
+
 const char *field_colon(struct arena *a, const struct table *t, const char *text)
 {
 	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_");
@@ -121,20 +129,26 @@ uint64_t field_keys(struct decode *c, const struct table *t, const struct node *
 		const struct node *key = node->pairs[i].key;
 		const struct field *f = field_find(t, key->text);
 		const struct field *within;
-		const char *word, *colon;
+		const char *word, *colon, *other;
 		unsigned distance = 0;
 		struct diag *g;
 
 		if ((f && field_in_manifest(f)) || !*key->text)
 			continue; /* an empty one was refused already */
 		within = sub_with(t, key->text);
+		other = other_word(t->others, key->text);
 		colon = field_colon(c->arena, t, key->text);
 		word = colon ? arena_strndup(c->arena, colon, strcspn(colon, ":"))
 			     : diag_nearest(key->text, words, n, &distance);
 		if (!diags_has(c->diags, "unknown-key", key->span)) {
 			g = diag_error(c->diags, "unknown-key", key->span,
 				       "unknown key '%.80s' in %s", key->text, what);
-			if (within && (!word || distance > 1))
+			if (other)
+				diag_label(c->diags, g,
+					   strchr(other, ' ') ? "here that is %s"
+							      : "here that is '%s'",
+					   other);
+			else if (within && (!word || distance > 1))
 				diag_label(c->diags, g, "it belongs under '%s'", within->name);
 			else if (word)
 				diag_label(c->diags, g, "did you mean '%s'?", colon ? colon : word);
@@ -143,6 +157,11 @@ uint64_t field_keys(struct decode *c, const struct table *t, const struct node *
 			if (strstr(key->text, NO_BREAK_SPACE))
 				diag_help(c->diags, g,
 					  "it holds a no-break space (U+00A0): write a plain one");
+		}
+		if (other) {
+			f = field_find(t, arena_strndup(c->arena, other, strcspn(other, ".: ")));
+			meant |= f ? 1ull << (f - t->fields) : 0;
+			continue;
 		}
 		if (within)
 			meant |= 1ull << (within - t->fields);

@@ -116,7 +116,48 @@ TABLE(domain_nic_table, domain_nic, "nic", "A network interface.",
       {.name = "devid", .type = FIELD_INT, .offset = FIELD_AT(domain_nic, devid),
        .flags = FIELD_STATUS, .doc = "its number within the domain"});
 
-TABLE(domain_table, domain, "domain", "A guest.",
+/* xm's, xl's and others' names. */
+static const struct other_word xl_words[] = {
+	{"audio", "nothing: leave it out, there is no sound"},
+	{"autostart", "state: running, which holds at each boot"},
+	{"bios", "firmware"},
+	{"bootloader", "firmware: pvgrub64, or pvgrub for pvh"},
+	{"builder", "type"},
+	{"cdrom", "disks, with {vdev: hdc, cdrom: PATH}"},
+	{"cpu_weight", "scheduler.weight"},
+	{"cpuid", "cpu, with hide and show"},
+	{"extra", "cmdline"},
+	{"hpet", "clock.hpet"},
+	{"localtime", "clock.base"},
+	{"mac", "mac within 'nics'"},
+	{"on_shutdown", "on_poweroff"},
+	{"ramdisk", "initrd"},
+	{"restart", "on_poweroff, on_reboot and on_crash"},
+	{"root", "cmdline: root=…"},
+	{"soundhw", "nothing: leave it out, there is no sound"},
+	{"stdvga", "vga"},
+	{"timer_mode", "clock.timer"},
+	{"tpm", "nothing: leave it out, there is no vTPM"},
+	{"tsc_mode", "clock.tsc"},
+	{"usbdev", "usb_devices"},
+	{"usbdevice", "usb"},
+	{"vfb", "vnc"},
+	{"vif", "nics"},
+	{"vncdisplay", "vnc.display"},
+	{"vnclisten", "vnc.address"},
+	{"vncpasswd", "vnc.password"},
+	{}};
+static const struct other_word state_others[] = {
+	{"on", "running"}, {"off", "stopped"}, {"down", "stopped"}, {"halted", "stopped"}, {"started", "running"}, {}};
+static const struct other_word type_others[] = {
+	{"linux", "pv"}, {"paravirt", "pv"}, {"paravirtual", "pv"}, {"full", "hvm"}, {"generic", "pv"}, {}};
+static const struct other_word firmware_others[] = {
+	{"bios", "seabios"},	   {"uefi", "ovmf"},	 {"efi", "ovmf"},
+	{"pygrub", "pvgrub64"}, {"rombios", "seabios"}, {}};
+static const struct other_word end_others[] = {
+	{"rename-restart", "restart, or preserve for what is left of it"}, {"soft-reset", "restart"}, {}};
+
+TABLE_OTHERS(domain_table, domain, "domain", "A guest.", xl_words,
       {.name = "template", .type = FIELD_STRING, .offset = FIELD_AT(domain, template),
        .parse = parse_name, .flags = FIELD_CONFIG, .ref = "template",
        .doc = "golden files and defaults; what the domain says itself goes over them"},
@@ -125,14 +166,14 @@ TABLE(domain_table, domain, "domain", "A guest.",
        .doc = "its UUID, for a guest that goes by the one it had (a licence), or that is to be adopted; follows from "
 	      "namespace and name when not given"},
       {.name = "state", .type = FIELD_ENUM, .offset = FIELD_AT(domain, state),
-       .words = state_words, .def = "running", .flags = FIELD_CONFIG, .impact = IMPACT_LIVE,
+       .words = state_words, .others = state_others, .def = "running", .flags = FIELD_CONFIG, .impact = IMPACT_LIVE,
        .doc = "what it is to do: running; stopped, which shuts it down in order and keeps its disks; or paused, with "
 	      "all that it has in memory"},
       {.name = "type", .type = FIELD_ENUM, .offset = FIELD_AT(domain, type),
-       .words = xen_type_words, .def = "pvh", .impact = IMPACT_GUEST_RESTART,
+       .words = xen_type_words, .others = type_others, .def = "pvh", .impact = IMPACT_GUEST_RESTART,
        .doc = "pv; pvh, or hvm for a whole emulated machine (both need hardware virtualisation)"},
       {.name = "firmware", .type = FIELD_ENUM, .offset = FIELD_AT(domain, firmware),
-       .words = firmware_words, .impact = IMPACT_GUEST_RESTART,
+       .words = firmware_words, .others = firmware_others, .impact = IMPACT_GUEST_RESTART,
        .doc = "what starts the guest. hvm: seabios (when not given) or ovmf, for UEFI. pv, pvh: direct, its "
 	      "'kernel' (when not given); pvgrub, pvgrub64 or pvgrub32 boot the kernel in its own disk"},
       {.name = "boot", .type = FIELD_LIST, .offset = FIELD_AT(domain, boot),
@@ -228,19 +269,19 @@ TABLE(domain_table, domain, "domain", "A guest.",
        .sub = &domain_ready_table, .flags = FIELD_CONFIG,
        .doc = "what tells that it does its work; when not given, that it was started"},
       {.name = "on_poweroff", .type = FIELD_ENUM, .offset = FIELD_AT(domain, on_poweroff),
-       .words = domain_end_words, .def = "destroy", .flags = FIELD_CONFIG,
+       .words = domain_end_words, .others = end_others, .def = "destroy", .flags = FIELD_CONFIG,
        .doc = "what follows when the guest powers itself off: destroy (it stays off until `manor "
 	      "start`, a host boot, or a change of its manifest), restart, or preserve (what is left of it stays, to be "
 	      "looked at, until `manor restart` or `manor stop`); coredump-destroy and coredump-restart write its "
 	      "memory to /var/lib/xen/dump/NAME.core first"},
       {.name = "on_reboot", .type = FIELD_ENUM, .offset = FIELD_AT(domain, on_reboot),
-       .words = domain_end_words, .def = "restart", .flags = FIELD_CONFIG,
+       .words = domain_end_words, .others = end_others, .def = "restart", .flags = FIELD_CONFIG,
        .doc = "what follows when it reboots itself"},
       {.name = "on_crash", .type = FIELD_ENUM, .offset = FIELD_AT(domain, on_crash),
-       .words = domain_end_words, .def = "restart", .flags = FIELD_CONFIG,
+       .words = domain_end_words, .others = end_others, .def = "restart", .flags = FIELD_CONFIG,
        .doc = "what follows when it crashes; restarts come with a growing delay, at most 5 minutes"},
       {.name = "on_watchdog", .type = FIELD_ENUM, .offset = FIELD_AT(domain, on_watchdog),
-       .words = domain_end_words, .def = "restart", .flags = FIELD_CONFIG,
+       .words = domain_end_words, .others = end_others, .def = "restart", .flags = FIELD_CONFIG,
        .doc = "what follows when its watchdog (xenwatchdogd, or a kernel's driver) isn't fed in time; as with on_crash"},
       {.name = "on_host_shutdown", .type = FIELD_ENUM,
        .offset = FIELD_AT(domain, on_host_shutdown), .words = at_shutdown_words, .def = "shutdown",
