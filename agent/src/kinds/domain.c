@@ -420,25 +420,30 @@ static void whole_mib(struct lowering *l, const char *field, uint64_t bytes)
 		   "'%s' of %s is not in whole MiB", field, resource_title(l->m->arena, l->r));
 }
 
+/* Told where the domain itself says one of the two; the other may be its template's. */
+static void exceeds(struct lowering *l, const char *now, const char *most)
+{
+	struct span own = l->r->span, less = field_span(l->d, now), more = field_span(l->d, most);
+	bool at_most = more.source == own.source && more.line >= own.line;
+	struct diag *g = diag_error(l->m->diags, "out-of-range", at_most ? more : less,
+				    "'%s' of %s is less than its '%s'", most,
+				    resource_title(l->m->arena, l->r), now);
+
+	diag_also(l->m->diags, g, at_most ? less : more, "%s", at_most ? now : most);
+	diag_help(l->m->diags, g, "lower '%s', or raise '%s', for which a guest that runs restarts",
+		  now, most);
+}
+
 static void prepare_bounds(struct lowering *l)
 {
 	const struct domain *d = l->d;
-	struct diag *g;
 
 	whole_mib(l, "memory", d->memory);
 	whole_mib(l, "maxmem", d->maxmem);
-	if (field_is_set(&domain_table, d, "maxmem") && d->maxmem < d->memory) {
-		g = diag_error(l->m->diags, "out-of-range", field_span(d, "maxmem"),
-			       "'maxmem' of %s is less than its 'memory'",
-			       resource_title(l->m->arena, l->r));
-		diag_also(l->m->diags, g, field_span(d, "memory"), "memory");
-	}
-	if (field_is_set(&domain_table, d, "maxvcpus") && d->maxvcpus < d->vcpus) {
-		g = diag_error(l->m->diags, "out-of-range", field_span(d, "maxvcpus"),
-			       "'maxvcpus' of %s is less than its 'vcpus'",
-			       resource_title(l->m->arena, l->r));
-		diag_also(l->m->diags, g, field_span(d, "vcpus"), "vcpus");
-	}
+	if (field_is_set(&domain_table, d, "maxmem") && d->maxmem < d->memory)
+		exceeds(l, "memory", "maxmem");
+	if (field_is_set(&domain_table, d, "maxvcpus") && d->maxvcpus < d->vcpus)
+		exceeds(l, "vcpus", "maxvcpus");
 }
 
 static void prepare_model(struct lowering *l, const char *name, struct domain_nic *n)

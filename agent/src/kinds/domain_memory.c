@@ -92,17 +92,36 @@ static int64_t room(struct planning *p)
 	return n;
 }
 
+/* " (web has 4 GiB)": the one whose end would bring most; "" where nobody else is. */
+static const char *largest(struct planning *p, const struct step *s)
+{
+	const struct xen_facts *x = xen_facts(p->facts);
+	const struct xen_domain *most = NULL;
+	char size[NUM_TEXT];
+
+	for (size_t i = 0; i < x->domains.n; i++) {
+		const struct xen_domain *o = x->domains.items[i];
+
+		if (o->name && !streq(o->name, s->name) && o->state != XEN_DYING &&
+		    (!most || o->memory_now > most->memory_now))
+			most = o;
+	}
+	return most ? arena_printf(p->arena, " (%s has %s)", most->name,
+				   num_size(size, most->memory_now))
+		    : "";
+}
+
 static void hold(struct planning *p, struct step *s, uint64_t need, int64_t has)
 {
-	char a[NUM_TEXT], b[NUM_TEXT];
+	uint64_t there = (uint64_t)MAX_OF(has, (int64_t)0);
+	char a[NUM_TEXT], b[NUM_TEXT], c[NUM_TEXT];
 
-	step_hold(
-		s, HOLD_CONFLICT,
-		arena_printf(p->arena,
-			     "does not fit: needs %s%s, Xen has %s free for it; lower its memory, "
-			     "or stop a domain",
-			     num_size(a, need), s->action == ACTION_UPDATE ? " more" : "",
-			     num_size(b, (uint64_t)MAX_OF(has, (int64_t)0))));
+	step_hold(s, HOLD_CONFLICT,
+		  arena_printf(p->arena,
+			       "does not fit: needs %s%s, Xen has %s free for it, %s too little; "
+			       "lower its memory, or stop a domain%s",
+			       num_size(a, need), s->action == ACTION_UPDATE ? " more" : "",
+			       num_size(b, there), num_size(c, need - there), largest(p, s)));
 	s->hold_span = field_span(s->want->record, "memory");
 	/* Nobody waits until it is ready. */
 	for (size_t i = 0; i < p->plan->n; i++)

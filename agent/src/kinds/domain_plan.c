@@ -445,6 +445,7 @@ static void hold_incapable(struct planning *p, const struct domain *d, struct st
 			  ? "this host's Xen can't run pv guests"
 			  : "this host's processor can't run pvh and hvm guests (no hardware "
 			    "virtualisation): say type: pv");
+	s->hold_span = field_span(d, "type");
 }
 
 static void rest(struct planning *p, const struct resource *want, const char *why)

@@ -85,21 +85,16 @@ def the_host_going_down_ends_its_guests_in_order_and_the_next_boot_has_them(host
     host.start_from(changed(standard(), "domains", "lists", "depends_on", to=["web"]))
     ends = {name: host.sh(f"grep -c 'MANOR-GUEST-END poweroff' {CONSOLES}/guest-{name}.log || :")
             for name in ("web", "lists")}
-    # As systemd does on the way down: the agent first, then this.
-    host.sh("systemctl stop manor")
-    try:
-        host.sh("systemctl stop manor-guests", timeout=400)
-        expect(not host.domains(), "guests are left", host.domains())
-        for name, was in ends.items():
-            now = host.sh(f"grep -c 'MANOR-GUEST-END poweroff' {CONSOLES}/guest-{name}.log || :")
-            expect(int(now) == int(was) + 1, f"{name} had no orderly end", host.last_words(name))
-        said = host.run("journalctl -b --no-pager -u manor-guests").out
-        expect(said.index("domain/lists:stop done") < said.index("domain/web:stop done"),
-               "web ended before what depends on it", said)
-    finally:
-        host.sh("systemctl start manor-guests manor")
-    for name in ends:
-        host.guest_up(name)
+    host.power_off()
+    host.power_on()
+    for name, was in ends.items():
+        host.guest_up(name, 300)
+        now = host.sh(f"grep -c 'MANOR-GUEST-END poweroff' {CONSOLES}/guest-{name}.log || :")
+        expect(int(now) == int(was) + 1, f"{name} had no orderly end", host.last_words(name))
+    said = host.run("journalctl -b -1 --no-pager -u manor-guests").out
+    expect(said.index("domain/lists:stop done") < said.index("domain/web:stop done"),
+           "web ended before what depends on it", said)
+    host.settled()
 
 
 @test(soak=True)

@@ -231,6 +231,14 @@ class Host:
         """Off and on again, disks kept."""
         self._boot("reset")
 
+    def power_off(self, seconds=400):
+        """As an operator does, who then waits for its lamp to go out."""
+        self.sh("systemctl --no-block poweroff")
+        wait_for("the host is off", lambda: re.search(rf"^{self.name} +off", self.lab("list").out, re.M), seconds, 2)
+
+    def power_on(self):
+        self._boot("reset")
+
     # commands
 
     def run(self, command, timeout=180, check=False, stdin=None):
