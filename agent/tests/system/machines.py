@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Machines (hvm): born of a CD-ROM, started from their own disk, seen through VNC, and what all guests have of
 processors and their time."""
+import json
 import os
 import re
 import time
@@ -64,6 +65,30 @@ def a_machine_starts_beside_others_and_is_as_asked(host):
     expect("rtl8139" in command, "its card is another", command)
     expect("virtio-rng" in command and "tablet" in command, "it lacks some", command)
     host.settled()
+
+
+def lacking(would, there, path=""):
+    """What xl would set and the domain hasn't, but for the serial port, whose log is Manor's own."""
+    if isinstance(would, dict):
+        return [lack for key, value in would.items() if key != "serial"
+                for lack in lacking(value, (there or {}).get(key), f"{path}.{key}")]
+    if isinstance(would, list) and any(isinstance(item, dict) for item in would):
+        return [lack for number, item in enumerate(would)
+                for lack in lacking(item, dict(enumerate(there or [])).get(number), f"{path}.{number}")]
+    return [] if would == there else [f"{path}: xl would say {would}, it has {there}"]
+
+
+@test
+def what_is_rendered_is_what_xl_would_make(host):
+    for name in ("whole", "web"):
+        host.put(f"/root/{name}.cfg", host.manor("render", name).out)
+        would = json.loads(re.sub(r"^[^{]*", "", host.sh(f"xl create -n /root/{name}.cfg")))
+        there = json.loads(host.sh(f"xl list -l {name}"))[0]["config"]
+        expect({"c_info", "b_info", "disks", "nics"} <= set(would), "xl says too little", would)
+        ends = [key for key in would if key.startswith("on_")]  # which xl keeps to itself
+        for key in ends:
+            del would[key]
+        expect(not lacking(would, there), f"{name} is another", "\n".join(lacking(would, there)))
 
 
 @test
@@ -303,7 +328,7 @@ def by_uefi_it_is_born_and_starts_as_well(host):
     for path, there in ((ISO, f"{FOLDER}/installer.iso"), (UEFI, "/usr/lib/manor/ovmf-xen.fd")):
         pushed = host.lab("push", path, there)
         expect(pushed.code == 0, "it didn't get there ('make uefi' builds what starts it)", pushed)
-    uefi = {"firmware": "ovmf", "memory": "256MiB"}
+    uefi = {"firmware": "ovmf", "memory": "512MiB"}
     installs_itself(host, **uefi)
     starts_from_its_disk(host, **uefi)
     by = host.in_guest("born", "ls /sys/firmware")
