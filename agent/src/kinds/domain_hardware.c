@@ -306,6 +306,9 @@ static void check_firmware(struct lowering *l)
 			      ? "pvgrub boots the kernel in the guest's own disk; with 'kernel' leave it out"
 			      : "pvgrub64 boots the kernel in the guest's own disk; with 'kernel' leave it out",
 		      "%s guests have no PC's firmware", type_word(l));
+	else if (hvm && d->firmware == FW_OVMF && kernel)
+		wrong(l, "kernel", "leave one of them out: seabios starts such a kernel",
+		      "UEFI takes no kernel that dom0 gives, and starts what is on its disks");
 	else if (!hvm && d->firmware != FW_DIRECT && kernel)
 		wrong(l, "kernel", "leave one of them out",
 		      "'firmware: %s' boots the guest's own kernel, and 'kernel' another",
@@ -392,6 +395,28 @@ static void check_boots(struct lowering *l)
 		      : "give it a disk or a cdrom, or 'boot: [network]' and a nic",
 	      given(l, "boot") ? "it has nothing of what 'boot' names"
 			       : "it has nothing to boot from");
+}
+
+/* OVMF for Xen isn't told what 'boot' says, and tries a CD first. */
+static void warn_of_disc(struct lowering *l)
+{
+	const struct domain *d = l->d;
+
+	if (d->type != XEN_HVM || d->firmware != FW_OVMF || d->boot.n == 0 ||
+	    streq(d->boot.items[0], "cdrom"))
+		return;
+	for (size_t i = 0; i < d->disks.n; i++) {
+		const struct domain_disk *k = d->disks.entries[i].value;
+		struct diag *g;
+
+		if (!k->cdrom || streq(k->cdrom, DISC_NONE))
+			continue;
+		g = diag_warn(l->m->diags, "boot-order", field_span(k, "cdrom"),
+			      "UEFI starts a CD that is in the drive before the disk, whatever "
+			      "'boot' of %s says",
+			      resource_title(l->m->arena, l->r));
+		diag_help(l->m->diags, g, "say 'cdrom: none' once it is installed");
+	}
 }
 
 static void check_disk(struct lowering *l, const char *at, const struct domain_disk *k)
@@ -523,6 +548,7 @@ void domain_lower_hardware(struct lowering *l)
 	check_hvm_only(l);
 	check_firmware(l);
 	check_boots(l);
+	warn_of_disc(l);
 	check_disks(l);
 	check_cards(l);
 	prepare_vnc(l);

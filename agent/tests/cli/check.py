@@ -58,7 +58,7 @@ def complaint(path):
         if line.startswith("# says: ") and line.removeprefix("# says: ") not in out:
             return f"as text it lacks '{line}': {out}"
     for place, _ in expected:
-        if f"{place}: error: " not in out:
+        if not any(f"{place}: {word}: " in out for word in ("error", "warning")):
             return f"as text it says {out}"
     if b"\x1b" in text.stderr:
         return "colour where there is no terminal"

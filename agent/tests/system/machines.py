@@ -7,7 +7,7 @@ import re
 import time
 
 import rfb
-from lab import CONSOLES, TOP, changed, expect, guest, held, note, standard, test, wait_for
+from lab import CONSOLES, MANIFEST, TOP, changed, expect, guest, held, note, standard, test, wait_for
 from saved import remember, went_on
 
 ISO = os.path.join(TOP, "images/installer/out/installer.iso")
@@ -27,12 +27,12 @@ def machine(disc="none", **more):
     return m
 
 
-def born(boot, **more):
+def born(boot, disc=f"{FOLDER}/installer.iso", **more):
     m = standard()
     m["domains"] = {"born": {
         "type": "hvm", "boot": [boot], "memory": "192MiB", "vnc": {"display": 7}, **more,
         "disks": {"root": {"vdev": "hda", "file": f"{FOLDER}/born.img", "size": "20GiB"},
-                  "cd": {"vdev": "hdc", "cdrom": f"{FOLDER}/installer.iso"}},
+                  "cd": {"vdev": "hdc", "cdrom": disc}},
         "nics": {"lan": {"bridge": "xenbr0", "model": "rtl8139"}}}}
     return m
 
@@ -322,15 +322,24 @@ def one_word_and_it_starts_from_its_own_disk(host):
     host.sh(f"rm -f {FOLDER}/born.img")
 
 
+UEFI_GUEST = {"firmware": "ovmf", "memory": "512MiB"}
+
+
 @test(soak=True)
-def by_uefi_it_is_born_and_starts_as_well(host):
+def by_uefi_it_is_born_as_well(host):
     host.sh(f"mkdir -p {FOLDER}")
     for path, there in ((ISO, f"{FOLDER}/installer.iso"), (UEFI, "/usr/lib/manor/ovmf-xen.fd")):
         pushed = host.lab("push", path, there)
         expect(pushed.code == 0, "it didn't get there ('make uefi' builds what starts it)", pushed)
-    uefi = {"firmware": "ovmf", "memory": "512MiB"}
-    installs_itself(host, **uefi)
-    starts_from_its_disk(host, **uefi)
+    installs_itself(host, **UEFI_GUEST)
+
+
+@test(soak=True)
+def without_the_disc_uefi_starts_the_disk(host):
+    """Which it does whatever 'boot' says: so a disc in the drive is warned of."""
+    host.write(born("disk", **UEFI_GUEST))
+    expect("before the disk" in host.manor("check", "-f", MANIFEST).err, "it isn't told that the CD comes first")
+    starts_from_its_disk(host, disc="none", **UEFI_GUEST)
     by = host.in_guest("born", "ls /sys/firmware")
     expect("efi" in by.split(), "no UEFI started it", by)
     host.start_from(standard())
