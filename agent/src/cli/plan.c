@@ -12,6 +12,18 @@
 #include "kinds/kinds.h"
 #include "model/step_json.h"
 
+/* What is in the way, at the lines that ask for it. */
+static void tell_conflicts(const struct plan *p, bool colour)
+{
+	_cleanup_diags_ struct diags *d = diags_new();
+
+	for (size_t i = 0; i < p->n; i++)
+		if (p->steps[i].hold == HOLD_CONFLICT)
+			step_diag(d, &p->steps[i], NULL, p->steps[i].hold_why);
+	diags_sort(d);
+	diags_print(d, stderr, colour);
+}
+
 static int plan_offline(const struct options *o)
 {
 	_cleanup_facts_ struct facts *f = facts_load("plan", o->facts);
@@ -47,6 +59,8 @@ static int plan_offline(const struct options *o)
 			fprintf(stderr, "help: %s\n", p->refusal_help);
 		return EXIT_FAILED;
 	}
+	if (!o->json)
+		tell_conflicts(p, o->colour_err);
 	for (size_t i = 0; i < p->n; i++) {
 		enum hold hold = p->steps[i].hold;
 

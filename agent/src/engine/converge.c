@@ -175,33 +175,22 @@ static void put_printed(json_object *o, const char *key, struct diags *d)
 	free(text);
 }
 
-/* The error as the manifest's author sees it: at the line that asked for it. */
 static json_object *error_json(struct converge *c, const struct step *s, const struct err *err)
 {
 	_cleanup_diags_ struct diags *d = diags_new();
 	json_object *o = json_object_new_object();
-	struct span span = {0};
-	struct diag *g;
+	struct diag *g = step_diag(d, s, err->path, err->message ? err->message : "failed");
+	const struct span *span = &g->span;
 
-	if (s->hold_span.source)
-		span = s->hold_span;
-	else if (s->want && err->path)
-		span = field_span(s->want->record, err->path);
-	if (!span.source && s->want)
-		span = s->want->span;
-	g = diag_error(d, "step", span, "%s '%s': %s", s->kind->name, s->name,
-		       err->message ? err->message : "failed");
-	if (s->want && s->want->span.source && span.source && !span_one_line(&s->want->span, &span))
-		diag_also(d, g, s->want->span, "declared here");
 	if (err->help)
 		diag_help(d, g, "%s", err->help);
 	json_put_text(o, "message", err->message);
 	json_put_text(o, "help", err->help);
 	json_put_text(o, "path", err->path);
-	if (span.source) {
-		json_put_text(o, "file", span.source->name);
-		json_object_object_add(o, "line", json_object_new_int64(span.line));
-		json_object_object_add(o, "column", json_object_new_int64(span.column));
+	if (span->source) {
+		json_put_text(o, "file", span->source->name);
+		json_object_object_add(o, "line", json_object_new_int64(span->line));
+		json_object_object_add(o, "column", json_object_new_int64(span->column));
 	}
 	put_printed(o, "rendered", d);
 	return o;

@@ -148,3 +148,20 @@ struct actual *actual_add(struct arena *a, struct actuals *l, const struct kind 
 	*x = (struct actual){.kind = k, .name = name, .record = arena_alloc(a, k->table->size)};
 	return x;
 }
+
+struct diag *step_diag(struct diags *d, const struct step *s, const char *path, const char *message)
+{
+	struct span span = {0};
+	struct diag *g;
+
+	if (s->hold_span.source)
+		span = s->hold_span;
+	else if (s->want && path)
+		span = field_span(s->want->record, path);
+	if (!span.source && s->want)
+		span = s->want->span;
+	g = diag_error(d, "step", span, "%s '%s': %s", s->kind->name, s->name, message);
+	if (s->want && s->want->span.source && span.source && !span_one_line(&s->want->span, &span))
+		diag_also(d, g, s->want->span, "declared here");
+	return g;
+}

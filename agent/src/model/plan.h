@@ -115,6 +115,8 @@ bool step_todo(const struct step *s); /* not held */
 bool step_unknown(const struct step *s);
 /* Whether what it is about runs anew then. */
 bool step_starts(const struct step *s);
+/* An error as the manifest's author sees it: at the line that asked for the step. `path`: the field that it is about, or NULL. */
+struct diag *step_diag(struct diags *d, const struct step *s, const char *path, const char *message);
 /* For decide(): nothing is to be done after all (a domain that a person stopped). */
 static inline void step_drop(struct step *s)
 {

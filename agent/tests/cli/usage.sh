@@ -115,6 +115,10 @@ NO_COLOR=1 ends 2 script -qec "${bad[*]}" /dev/null && ! grep -q $'\033' "$dir/o
 is "unless NO_COLOR is set"
 NO_COLOR='' ends 2 script -qec "${bad[*]}" /dev/null && grep -q $'\033' "$dir/out"
 is "to something"
+large=agent/tests/golden/domain-too-large
+ends 1 "$manor" plan -f $large/manifest.yaml --facts $large/facts.json &&
+	grep -q "^$large/manifest.yaml:22:13: error: domain 'web': does not fit" "$dir/out"
+is "what is in the way of a plan from facts is told at its line"
 ends 2 "$manor" facts --format text && grep -q 'manor status' "$dir/out"
 is "facts as text are refused, not printed as JSON"
 
