@@ -374,8 +374,7 @@ static bool decode_enum(struct task *x, const struct field *f, const struct node
 		      arena_printf(x->c->arena, "it must be %s", wanted(x->c, f)));
 	other = other_word(f->others, n->text);
 	if (g && other)
-		diag_label(x->c->diags, g,
-			   strchr(other, ' ') ? "here that is %s" : "here that is '%s'", other);
+		other_label(x->c, g, other);
 	else if (g)
 		diag_suggest(x->c->diags, g, n->text, f->words, i);
 	return false;

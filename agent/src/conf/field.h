@@ -103,9 +103,6 @@ struct table {
 	const struct table ident = {word, text, sizeof(struct type), ident##_fields,                \
 				    ARRAY_SIZE(ident##_fields), others}
 
-/* What it is called here; NULL: nobody calls anything so. */
-const char *other_word(const struct other_word *others, const char *word);
-
 /* Whether a manifest may say it. */
 static inline bool field_in_manifest(const struct field *f)
 {
@@ -162,6 +159,10 @@ struct span field_span(const void *record, const char *path);
 /* Of the i-th item of a list in a record. */
 struct span field_item_span(const void *record, const char *name, const struct list *l, size_t i);
 
+/* What it is called here; NULL: nobody calls anything so. */
+const char *other_word(const struct other_word *others, const char *word);
+/* The label that says so. */
+void other_label(struct decode *c, struct diag *g, const char *here);
 /* "kernel:/k", "kernel /k", "kernel = /k" where a field of the table is named: what it should be, with
  * a colon and a space; else NULL. */
 const char *field_colon(struct arena *a, const struct table *t, const char *text);

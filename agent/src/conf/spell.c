@@ -72,6 +72,11 @@ const char *other_word(const struct other_word *others, const char *word)
 	return NULL;
 }
 
+void other_label(struct decode *c, struct diag *g, const char *here)
+{
+	diag_label(c->diags, g, strchr(here, ' ') ? "here that is %s" : "here that is '%s'", here);
+}
+
 const char *field_colon(struct arena *a, const struct table *t, const char *text)
 {
 	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_");
@@ -144,10 +149,7 @@ uint64_t field_keys(struct decode *c, const struct table *t, const struct node *
 			g = diag_error(c->diags, "unknown-key", key->span,
 				       "unknown key '%.80s' in %s", key->text, what);
 			if (other)
-				diag_label(c->diags, g,
-					   strchr(other, ' ') ? "here that is %s"
-							      : "here that is '%s'",
-					   other);
+				other_label(c, g, other);
 			else if (within && (!word || distance > 1))
 				diag_label(c->diags, g, "it belongs under '%s'", within->name);
 			else if (word)

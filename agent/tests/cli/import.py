@@ -67,7 +67,9 @@ def story(name, folder):
     path = folder / golden.name
     path.write_text(done.stdout)
     checked = run("check", "-f", path)
-    if checked.returncode or ": error: " in checked.stderr:
+    # What it warns of, the import has warned of already.
+    if checked.returncode or re.findall(r": (?:warning|error): (.*)", checked.stderr) != \
+            re.findall(r"^\(the manifest\):.*?: warning: (.*)", done.stderr, re.M):
         return f"not sound: {checked.stdout}{checked.stderr}"
     return None
 

@@ -86,7 +86,7 @@ def the_host_going_down_ends_its_guests_in_order_and_the_next_boot_has_them(host
     ends = {name: host.sh(f"grep -c 'MANOR-GUEST-END poweroff' {CONSOLES}/guest-{name}.log || :")
             for name in ("web", "lists")}
     host.power_off()
-    host.power_on()
+    host.cut_power()  # it is off: this switches it on
     for name, was in ends.items():
         host.guest_up(name, 300)
         now = host.sh(f"grep -c 'MANOR-GUEST-END poweroff' {CONSOLES}/guest-{name}.log || :")

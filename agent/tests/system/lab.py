@@ -228,16 +228,13 @@ class Host:
         self._boot("up", "--replace", *args)
 
     def cut_power(self):
-        """Off and on again, disks kept."""
+        """Off, unless it is, and on again; disks kept."""
         self._boot("reset")
 
     def power_off(self, seconds=400):
         """As an operator does, who then waits for its lamp to go out."""
         self.sh("systemctl --no-block poweroff")
         wait_for("the host is off", lambda: re.search(rf"^{self.name} +off", self.lab("list").out, re.M), seconds, 2)
-
-    def power_on(self):
-        self._boot("reset")
 
     # commands
 
