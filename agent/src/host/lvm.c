@@ -334,13 +334,31 @@ int lvm_extend(const char *vg, const char *lv, uint64_t bytes, struct err *e)
 	return fine_if_same(lvm_cmd_run(&c, NULL, e), e);
 }
 
-int lvm_activate(const char *vg, const char *lv, bool on, struct err *e)
+static int activate(const char *vg, const char *lv, bool on, struct err *e)
 {
 	_cleanup_lvm_cmd_ struct lvm_cmd c = {0};
 
 	lvm_cmd_add(&c, on ? "lvchange -ay -K" : "lvchange -an");
 	lvm_cmd_lv(&c, vg, lv);
 	return on ? run_in_pool(&c, vg, lv, e) : lvm_cmd_run(&c, NULL, e);
+}
+
+int lvm_activate(const char *vg, const char *lv, bool on, struct err *e)
+{
+	_cleanup_arena_ struct arena *a = NULL;
+	int r = activate(vg, lv, on, e);
+	const struct lvm_lv *v;
+	struct lvm_facts l;
+
+	if (r == 0 || on)
+		return r;
+	/* One whose activation was cut short can't be told from one in use by LVM; finished, it goes. */
+	a = arena_new();
+	v = lvm_read(a, &l, NULL) == 0 ? find(&l, vg, lv) : NULL;
+	if (!v || v->active || activate(vg, lv, true, NULL) < 0)
+		return r;
+	err_done(e);
+	return activate(vg, lv, false, e);
 }
 
 int lvm_autoactivate(const char *vg, const char *lv, bool on, struct err *e)

@@ -49,7 +49,8 @@ struct lvm_lv {
 	const char *origin; /* of a snapshot or clone, else NULL */
 	uint64_t size;
 	struct list tags;
-	bool active, open, readonly;
+	bool active; /* the kernel has it, and it can be read */
+	bool open, readonly;
 	int64_t created; /* seconds since the epoch */
 	int64_t thin_id; /* of a thin volume, else -1 */
 	int64_t data_percent;

@@ -13,8 +13,8 @@ const char lvm_report_options[] =
 	"--configreport vg -o vg_name,vg_uuid,vg_size,vg_free,vg_extent_size,vg_tags,vg_partial,"
 	"vg_exported "
 	"--configreport pv -o pv_name,pv_uuid,vg_name,pv_size,pv_free,pv_missing "
-	"--configreport lv -o lv_name,vg_name,lv_uuid,lv_size,lv_tags,lv_active,lv_device_open,"
-	"lv_permissions,lv_time,origin,pool_lv,data_percent,metadata_percent,lv_metadata_size,"
+	"--configreport lv -o lv_name,vg_name,lv_uuid,lv_size,lv_tags,lv_active,lv_live_table,"
+	"lv_suspended,lv_device_open,lv_permissions,lv_time,origin,pool_lv,data_percent,metadata_percent,lv_metadata_size,"
 	"lv_when_full,lv_health_status "
 	"--configreport pvseg -o pv_uuid "
 	"--configreport seg -o lv_uuid,segtype,transaction_id,thin_id";
@@ -135,7 +135,11 @@ static void add_lv(struct arena *a, struct lvm_facts *l, json_object *row)
 	v->origin = copy_of(a, row, "origin");
 	v->size = size_of(row, "lv_size");
 	tags_of(a, row, "lv_tags", &v->tags);
-	v->active = streq(text_of(row, "lv_active"), "active");
+	/* LVM calls active whatever the kernel knows. Where somebody died between making the device and letting
+	 * it go on, there is nothing to read of it yet, and no link to it ("lvchange -ay" finishes that). */
+	v->active = streq(text_of(row, "lv_active"), "active") &&
+		    streq(text_of(row, "lv_live_table"), "live table present") &&
+		    !streq(text_of(row, "lv_suspended"), "suspended");
 	v->open = streq(open, "open");
 	v->readonly = startswith(permissions, "read-only");
 	v->created = number_of(row, "lv_time", 0);

@@ -3,7 +3,7 @@
 import re
 import time
 
-from lab import begin, changed, expect, nothing_much, standard, test, wait_for
+from lab import begin, changed, expect, held, nothing_much, standard, test, wait_for
 
 STEPS = "pgrep -f 'worker step'"
 AGENT = "systemctl show -p MainPID --value manor"
@@ -71,7 +71,8 @@ def apply_is_killed_and_the_agent_goes_on(host):
 
 @test
 def workers_are_killed_and_apply_again_gets_there(host):
-    foreign = foreign_picture(host)
+    host.start_from(standard())
+    foreign = foreign_things(host)
     web = host.domid("web")
     begin(host, changed(standard(), "domains", "lists"))
     step_running(host)
@@ -102,6 +103,31 @@ def the_agent_is_killed_and_apply_again_gets_there(host):
     host.sh(f"kill -9 $({AGENT})")
     converges(host, standard(), foreign)
     expect(host.domid("web") == web, "web was disturbed")
+
+
+@test
+def an_activation_cut_short_is_finished(host):
+    """As a kill leaves a clone: the device is there, its table isn't in force, and LVM calls it active."""
+    def cut_short():
+        host.sh("uuid=LVM-$(lvs --noheadings -o vg_uuid,lv_uuid vg0/lists.root | tr -d ' -'); "
+                "table=$(dmsetup table vg0-lists.root); lvchange -an vg0/lists.root; "
+                "dmsetup create vg0-lists.root --notable -u $uuid; dmsetup load vg0-lists.root --table \"$table\"")
+        expect(host.volumes()["lists.root"]["lv_active"] == "active", "LVM has learnt of it", host.volumes()["lists.root"])
+
+    m = standard()
+    m["domains"]["lists"]["state"] = "stopped"
+    host.apply(m)
+    with held(host, "systemctl stop manor", "systemctl start manor"):
+        cut_short()
+        seen = host.plan(m)
+        expect("volume/lists.root" in seen.out, "the plan doesn't see it", seen)
+    host.apply(m)
+    host.sh("head -c 512 /dev/vg0/lists.root >/dev/null")
+    # It can go, too, where LVM itself takes it for one in use.
+    with held(host, "systemctl stop manor", "systemctl start manor"):
+        cut_short()
+    converges(host, changed(standard(), "domains", "lists"))
+    converges(host, standard())
 
 
 @test(soak=True)

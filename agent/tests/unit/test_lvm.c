@@ -22,9 +22,11 @@ static const char report[] =
 	"  {\"pv_name\":\"/dev/vdb\", \"pv_uuid\":\"18f449-9ecb-235b-8d86-20f1-39b6-2690a0\", \"vg_name\":\"vg0\", \"pv_size\":\"8585740288\", \"pv_free\":\"4257218560\", \"pv_missing\":\"\"},\n"
 	"  {\"pv_name\":\"[unknown]\", \"pv_uuid\":\"ZJgxEJ-IIjV-cdPw-OHWk-9278-CpPs-qmOb9z\", \"vg_name\":\"vg0\", \"pv_size\":\"0\", \"pv_free\":\"0\", \"pv_missing\":\"missing\"}\n"
 	" ], \"lv\": [\n"
-	"  {\"lv_name\":\"base.0123456789abcdef\", \"vg_name\":\"vg0\", \"lv_uuid\":\"aaaaaa-0000-0000-0000-0000-0000-000005\", \"lv_size\":\"67108864\", \"lv_tags\":\"manor.base=0123\", \"lv_active\":\"\", \"lv_device_open\":\"unknown\", \"lv_permissions\":\"read-only\", \"lv_time\":\"1795223900\", \"origin\":\"\", \"pool_lv\":\"pool\", \"data_percent\":\"\", \"metadata_percent\":\"\", \"lv_metadata_size\":\"\", \"lv_when_full\":\"\", \"lv_health_status\":\"\"},\n"
-	"  {\"lv_name\":\"pool\", \"vg_name\":\"vg0\", \"lv_uuid\":\"aaaaaa-0000-0000-0000-0000-0000-000001\", \"lv_size\":\"4290772992\", \"lv_tags\":\"manor.id=36bc\", \"lv_active\":\"active\", \"lv_device_open\":\"open\", \"lv_permissions\":\"writeable\", \"lv_time\":\"1795223900\", \"origin\":\"\", \"pool_lv\":\"\", \"data_percent\":\"34.07\", \"metadata_percent\":\"10.30\", \"lv_metadata_size\":\"16777216\", \"lv_when_full\":\"error\", \"lv_health_status\":\"\"},\n"
-	"  {\"lv_name\":\"web.root\", \"vg_name\":\"vg0\", \"lv_uuid\":\"aaaaaa-0000-0000-0000-0000-0000-000006\", \"lv_size\":\"67108864\", \"lv_tags\":\"\", \"lv_active\":\"active\", \"lv_device_open\":\"\", \"lv_permissions\":\"writeable\", \"lv_time\":\"1795223901\", \"origin\":\"base.0123456789abcdef\", \"pool_lv\":\"pool\", \"data_percent\":\"100.00\", \"metadata_percent\":\"\", \"lv_metadata_size\":\"\", \"lv_when_full\":\"\", \"lv_health_status\":\"\"},\n"
+	"  {\"lv_name\":\"base.0123456789abcdef\", \"vg_name\":\"vg0\", \"lv_uuid\":\"aaaaaa-0000-0000-0000-0000-0000-000005\", \"lv_size\":\"67108864\", \"lv_tags\":\"manor.base=0123\", \"lv_active\":\"\", \"lv_live_table\":\"unknown\", \"lv_suspended\":\"unknown\", \"lv_device_open\":\"unknown\", \"lv_permissions\":\"read-only\", \"lv_time\":\"1795223900\", \"origin\":\"\", \"pool_lv\":\"pool\", \"data_percent\":\"\", \"metadata_percent\":\"\", \"lv_metadata_size\":\"\", \"lv_when_full\":\"\", \"lv_health_status\":\"\"},\n"
+	"  {\"lv_name\":\"pool\", \"vg_name\":\"vg0\", \"lv_uuid\":\"aaaaaa-0000-0000-0000-0000-0000-000001\", \"lv_size\":\"4290772992\", \"lv_tags\":\"manor.id=36bc\", \"lv_active\":\"active\", \"lv_live_table\":\"live table present\", \"lv_suspended\":\"\", \"lv_device_open\":\"open\", \"lv_permissions\":\"writeable\", \"lv_time\":\"1795223900\", \"origin\":\"\", \"pool_lv\":\"\", \"data_percent\":\"34.07\", \"metadata_percent\":\"10.30\", \"lv_metadata_size\":\"16777216\", \"lv_when_full\":\"error\", \"lv_health_status\":\"\"},\n"
+	"  {\"lv_name\":\"web.root\", \"vg_name\":\"vg0\", \"lv_uuid\":\"aaaaaa-0000-0000-0000-0000-0000-000006\", \"lv_size\":\"67108864\", \"lv_tags\":\"\", \"lv_active\":\"active\", \"lv_live_table\":\"live table present\", \"lv_suspended\":\"\", \"lv_device_open\":\"\", \"lv_permissions\":\"writeable\", \"lv_time\":\"1795223901\", \"origin\":\"base.0123456789abcdef\", \"pool_lv\":\"pool\", \"data_percent\":\"100.00\", \"metadata_percent\":\"\", \"lv_metadata_size\":\"\", \"lv_when_full\":\"\", \"lv_health_status\":\"\"},\n"
+	"  {\"lv_name\":\"cut.short\", \"vg_name\":\"vg0\", \"lv_active\":\"active\", \"lv_live_table\":\"\", \"lv_suspended\":\"\"},\n"
+	"  {\"lv_name\":\"cut.later\", \"vg_name\":\"vg0\", \"lv_active\":\"active\", \"lv_live_table\":\"live table present\", \"lv_suspended\":\"suspended\"},\n"
 	"  {\"lv_name\":\"[pool_tdata]\", \"vg_name\":\"vg0\", \"lv_uuid\":\"aaaaaa-0000-0000-0000-0000-0000-000002\", \"lv_size\":\"4290772992\"}\n"
 	" ], \"pvseg\": [ {\"pv_uuid\":\"18f449-9ecb-235b-8d86-20f1-39b6-2690a0\"} ]\n"
 	" , \"seg\": [\n"
@@ -61,7 +63,7 @@ static void a_report_becomes_records(void **state)
 	assert_null(pv->vg);
 	assert_string_equal(pv->uuid, "0f4c3a-11aa-22bb-33cc-44dd-55ee-66ff78");
 
-	assert_int_equal(l.lvs.n, 3); /* LVM's own parts are none */
+	assert_int_equal(l.lvs.n, 5); /* LVM's own parts are none */
 	lv = l.lvs.items[0];
 	assert_true(lv->readonly);
 	assert_false(lv->active);
@@ -82,6 +84,22 @@ static void a_report_becomes_records(void **state)
 	assert_int_equal(lv->tags.n, 0);
 	assert_int_equal(lv->data_percent, 10000);
 	assert_null(lv->health);
+	assert_true(lv->active);
+}
+
+/* Whoever activated them died in the middle. */
+static void what_cannot_be_read_yet_is_not_active(void **state)
+{
+	_cleanup_arena_ struct arena *a = arena_new();
+	struct lvm_facts l;
+
+	assert_int_equal(lvm_report_parse(a, report, sizeof(report) - 1, &l, NULL), 0);
+	for (size_t i = 3; i < 5; i++) {
+		const struct lvm_lv *lv = l.lvs.items[i];
+
+		assert_true(startswith(lv->name, "cut."));
+		assert_false(lv->active);
+	}
 }
 
 static void what_is_no_report_is_refused(void **state)
@@ -188,6 +206,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_report_becomes_records),
+		cmocka_unit_test(what_cannot_be_read_yet_is_not_active),
 		cmocka_unit_test(what_is_no_report_is_refused),
 		cmocka_unit_test(half_a_report_is_refused_wherever_it_ends),
 		cmocka_unit_test(a_pending_creation_is_found),
