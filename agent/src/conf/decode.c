@@ -107,6 +107,8 @@ static void wrong_type(struct task *x, const struct field *f, const struct node 
 		       what, found(x->c, f, n), wanted(x->c, f));
 	if (f->type == FIELD_SUB)
 		field_suggest_keys(x->c, g, f->sub, n);
+	if (f->type == FIELD_MAP && n->type == NODE_SEQ)
+		field_suggest_names(x->c, g, f->name, f->sub);
 	if (f->type == FIELD_LIST && glued_dash(n))
 		diag_label(x->c->diags, g, "put a space behind each '-'");
 	if (n->type != NODE_SCALAR)

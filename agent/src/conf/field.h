@@ -166,6 +166,8 @@ void other_label(struct decode *c, struct diag *g, const char *here);
 /* "kernel:/k", "kernel /k", "kernel = /k" where a field of the table is named: what it should be, with
  * a colon and a space; else NULL. */
 const char *field_colon(struct arena *a, const struct table *t, const char *text);
+/* For a list where each record has a name, as in "nics: {NAME: {bridge: …}}". */
+void field_suggest_names(struct decode *c, struct diag *g, const char *key, const struct table *t);
 /* For a record that is no mapping: what was meant, or what may stand there. */
 void field_suggest_keys(struct decode *c, struct diag *g, const struct table *t,
 			const struct node *node);

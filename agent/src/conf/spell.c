@@ -104,6 +104,16 @@ void field_suggest_keys(struct decode *c, struct diag *g, const struct table *t,
 		help_keys(c, g, words, words_of(t, words));
 }
 
+void field_suggest_names(struct decode *c, struct diag *g, const char *key, const struct table *t)
+{
+	const struct field *f = t->fields;
+
+	for (size_t i = t->n; i-- > 0;)
+		if (t->fields[i].flags & FIELD_REQUIRED)
+			f = &t->fields[i];
+	diag_help(c->diags, g, "each has a name of its own: '%s: {NAME: {%s: …}}'", key, f->name);
+}
+
 /* A part of the record that has such a key: it slipped out of it, or nobody knew that it goes there. */
 static const struct field *sub_with(const struct table *t, const char *key)
 {

@@ -394,9 +394,12 @@ static void load_section(struct manifest *m, struct decode *c, const struct kind
 	if (!section || node_is_null(section))
 		return;
 	if (section->type != NODE_MAP) {
-		diag_error(m->diags, "wrong-type", section->span,
-			   "'%s' is %s; it must be a mapping from names to %ss", k->section,
-			   node_type_word(section), k->name);
+		struct diag *g = diag_error(m->diags, "wrong-type", section->span,
+					    "'%s' is %s; it must be a mapping from names to %ss",
+					    k->section, node_type_word(section), k->name);
+
+		if (section->type == NODE_SEQ)
+			field_suggest_names(c, g, k->section, k->table);
 		return;
 	}
 	for (size_t i = 0; i < section->n; i++) {
