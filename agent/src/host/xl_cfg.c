@@ -19,8 +19,9 @@
 #define PROGRAM                                                                                    \
 	"is of a program: xm ran such files as Python, while xl and Manor read settings only"
 #define WRITE_OUT                                                                                  \
-	"write NAME = VALUE, with what it comes to: 'xm create --dryrun FILE' shows that, and for a "  \
+	"write NAME = VALUE, texts in quotes, with what it comes to: 'xm create --dryrun FILE' shows that, and for a "  \
 	"guest that runs 'xl list --long NAME'"
+#define SETTING "a setting is NAME = VALUE; texts stand in quotes, lists in [ ]"
 
 enum token_type {
 	TOKEN_END,
@@ -322,7 +323,30 @@ static void scan_statement(struct scan *s, const struct token *first)
 	} else if (is_statement(first) || is_sign(&t, "(") || is_sign(&t, ".") ||
 		   is_sign(&t, "[")) {
 		program(s, first);
+	} else if (t.type == TOKEN_NAME) {
+		fail(s, first, "syntax", SETTING, "'%.*s' is no setting",
+		     (int)MIN_OF(first->n, NEAR_MAX), shown(s, first));
 	}
+}
+
+/* Files of another kind, told by their first sign. */
+static bool other_kind(struct scan *s, const struct token *t)
+{
+	struct token name, end;
+
+	if (is_sign(t, "<")) {
+		fail(s, t, "syntax",
+		     "of libvirt's domains 'virsh -c xen:/// domxml-to-native xen-xl FILE' writes what xl reads",
+		     "this is XML; import takes configurations of xm and xl");
+		return true;
+	}
+	if (!is_sign(t, "["))
+		return false;
+	name = next(s);
+	end = next(s);
+	if (name.type == TOKEN_NAME && is_sign(&end, "]"))
+		fail(s, t, "syntax", SETTING, "configurations of xm and xl have no sections");
+	return s->failed;
 }
 
 static void scan_all(struct scan *s)
@@ -331,6 +355,8 @@ static void scan_all(struct scan *s)
 		struct token t = next(s);
 
 		if (t.type == TOKEN_END)
+			return;
+		if (s->cfg->n == 0 && other_kind(s, &t))
 			return;
 		if (t.type == TOKEN_NAME)
 			scan_statement(s, &t);
@@ -413,11 +439,10 @@ static void explain(struct scan *s, const char *report)
 	}
 	msg = msg ? arena_strndup(s->a, msg + 2, strcspn(msg + 2, "\n")) : "no configuration";
 	if (strstr(msg, "lexical error"))
-		fail(s, &t, "syntax", "a setting is NAME = VALUE; texts stand in quotes",
-		     "xl can't read '%.*s'", (int)MIN_OF(at ? n : 0, NEAR_MAX), shown(s, &t));
+		fail(s, &t, "syntax", SETTING, "xl can't read '%.*s'",
+		     (int)MIN_OF(at ? n : 0, NEAR_MAX), shown(s, &t));
 	else
-		fail(s, &t, "syntax", "a setting is NAME = VALUE; lists stand in [ ]", "%s",
-		     spoken(s->a, msg));
+		fail(s, &t, "syntax", SETTING, "%s", spoken(s->a, msg));
 }
 
 static bool text_ok(struct scan *s, const char *text, struct span span)
