@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Machines (hvm): born of a CD-ROM, started from their own disk, seen through VNC, and what all guests have of
 processors and their time."""
+import glob
 import json
 import os
 import re
+import shutil
+import subprocess
+import tempfile
 import time
 
 import rfb
@@ -195,6 +199,11 @@ SAYS = b"the button is up\r\n"
 SECTOR = bytes.fromhex("baf803 be177c 31c0 8ed8 fc  ac 84c0 7403 ee ebf8  fb f4 ebfd") + SAYS + b"\0"
 
 
+def padded(code):
+    """As printf writes it: a boot sector, and as well what a card's ROM takes for a program from the network."""
+    return "".join(f"\\{byte:03o}" for byte in code.ljust(510, b"\0") + b"\x55\xaa")
+
+
 def button(**more):
     return {"type": "hvm", "boot": ["disk"], "memory": "64MiB",
             "disks": {"root": {"vdev": "hda", "file": f"{FOLDER}/button.img"}}, **more}
@@ -204,8 +213,7 @@ def button(**more):
 def what_its_serial_port_says_is_kept_and_tells_that_it_is_ready(host):
     m = machine()
     m["domains"]["web"] = standard()["domains"]["web"]
-    sector = "".join(f"\\{byte:03o}" for byte in SECTOR.ljust(510, b"\0") + b"\x55\xaa")
-    host.sh(f"mkdir -p {FOLDER}; printf '{sector}' > {FOLDER}/button.img; truncate -s 8M {FOLDER}/button.img; "
+    host.sh(f"mkdir -p {FOLDER}; printf '{padded(SECTOR)}' > {FOLDER}/button.img; truncate -s 8M {FOLDER}/button.img; "
             f"echo 'the button is up' > {CONSOLES}/serial-button.log")
     done = host.apply(changed(m, "domains", "button", to=button(
         ready={"console": "^the button is up$", "timeout": "100s"})))
@@ -223,6 +231,61 @@ def what_its_serial_port_says_is_kept_and_tells_that_it_is_ready(host):
         wait_for("somebody at its console sees it", lambda: seen("once", "/run/console.txt"), 90, 1)
     host.long_log(log)
     expect(seen("twice", log) and int(host.sh(f"stat -c %s {log}")) < 1 << 20, "it goes on in the old one")
+
+
+def answering(host):
+    """Who tells machines on xenbr0 what to start, and hands it to them. The lab's dom0 is the appliance's, which has none."""
+    host.sh(f"mkdir -p {FOLDER}/net {FOLDER}/lib")
+    for path in (shutil.which("dnsmasq"), *glob.glob("/usr/lib/x86_64-linux-gnu/libnetfilter_conntrack.so.3"),
+                 *glob.glob("/usr/lib/x86_64-linux-gnu/libnfnetlink.so.0")):
+        pushed = host.lab("push", os.path.realpath(path), f"{FOLDER}/lib/{os.path.basename(path)}")
+        expect(pushed.code == 0, "it didn't get there", path, pushed)
+    return held(host, f"LD_LIBRARY_PATH={FOLDER}/lib {FOLDER}/lib/dnsmasq --conf-file=/dev/null --user=root --port=0 "
+                f"--interface=xenbr0 --bind-interfaces --dhcp-range=10.155.200.100,10.155.200.120 --dhcp-boot=program "
+                f"--enable-tftp --tftp-root={FOLDER}/net --pid-file=/run/answering.pid --dhcp-leasefile=/run/answering",
+                "kill $(cat /run/answering.pid)")
+
+
+@test(soak=True)
+def a_machine_is_started_over_the_network(host):
+    """Its card's ROM asks, and what it is told of runs; one word, and its disk starts instead."""
+    m = machine()
+    m["domains"]["web"] = standard()["domains"]["web"]
+    program = padded(SECTOR.replace(b"button", b"server"))
+    host.sh(f"mkdir -p {FOLDER}/net; printf '{padded(SECTOR)}' > {FOLDER}/button.img; truncate -s 8M {FOLDER}/button.img; "
+            f"printf '{program}' > {FOLDER}/net/program; rm -f {CONSOLES}/serial-button.log")
+
+    def started(boot):
+        return changed(m, "domains", "button", to=button(boot=boot, shutdown_timeout="1s", nics={"lan": {"bridge": "xenbr0", "model": "e1000"}},
+                                                         ready={"console": "is up$", "timeout": "200s"}))
+
+    with answering(host):
+        host.apply(started(["network", "disk"]))
+    host.settled()
+    host.apply(started(["disk", "network"]), "--allow", "guest-restart")
+    said = host.sh(f"cat {CONSOLES}/serial-button.log").splitlines()
+    expect(said == ["the server is up", "the button is up"], "another one started it", said)
+    host.apply(m)
+    host.settled()
+
+
+@test(soak=True)
+def a_machine_that_crashes_is_started_again(host):
+    """As Linux tells Xen of it when asked to; in a machine it presses the reset button otherwise, which is a reboot."""
+    m = machine(cmdline=guest("whole", 6)["cmdline"] + " xen_legacy_crash")
+    m["domains"]["web"] = standard()["domains"]["web"]
+    host.apply(m, "--allow", "guest-restart")
+    host.guest_up("whole", 240)
+    domid, pid = host.domid("whole"), model_pid(host, "whole")
+    host.said("whole", "sh echo c >/proc/sysrq-trigger", 5)
+    wait_for("it is there again", lambda: host.domains().get("whole", (domid,))[0] != domid, 120, 1)
+    host.guest_up("whole", 240)
+    told = host.sh("journalctl -b -u manor --no-pager | grep domain/whole:restart | tail -n1")
+    expect("crashed" in told, "nobody says that it has crashed", told)
+    expect(model_pid(host, "whole") != pid and host.run(f"kill -0 {pid}").code != 0, "the QEMU of before is left")
+    m["domains"]["whole"] = machine()["domains"]["whole"]
+    host.apply(m, "--allow", "guest-restart")
+    host.guest_up("whole", 240)
 
 
 @test(soak=True)
@@ -390,3 +453,42 @@ def a_screen_without_a_machine(host):
     width, height, _ = rfb.screen(host, 5908)
     expect(width >= 640 and height >= 400, "there is no screen", width, height)
     host.settled()
+
+
+def own_kernel(host, number):
+    """A guest's disk that holds its kernel, and says by itself what to start: nothing of it is dom0's."""
+    out = os.path.join(TOP, "images/tiny/out")
+    with tempfile.TemporaryDirectory() as d:
+        os.makedirs(f"{d}/tree/boot/grub")
+        for name in ("vmlinuz", "initrd.img"):
+            shutil.copy(os.path.join(out, name), f"{d}/tree/boot/{name}")
+        with open(f"{d}/tree/boot/grub/grub.cfg", "w", encoding="ascii") as f:
+            f.write(f"linux /boot/vmlinuz console=hvc0 hostname=own ip=10.155.200.{number}/24\n"
+                    "initrd /boot/initrd.img\nboot\n")
+        subprocess.run(["mke2fs", "-q", "-t", "ext2", "-d", f"{d}/tree", f"{d}/own.img", "20M"], check=True)
+        subprocess.run(["zstd", "-q", f"{d}/own.img"], check=True)
+        pushed = host.lab("push", f"{d}/own.img.zst", f"{FOLDER}/own.img.zst")
+        expect(pushed.code == 0, "the disk didn't get there", pushed)
+    host.sh(f"zstd -q -d -f --sparse --rm {FOLDER}/own.img.zst -o {FOLDER}/own.img")
+
+
+@test
+def a_guest_starts_the_kernel_in_its_own_disk(host):
+    """By pvgrub, of which there is one for each type."""
+    m = standard()
+    del m["domains"]
+    host.start_from(m)
+    host.sh(f"mkdir -p {FOLDER}")
+    own_kernel(host, 9)
+    for kind, word in (("pv", "pvgrub64"), ("pvh", "pvgrub")):
+        own = {"type": kind, "firmware": word, "memory": "160MiB", "nics": {"lan": {"bridge": "xenbr0"}},
+               "disks": {"root": {"vdev": "xvda", "file": f"{FOLDER}/own.img"}}}
+        done = host.apply({**m, "domains": {"own": own}}, "--allow", "guest-restart")
+        up = host.guest_up("own", 240)
+        expect(up["name"] == "own", "it is another", up, done)
+        expect(host.in_guest("own", "cat /sys/hypervisor/guest_type") == kind.upper(), "it is of another type")
+        # What its own grub.cfg says, and no file of dom0's.
+        expect("BOOT_IMAGE=" in host.in_guest("own", "cat /proc/cmdline"), "GRUB didn't start it")
+        host.settled()
+    host.clear()
+    host.sh(f"rm -rf {FOLDER}")
