@@ -225,13 +225,7 @@ static bool boot_loader(struct domain_xl *x)
 
 static void firmware(struct domain_xl *x)
 {
-	static const struct {
-		const char *word, *is;
-	} words[] = {
-		{"seabios", "seabios"}, {"bios", "seabios"},     {"rombios", "seabios"},
-		{"ovmf", "ovmf"},       {"uefi", "ovmf"},        {"pvgrub32", "pvgrub32"},
-		{"pvgrub64", "pvgrub64"},
-	};
+	const struct field *own = field_find(&domain_table, "firmware");
 	static const char *const names[] = {"bios", "firmware", "firmware_override", "loader"};
 	const struct xl_setting *file = NULL;
 	const char *path = domain_xl_text(x, "bios_path_override", &file);
@@ -242,9 +236,12 @@ static void firmware(struct domain_xl *x)
 
 		if (!text)
 			continue;
-		for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-			if (streq(words[i].word, text))
-				is = words[i].is;
+		/* What the manifest calls so itself, but for what is none of xl's. */
+		for (size_t i = 0; own->words[i] && !is; i++)
+			if (streq(own->words[i], text) && !streq(text, "direct"))
+				is = own->words[i];
+		if (!is)
+			is = other_word(own->others, text);
 		if (is_hvmloader(text))
 			domain_xl_drop(x, s, "Xen's own, which every hvm guest has");
 		else if (!is || (x->type == XEN_HVM) == startswith(is, "pvgrub"))

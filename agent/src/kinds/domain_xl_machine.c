@@ -252,11 +252,11 @@ static void usb_handed_over(struct domain_xl *x)
 {
 	struct xl_setting *s = domain_xl_take(x, "usbdev");
 
-	if (s && s->text && *s->text)
-		domain_xl_drop(x, s, "one text, where a list belongs");
-	else if (s && s->n && x->type != XEN_HVM)
+	if (!domain_xl_is_list(x, s, "every USB device"))
+		return;
+	if (s->n && x->type != XEN_HVM)
 		domain_xl_drop(x, s, "USB devices go to hvm guests only");
-	for (size_t i = 0; s && !s->text && x->type == XEN_HVM && i < s->n; i++)
+	for (size_t i = 0; x->type == XEN_HVM && i < s->n; i++)
 		domain_xl_drop(x, s, ANOTHER, s->items[i].text ? s->items[i].text : "");
 }
 

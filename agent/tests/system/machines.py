@@ -456,17 +456,20 @@ def a_screen_without_a_machine(host):
 
 
 def own_kernel(host, number):
-    """A guest's disk that holds its kernel, and says by itself what to start: nothing of it is dom0's."""
+    """The tiny guest's disk with its kernel in it, and what says by itself how to start that: nothing of it is dom0's."""
     out = os.path.join(TOP, "images/tiny/out")
     with tempfile.TemporaryDirectory() as d:
-        os.makedirs(f"{d}/tree/boot/grub")
-        for name in ("vmlinuz", "initrd.img"):
-            shutil.copy(os.path.join(out, name), f"{d}/tree/boot/{name}")
-        with open(f"{d}/tree/boot/grub/grub.cfg", "w", encoding="ascii") as f:
+        with open(f"{d}/grub.cfg", "w", encoding="ascii") as f:
             f.write(f"linux /boot/vmlinuz console=hvc0 hostname=own ip=10.155.200.{number}/24\n"
                     "initrd /boot/initrd.img\nboot\n")
-        subprocess.run(["mke2fs", "-q", "-t", "ext2", "-d", f"{d}/tree", f"{d}/own.img", "20M"], check=True)
-        subprocess.run(["zstd", "-q", f"{d}/own.img"], check=True)
+        write = "\n".join(["mkdir boot", "mkdir boot/grub", f"write {d}/grub.cfg boot/grub/grub.cfg",
+                           *(f"write {out}/{name} boot/{name}" for name in ("vmlinuz", "initrd.img"))])
+        for command, stdin in ((["zstd", "-q", "-d", f"{out}/root.img.zst", "-o", f"{d}/own.img"], None),
+                               (["truncate", "-s", "64M", f"{d}/own.img"], None),
+                               (["resize2fs", f"{d}/own.img"], None),
+                               (["debugfs", "-w", "-f", "-", f"{d}/own.img"], write),
+                               (["zstd", "-q", f"{d}/own.img"], None)):
+            subprocess.run(command, check=True, input=stdin, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         pushed = host.lab("push", f"{d}/own.img.zst", f"{FOLDER}/own.img.zst")
         expect(pushed.code == 0, "the disk didn't get there", pushed)
     host.sh(f"zstd -q -d -f --sparse --rm {FOLDER}/own.img.zst -o {FOLDER}/own.img")
