@@ -453,6 +453,7 @@ static int read_host(struct xen_ctx *x, struct arena *a, struct xen_facts *ret, 
 	ret->memory_free -= MIN_OF(p.outstanding_pages, ret->memory_free);
 	ret->memory_free *= PAGE;
 	ret->cpus = p.nr_cpus;
+	ret->nodes = p.nr_nodes;
 
 	const struct {
 		bool has;

@@ -91,15 +91,26 @@ static int64_t last_of(const char *cpus)
 	return num_parse_int(cpus + n, 0, INT32_MAX, &last) == 0 ? last : 0;
 }
 
+static void hold_beyond(struct planning *p, const struct domain *d, struct step *s,
+			const char *field, const char *said, const char *what, int64_t there)
+{
+	int64_t last = said ? last_of(said) : 0;
+
+	if (there > 0 && last >= there)
+		hold(p, d, s, field, HOLD_CONFLICT,
+		     arena_printf(p->arena, "this host has no %s %lld: %s", what, (long long)last,
+				  there == 1 ? "there is but 0"
+					     : arena_printf(p->arena, "they are 0 to %lld",
+							    (long long)there - 1)));
+}
+
 void domain_hold_cpuless(struct planning *p, const struct resource *want, struct step *s)
 {
 	const struct xen_facts *x = xen_facts(p->facts);
 	const struct domain *d = want->record;
-	int64_t last = d->cpus ? last_of(d->cpus) : 0;
 
-	if (!step_todo(s) || x->cpus <= 0 || last < x->cpus)
+	if (!step_todo(s))
 		return;
-	hold(p, d, s, "cpus", HOLD_CONFLICT,
-	     arena_printf(p->arena, "this host has no processor %lld: they are 0 to %lld",
-			  (long long)last, (long long)x->cpus - 1));
+	hold_beyond(p, d, s, "cpus", d->cpus, "processor", x->cpus);
+	hold_beyond(p, d, s, "nodes", d->nodes, "NUMA node", x->nodes);
 }

@@ -433,6 +433,31 @@ def processors_and_shares_change_while_it_runs(host):
     expect("all / all" in host.sh("xl vcpu-list web"), "it is pinned still")
 
 
+def memory_by_node(host, name):
+    """MiB on each, as Xen counts them."""
+    host.sh("xl dmesg -c >/dev/null; xl debug-keys u; sleep 1")
+    told = host.sh("xl dmesg").replace("\r", "")
+    of = re.search(rf"Domain {host.domid(name)} \(total: \d+\):\n((?:.*Node \d+: \d+\n)+)", told)
+    expect(of, "Xen doesn't say where its memory is", told[-3000:])
+    return {int(node): int(pages) >> 8 for node, pages in re.findall(r"Node (\d+): (\d+)", of.group(1))}
+
+
+@test
+def memory_and_processors_are_of_the_node_that_it_names(host):
+    for node in ("1", "0"):
+        m = standard()
+        m["domains"] = {"web": guest("web", 2, nodes=node)}
+        host.apply(m, "--allow", "guest-restart")
+        host.guest_up("web")
+        there = memory_by_node(host, "web")
+        expect(there[int(node)] >= 127 and sum(there.values()) == there[int(node)], "its memory is elsewhere", node, there)
+        listing = host.sh("xl vcpu-list web").splitlines()[1]
+        expect(re.search(rf"\s{node} / all", listing) or re.search(rf"all / {node}", listing), "it runs elsewhere", listing)
+        host.settled()
+    done = host.plan(changed(m, "domains", "web", "nodes", to="0,7"), code=1)
+    expect("this host has no NUMA node 7: they are 0 to 1" in done.all, "a node that isn't there is taken", done)
+
+
 @test
 def what_the_processor_shows_is_the_manifests(host):
     m = standard()
@@ -475,7 +500,7 @@ def own_kernel(host, number):
     host.sh(f"zstd -q -d -f --sparse --rm {FOLDER}/own.img.zst -o {FOLDER}/own.img")
 
 
-@test
+@test(soak=True)
 def a_guest_starts_the_kernel_in_its_own_disk(host):
     """By pvgrub, of which there is one for each type."""
     m = standard()
@@ -490,8 +515,9 @@ def a_guest_starts_the_kernel_in_its_own_disk(host):
         up = host.guest_up("own", 240)
         expect(up["name"] == "own", "it is another", up, done)
         expect(host.in_guest("own", "cat /sys/hypervisor/guest_type") == kind.upper(), "it is of another type")
-        # What its own grub.cfg says, and no file of dom0's.
-        expect("BOOT_IMAGE=" in host.in_guest("own", "cat /proc/cmdline"), "GRUB didn't start it")
+        # What its own grub.cfg says, and no manifest.
+        expect("hostname=own" in host.in_guest("own", "cat /proc/cmdline"), "GRUB didn't start it")
+        expect("Welcome to GRUB" in host.sh(f"cat {CONSOLES}/guest-own.log"), "GRUB never said a word")
         host.settled()
     host.clear()
     host.sh(f"rm -rf {FOLDER}")
