@@ -316,6 +316,14 @@ static void check_firmware(struct lowering *l)
 	else if (d->type == XEN_PVH && d->firmware == FW_PVGRUB64)
 		wrong(l, "firmware", "pvgrub",
 		      "there is one pvgrub for pvh guests, which starts 64-bit kernels too");
+	else if (!hvm && d->firmware != FW_DIRECT && d->disks.n == 0)
+		diag_help(
+			l->m->diags,
+			diag_warn(
+				l->m->diags, "nothing-to-boot", field_span(d, "firmware"),
+				"'firmware: %s' boots the kernel in the guest's own disk, and %s has none",
+				firmware_words[d->firmware], resource_title(l->m->arena, l->r)),
+			"give it the disk that has its kernel and /boot/grub/grub.cfg");
 	if (given(l, "cmdline") && !kernel && (hvm || d->firmware != FW_DIRECT))
 		wrong(l, "cmdline", "say it in the guest's own boot loader",
 		      "'cmdline' is for a kernel that is given, by 'kernel'");
