@@ -592,7 +592,9 @@ static json_object *settings_json(const struct domain *d)
 	for (size_t i = 0; d->type == XEN_HVM && i < d->nics.n; i++) {
 		const struct domain_nic *n = d->nics.entries[i].value;
 
-		json_put_text(nics, n->mac, nic_model_words[n->model]);
+		/* A wrong one was told, and is none. */
+		if (n->mac)
+			json_put_text(nics, n->mac, nic_model_words[n->model]);
 	}
 	json_object_object_add(o, "models", nics);
 	return o;
