@@ -289,8 +289,9 @@ static void vcpus(struct domain_xl *x)
 	const struct xl_setting *s = NULL, *mask = NULL;
 	int64_t n = 1, most, bits, now = 0;
 
-	if (domain_xl_number(x, "vcpus", &n, &s))
-		domain_xl_put_number(x, x->out, &domain_table, "vcpus", n, s->span.line);
+	if (domain_xl_number(x, "vcpus", &n, &s) &&
+	    !domain_xl_put_number(x, x->out, &domain_table, "vcpus", n, s->span.line))
+		domain_xl_lost(x, "the number of vcpus", s->span, "it has to be 1 at least");
 	if (domain_xl_number(x, "maxvcpus", &most, &s)) {
 		if (most < n)
 			domain_xl_drop(x, s, "fewer than its vcpus");
@@ -347,6 +348,8 @@ static void end(struct domain_xl *x, const char *name, const char *field)
 		return;
 	}
 	domain_xl_drop(x, s, "none of destroy and restart");
+	domain_xl_lost(x, arena_printf(x->arena, "'%s'", name), s->span,
+		       "xl knows destroy, restart, preserve and coredump-destroy");
 }
 
 /* xm's word of old for all of them. */
