@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Paths by stat(2): no file is opened but a device, to ask for its size.
+ * Paths by stat(2). Devices are opened to ask for their sizes, and files for their first bytes.
  */
 #include "host/paths.h"
 
@@ -14,6 +14,7 @@
 #include <sys/xattr.h>
 
 #include "base/ident.h"
+#include "host/image_format.h"
 
 const char *const path_type_words[] = {"absent", "file", "device", "folder", "other", NULL};
 
@@ -58,10 +59,24 @@ static const char *mark_of(struct arena *a, const char *path, const char *attrib
 	return n == SHA256_TEXT - 1 ? arena_strndup(a, mark, (size_t)n) : NULL;
 }
 
+/* Handed to a guest as it is, such a file is no disk, and the first write spoils it. */
+static const char *format_at(const char *path)
+{
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	char head[FORMAT_HEAD];
+	ssize_t n = fd < 0 ? -1 : read(fd, head, sizeof(head));
+	enum image_format f = n > 0 ? format_of(head, (size_t)n)->format : IMAGE_RAW;
+
+	return f == IMAGE_QCOW2 || f == IMAGE_VMDK || f == IMAGE_VHD || f == IMAGE_VHDX
+		       ? image_format_words[f]
+		       : NULL;
+}
+
 static void read_file(struct arena *a, struct path_state *s, const struct stat *st)
 {
 	s->size = (uint64_t)st->st_size;
 	s->held = (uint64_t)st->st_blocks * 512;
+	s->format = format_at(s->path);
 	s->base = mark_of(a, s->path, PATH_BASE_ATTRIBUTE);
 	s->kernel = mark_of(a, s->path, PATH_KERNEL_ATTRIBUTE);
 	s->initrd = mark_of(a, s->path, PATH_INITRD_ATTRIBUTE);

@@ -28,6 +28,7 @@ struct path_state {
 	/* A file's marks: sha256 of the golden file that it was cloned from, and of the boot files that came with
 	 * that; NULL where it has none. */
 	const char *base, *kernel, *initrd;
+	const char *format;   /* "qcow2", "vmdk", "vhd", "vhdx" for a file that begins like one; NULL: like none */
 	bool folder;          /* the folder that it is in is there */
 	bool read_only;       /* its file system is mounted so, or the device says so */
 	uint64_t free;        /* bytes that its file system has left for root; 0 where it can't be told */

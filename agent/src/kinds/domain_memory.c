@@ -116,13 +116,13 @@ static void hold(struct planning *p, struct step *s, uint64_t need, int64_t has)
 	uint64_t there = (uint64_t)MAX_OF(has, (int64_t)0);
 	char a[NUM_TEXT], b[NUM_TEXT], c[NUM_TEXT];
 
-	step_hold(s, HOLD_CONFLICT,
-		  arena_printf(p->arena,
-			       "does not fit: needs %s%s, Xen has %s free for it, %s too little; "
-			       "lower its memory, or stop a domain%s",
-			       num_size(a, need), s->action == ACTION_UPDATE ? " more" : "",
-			       num_size(b, there), num_size(c, need - there), largest(p, s)));
-	s->hold_span = field_span(s->want->record, "memory");
+	step_hold_at(
+		s, HOLD_CONFLICT, field_span(s->want->record, "memory"),
+		arena_printf(p->arena,
+			     "does not fit: needs %s%s, Xen has %s free for it, %s too little; "
+			     "lower its memory, or stop a domain%s",
+			     num_size(a, need), s->action == ACTION_UPDATE ? " more" : "",
+			     num_size(b, there), num_size(c, need - there), largest(p, s)));
 	/* Nobody waits until it is ready. */
 	for (size_t i = 0; i < p->plan->n; i++)
 		if (p->plan->steps[i].want == s->want && p->plan->steps[i].action == ACTION_AWAIT)

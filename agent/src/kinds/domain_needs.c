@@ -37,11 +37,10 @@ void domain_boot_paths(struct arena *a, const struct domain *d, struct list *ret
 		list_add(a, ret, (void *)loader(d));
 }
 
-static void hold(struct planning *p, const struct domain *d, struct step *s, const char *field,
-		 enum hold type, const char *why)
+static void hold(const struct domain *d, struct step *s, const char *field, enum hold type,
+		 const char *why)
 {
-	step_hold(s, type, why);
-	s->hold_span = field_span(d, field);
+	step_hold_at(s, type, field_span(d, field), why);
 }
 
 static void hold_file(struct planning *p, const struct domain *d, struct step *s, const char *field,
@@ -54,7 +53,7 @@ static void hold_file(struct planning *p, const struct domain *d, struct step *s
 	if (!path || !step_todo(s) || s->action == ACTION_RESTORE)
 		return;
 	if (!at)
-		hold(p, d, s, field, HOLD_UNKNOWN,
+		hold(d, s, field, HOLD_UNKNOWN,
 		     arena_printf(p->arena,
 				  "nobody looked at %s: these facts are of another manifest",
 				  path));
@@ -67,7 +66,7 @@ static void hold_file(struct planning *p, const struct domain *d, struct step *s
 	else if (at->size == 0)
 		why = "it is empty";
 	if (why)
-		hold(p, d, s, field, HOLD_CONFLICT,
+		hold(d, s, field, HOLD_CONFLICT,
 		     arena_printf(p->arena, "%s %s: %s%s", field, path, why, hint));
 }
 
@@ -97,7 +96,7 @@ static void hold_beyond(struct planning *p, const struct domain *d, struct step 
 	int64_t last = said ? last_of(said) : 0;
 
 	if (there > 0 && last >= there)
-		hold(p, d, s, field, HOLD_CONFLICT,
+		hold(d, s, field, HOLD_CONFLICT,
 		     arena_printf(p->arena, "this host has no %s %lld: %s", what, (long long)last,
 				  there == 1 ? "there is but 0"
 					     : arena_printf(p->arena, "they are 0 to %lld",

@@ -210,6 +210,5 @@ void domain_hold_pci(struct planning *p, const struct resource *want, struct ste
 
 	if (!why || is_said(p, want))
 		return;
-	step_hold(s, HOLD_CONFLICT, why);
-	s->hold_span = field_span(d, "pci");
+	step_hold_at(s, HOLD_CONFLICT, field_span(d, "pci"), why);
 }

@@ -252,8 +252,8 @@ const struct domain *domain_devices(struct arena *a, const struct facts *f, cons
 static void hold(struct planning *p, const struct domain *d, struct step *s, const char *disk,
 		 const char *field, enum hold type, const char *why)
 {
-	step_hold(s, type, arena_printf(p->arena, "disk '%s': %s", disk, why));
-	s->hold_span = field_span(d, arena_printf(p->arena, "disks.%s.%s", disk, field));
+	step_hold_at(s, type, field_span(d, arena_printf(p->arena, "disks.%s.%s", disk, field)),
+		     arena_printf(p->arena, "disk '%s': %s", disk, why));
 }
 
 /* Whether a step before this one makes it. */
@@ -274,6 +274,15 @@ static void hold_path(struct planning *p, const struct resource *want, struct st
 	const struct path_state *at = path_facts(p->facts, k->target);
 	const char *field = k->cdrom ? "cdrom" : "file", *why = NULL;
 
+	if (at && at->format && !k->cdrom) {
+		hold(p, want->record, s, name, field, HOLD_CONFLICT,
+		     arena_printf(
+			     p->arena,
+			     "%s is a %s image, and guests get raw ones: 'qemu-img convert -O raw %s NEW' makes "
+			     "one of it, or a template that has it under 'files'",
+			     k->target, at->format, k->target));
+		return;
+	}
 	if (is_made(want, k->target))
 		return; /* its own step says it */
 	if (!at) {

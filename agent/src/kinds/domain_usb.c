@@ -379,8 +379,8 @@ static void hold_one(struct planning *p, const struct resource *want, struct ste
 	}
 	if (!why || !step_todo(s))
 		return;
-	step_hold(s, hold, arena_printf(p->arena, "USB device '%s': %s", entry->name, why));
-	s->hold_span = field_span(want->record, path_of(p->arena, entry->name, NULL));
+	step_hold_at(s, hold, field_span(want->record, path_of(p->arena, entry->name, NULL)),
+		     arena_printf(p->arena, "USB device '%s': %s", entry->name, why));
 }
 
 void domain_hold_usb(struct planning *p, const struct resource *want, struct step *s)

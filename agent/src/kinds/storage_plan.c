@@ -354,8 +354,7 @@ void storage_decide(struct planning *p, const struct resource *want, const struc
 		else if (d.why.n)
 			step->why = arena_strdup(p->arena, d.why.s);
 		if (d.refused) {
-			step_hold(step, HOLD_CONFLICT, d.refused);
-			step->hold_span = d.span;
+			step_hold_at(step, HOLD_CONFLICT, d.span, d.refused);
 		}
 	}
 	/* What is asked for and never done by itself stands beside it, and stops nobody. */

@@ -393,10 +393,9 @@ static void decide_create(struct planning *p, const struct resource *want, struc
 		return;
 	}
 	if (base && v->size && v->size < base->size) {
-		step_hold(step, HOLD_CONFLICT,
-			  arena_printf(a, "size %s is less than its template's file has, %s",
-				       size_text(a, v->size), size_text(a, base->size)));
-		step->hold_span = field_span(v, "size");
+		step_hold_at(step, HOLD_CONFLICT, field_span(v, "size"),
+			     arena_printf(a, "size %s is less than its template's file has, %s",
+					  size_text(a, v->size), size_text(a, base->size)));
 	}
 	if (!v->thin) {
 		why = storage_thick_fits(p, v->storage);
@@ -439,8 +438,7 @@ static void decide_update(struct planning *p, const struct resource *want,
 		return;
 	why = v->thin ? storage_overcommitted(p, v->storage) : storage_thick_fits(p, v->storage);
 	if (why) {
-		step_hold(step, HOLD_CONFLICT, why);
-		step->hold_span = field_span(v, "size");
+		step_hold_at(step, HOLD_CONFLICT, field_span(v, "size"), why);
 	}
 }
 

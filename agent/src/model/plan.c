@@ -113,6 +113,13 @@ void step_hold(struct step *s, enum hold hold, const char *why)
 	s->hold_why = why;
 }
 
+void step_hold_at(struct step *s, enum hold hold, struct span at, const char *why)
+{
+	if (s->hold == HOLD_NO)
+		s->hold_span = at;
+	step_hold(s, hold, why);
+}
+
 bool step_todo(const struct step *s)
 {
 	return s->hold == HOLD_NO;

@@ -110,6 +110,8 @@ void step_after(struct plan *p, struct step *s, size_t other, bool required);
 /* The same for one that it doesn't wait for yet, without looking. */
 void step_after_new(struct plan *p, struct step *s, size_t other, bool required);
 void step_hold(struct step *s, enum hold hold, const char *why); /* the first reason stays */
+/* The same, told at a place of the manifest. */
+void step_hold_at(struct step *s, enum hold hold, struct span at, const char *why);
 bool step_todo(const struct step *s); /* not held */
 /* What it is about could not be read: whether anything is to be done isn't known. */
 bool step_unknown(const struct step *s);

@@ -251,6 +251,8 @@ static void a_path_tells_what_stands_there(void **state)
 	list_add(a, &paths, in_folder("absent"));
 	list_add(a, &paths, in_folder("none/absent"));
 	list_add(a, &paths, (void *)"/dev/null");
+	write_at(in_folder("cow"), 0, "QFI\xfb");
+	list_add(a, &paths, in_folder("cow"));
 	assert_int_equal(paths_read(a, &paths, &facts, &e), 0);
 	s = (struct path_state **)facts.paths.items;
 	assert_int_equal(s[0]->type, PATH_FILE);
@@ -263,6 +265,8 @@ static void a_path_tells_what_stands_there(void **state)
 	assert_int_equal(s[5]->type, PATH_ABSENT);
 	assert_true(!s[5]->folder && !s[5]->why);
 	assert_int_equal(s[6]->type, PATH_OTHER);
+	assert_null(s[0]->format);
+	assert_string_equal(s[7]->format, "qcow2");
 }
 
 static void an_image_in_the_cache_is_sparse_read_only_and_listed(void **state)
