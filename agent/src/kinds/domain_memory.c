@@ -9,7 +9,8 @@
 #include "base/num.h"
 #include "kinds/kinds.h"
 
-#define MIB (UINT64_C(1) << 20)
+#define MIB  (UINT64_C(1) << 20)
+#define PAGE 4096u
 
 uint64_t domain_memory_saved(const struct domain *was)
 {
@@ -25,6 +26,16 @@ static uint64_t keeps(const struct domain *is)
 	return MIN_OF(is->memory, is->memory_now);
 }
 
+/* What Xen takes beyond a guest's memory, as libxl_domain_need_memory() reckons it (Xen 4.17: 256 pages for each
+ * vcpu and two for each MiB to keep tables in, and a little). Of what a guest's IOMMU takes nobody knows before. */
+static uint64_t besides(const struct domain *d)
+{
+	uint64_t most = MAX_OF(d->maxmem, d->memory);
+	uint64_t vcpus = (uint64_t)MAX_OF(d->maxvcpus, (int64_t)1);
+
+	return d->type == XEN_PV ? MIB : 2 * MIB + PAGE * (256 * vcpus + 2 * (most / MIB));
+}
+
 /* That Xen gets back before a step takes its own. */
 static uint64_t gives(const struct step *s)
 {
@@ -34,7 +45,7 @@ static uint64_t gives(const struct step *s)
 		return 0;
 	if (s->action == ACTION_REMOVE || s->action == ACTION_STOP || s->action == ACTION_SETTLE ||
 	    s->action == ACTION_RESTART || s->action == ACTION_SAVE || s->half_made)
-		return keeps(is);
+		return keeps(is) + besides(is);
 	return s->action == ACTION_UPDATE && will && is->memory != will->memory &&
 			       keeps(is) > will->memory
 		       ? keeps(is) - will->memory
@@ -47,7 +58,7 @@ static uint64_t takes(struct planning *p, const struct step *s, const struct dom
 	const struct saved_domain *saved;
 
 	if (s->action == ACTION_CREATE || s->action == ACTION_RESTART)
-		return will->memory;
+		return will->memory + besides(will);
 	if (s->action == ACTION_UPDATE)
 		return is && is->memory != will->memory && will->memory > keeps(is)
 			       ? will->memory - keeps(is)
@@ -56,7 +67,7 @@ static uint64_t takes(struct planning *p, const struct step *s, const struct dom
 		return 0;
 	saved = domain_saved(p->facts, s->name);
 	was = saved ? domain_was_once(p, s->name, saved) : NULL;
-	return was ? domain_memory_saved(was) : will->memory;
+	return was ? domain_memory_saved(was) + besides(was) : will->memory + besides(will);
 }
 
 /* Whether it is done in this plan: what needs leave that isn't given neither gives nor takes. */
@@ -114,15 +125,19 @@ static const char *largest(struct planning *p, const struct step *s)
 static void hold(struct planning *p, struct step *s, uint64_t need, int64_t has)
 {
 	uint64_t there = (uint64_t)MAX_OF(has, (int64_t)0);
-	char a[NUM_TEXT], b[NUM_TEXT], c[NUM_TEXT];
+	char a[NUM_TEXT], b[NUM_TEXT], c[NUM_TEXT], own[NUM_TEXT];
+	const char *beyond = " more";
 
+	if (s->action != ACTION_UPDATE)
+		beyond = arena_printf(p->arena, " (%s of it Xen's own)",
+				      num_size(own, besides(s->want->record)));
 	step_hold_at(
 		s, HOLD_CONFLICT, field_span(s->want->record, "memory"),
 		arena_printf(p->arena,
 			     "does not fit: needs %s%s, Xen has %s free for it, %s too little; "
 			     "lower its memory, or stop a domain%s",
-			     num_size(a, need), s->action == ACTION_UPDATE ? " more" : "",
-			     num_size(b, there), num_size(c, need - there), largest(p, s)));
+			     num_size(a, need), beyond, num_size(b, there),
+			     num_size(c, need - there), largest(p, s)));
 	/* Nobody waits until it is ready. */
 	for (size_t i = 0; i < p->plan->n; i++)
 		if (p->plan->steps[i].want == s->want && p->plan->steps[i].action == ACTION_AWAIT)
