@@ -138,7 +138,9 @@ static void wrong_type(struct task *x, const struct field *f, const struct node 
 				   "write it without leading zeros: some read them as octal");
 	} else if (f->type == FIELD_LIST && !f->sub && !glued_dash(n) &&
 		   strlen(n->text) <= QUOTE_MAX && !node_is_null(n)) {
-		diag_label(x->c->diags, g, "did you mean '[%s]'?", n->text);
+		const char *other = other_word(f->others, n->text);
+
+		diag_label(x->c->diags, g, "did you mean '[%s]'?", other ? other : n->text);
 	}
 }
 
@@ -344,6 +346,8 @@ static bool decode_string(struct task *x, const struct field *f, const struct no
 				what, found(x->c, f, n), e.message ? e.message : "right");
 
 			show_continued(x, g, n);
+			if (other_word(f->others, n->text))
+				other_label(x->c, g, other_word(f->others, n->text));
 			if (e.help)
 				diag_help(x->c->diags, g, "%s", e.help);
 			if (starts_typographic(n->text))

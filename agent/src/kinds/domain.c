@@ -99,7 +99,18 @@ static enum impact disks_impact(const struct field *f, const void *old, const vo
 	return IMPACT_LIVE;
 }
 
-TABLE(domain_nic_table, domain_nic, "nic", "A network interface.",
+/* xl's, and what other programs say. */
+static const struct other_word model_others[] = {
+	{"ne2000", "ne2k_pci"}, {"ne2k", "ne2k_pci"}, {"8139", "rtl8139"}, {"virtio", "virtio-net"}, {}};
+static const struct other_word nic_others[] = {
+	{"ip", "nothing: addresses are the guest's own matter ('cloud_init' tells it)"},
+	{"rate", "nothing: what a guest sends isn't limited"},
+	{"script", "nothing: Manor plugs it into its bridge"},
+	{"type", "nothing: 'model' says what is emulated"},
+	{"vlan", "a bridge of its own, with a VLAN's device under it"},
+	{}};
+
+TABLE_OTHERS(domain_nic_table, domain_nic, "nic", "A network interface.", nic_others,
       {.name = "bridge", .type = FIELD_STRING, .offset = FIELD_AT(domain_nic, bridge),
        .ref = "bridge", .flags = FIELD_REQUIRED, .impact = IMPACT_LIVE,
        .doc = "the bridge that it is plugged into"},
@@ -108,7 +119,7 @@ TABLE(domain_nic_table, domain_nic, "nic", "A network interface.",
        .doc = "MAC address; follows from namespace, domain and name when not given, and never "
 	      "changes then"},
       {.name = "model", .type = FIELD_ENUM, .offset = FIELD_AT(domain_nic, model),
-       .words = nic_model_words, .impact = IMPACT_GUEST_RESTART,
+       .words = nic_model_words, .others = model_others, .impact = IMPACT_GUEST_RESTART,
        .doc = "of hvm: the card that is emulated for guests without Xen's drivers; e1000 when not given; of others "
 	      "none"},
       {.name = "vif", .type = FIELD_STRING, .offset = FIELD_AT(domain_nic, vif),
@@ -124,6 +135,7 @@ static const struct other_word xl_words[] = {
 	{"bootloader", "firmware: pvgrub64, or pvgrub for pvh"},
 	{"builder", "type"},
 	{"cdrom", "disks, with {vdev: hdc, cdrom: PATH}"},
+	{"cpu_cap", "scheduler.cap"},
 	{"cpu_weight", "scheduler.weight"},
 	{"cpuid", "cpu, with hide and show"},
 	{"extra", "cmdline"},
@@ -177,7 +189,7 @@ TABLE_OTHERS(domain_table, domain, "domain", "A guest.", xl_words,
        .doc = "what starts the guest. hvm: seabios (when not given) or ovmf, for UEFI. pv, pvh: direct, its "
 	      "'kernel' (when not given); pvgrub, pvgrub64 or pvgrub32 boot the kernel in its own disk"},
       {.name = "boot", .type = FIELD_LIST, .offset = FIELD_AT(domain, boot),
-       .parse = parse_boot_from, .def = "[disk, cdrom]", .impact = IMPACT_GUEST_RESTART,
+       .parse = parse_boot_from, .others = boot_others, .def = "[disk, cdrom]", .impact = IMPACT_GUEST_RESTART,
        .doc = "of hvm: what the firmware tries, in order: disk, cdrom, network; ovmf takes a cdrom first, whatever it says"},
       {.name = "vga", .type = FIELD_ENUM, .offset = FIELD_AT(domain, vga), .words = vga_words,
        .def = "std", .impact = IMPACT_GUEST_RESTART, .doc = "of hvm: the graphics card"},
@@ -187,7 +199,7 @@ TABLE_OTHERS(domain_table, domain, "domain", "A guest.", xl_words,
       {.name = "serial", .type = FIELD_ENUM, .offset = FIELD_AT(domain, serial),
        .words = serial_words, .def = "pty", .impact = IMPACT_GUEST_RESTART,
        .doc = "of hvm: the serial port, which 'manor console' shows and a log keeps: pty or none"},
-      {.name = "usb", .type = FIELD_LIST, .offset = FIELD_AT(domain, usb), .parse = parse_usb,
+      {.name = "usb", .type = FIELD_LIST, .offset = FIELD_AT(domain, usb), .parse = parse_usb, .others = usb_others,
        .flags = FIELD_UNORDERED, .def = "[]", .impact = IMPACT_GUEST_RESTART,
        .doc = "of hvm: devices at an emulated USB port: tablet (a mouse that is where the viewer's is), "
 	      "mouse, keyboard"},

@@ -39,6 +39,20 @@ static const char *const base_words[] = {"utc", "localtime", NULL};
 static const char *const boot_words[] = {"disk", "cdrom", "network", NULL};
 static const char *const usb_words[] = {"tablet", "mouse", "keyboard", NULL};
 
+/* xl's letters and PCs' words. */
+const struct other_word boot_others[] = {
+	{"c", "disk"},		{"d", "cdrom"},		{"n", "network"},     {"cd", "cdrom"},
+	{"dc", "cdrom, disk"},	{"cn", "disk, network"}, {"nc", "network, disk"}, {"dvd", "cdrom"},
+	{"hd", "disk"},		{"hda", "disk"},	{"net", "network"},   {"pxe", "network"},
+	{"iso", "cdrom"},	{}};
+const struct other_word usb_others[] = {
+	{"true", "tablet"}, {"yes", "tablet"}, {"1", "tablet"}, {"usbtablet", "tablet"}, {}};
+static const struct other_word baseline_others[] = {
+	{"v1", "x86-64-v1"},	   {"v2", "x86-64-v2"}, {"v3", "x86-64-v3"}, {"x86-64", "x86-64-v1"},
+	{"x86-64-v4", "x86-64-v3 at most"}, {}};
+static const struct other_word vnc_others[] = {
+	{"port", "display, which is the port less 5900"}, {"listen", "address"}, {"passwd", "password"}, {}};
+
 /* --- words --- */
 
 static int parse_word_of(const char *const *words, const char *text, const char **ret,
@@ -89,7 +103,8 @@ static int add_range(const char *part, bool *set, struct err *e)
 }
 
 /* Into the one way of writing it, in which Xen's answer is written too. */
-static int parse_ranges(struct arena *arena, const char *text, const char **ret, struct err *e)
+static int parse_ranges(struct arena *arena, const char *what, const char *text, const char **ret,
+			struct err *e)
 {
 	_cleanup_(freep) char *copy = xstrdup(text);
 	_cleanup_(freep) bool *set = xcalloc(CPUS_MAX, sizeof(*set));
@@ -101,7 +116,7 @@ static int parse_ranges(struct arena *arena, const char *text, const char **ret,
 	if (r < 0)
 		return r;
 	*ret = num_ranges(arena, set, CPUS_MAX);
-	return **ret ? 0 : err_set(e, -EINVAL, "a list of processors: nothing is left of it");
+	return **ret ? 0 : err_set(e, -EINVAL, "a list of %s: nothing is left of it", what);
 }
 
 int parse_cpus(struct decode *c, const struct field *f, const char *text, const char **ret,
@@ -111,13 +126,13 @@ int parse_cpus(struct decode *c, const struct field *f, const char *text, const 
 		*ret = text;
 		return 0;
 	}
-	return parse_ranges(c->arena, text, ret, e);
+	return parse_ranges(c->arena, "processors", text, ret, e);
 }
 
 int parse_nodes(struct decode *c, const struct field *f, const char *text, const char **ret,
 		struct err *e)
 {
-	return parse_ranges(c->arena, text, ret, e);
+	return parse_ranges(c->arena, "NUMA nodes", text, ret, e);
 }
 
 static int parse_password(struct decode *c, const struct field *f, const char *text,
@@ -174,28 +189,50 @@ static int parse_feature(struct decode *c, const struct field *f, const char *te
 
 /* --- tables --- */
 
-TABLE(domain_vnc_table, domain_vnc, "vnc", "A screen that a VNC viewer shows.",
-      {.name = "enabled", .type = FIELD_BOOL, .offset = FIELD_AT(domain_vnc, enabled),
-       .flags = FIELD_SHORT, .def = "true", .impact = IMPACT_GUEST_RESTART,
-       .doc = "whether there is one: `vnc: true` is enough"},
-      {.name = "address", .type = FIELD_STRING, .offset = FIELD_AT(domain_vnc, address),
-       .parse = parse_ip, .def = "127.0.0.1", .impact = IMPACT_GUEST_RESTART,
-       .doc = "where it listens; VNC encrypts nothing: on another address than 127.0.0.1 give a password and mind "
-	      "who can reach it"},
-      {.name = "display", .type = FIELD_INT, .offset = FIELD_AT(domain_vnc, display), .min = 0,
-       .max = DISPLAY_MAX, .impact = IMPACT_GUEST_RESTART,
-       .doc = "its number: port 5900 and so many; one that is free, and that no other names, when not given ('manor "
-	      "vnc' tells)"},
-      {.name = "password", .type = FIELD_STRING, .offset = FIELD_AT(domain_vnc, password),
-       .parse = parse_password, .flags = FIELD_CONFIG | FIELD_SECRET | FIELD_FROM_FILE,
-       .doc = "at most 8 characters, better as {file: PATH}; never printed; none when not given. Refused where QEMU is built "
-	      "without DES, as Debian 12's for Xen is"},
-      {.name = "password_mark", .type = FIELD_STRING, .offset = FIELD_AT(domain_vnc, password_mark),
-       .flags = FIELD_DERIVED, .impact = IMPACT_GUEST_RESTART,
-       .doc = "tells whether the password is another"},
-      {.name = "keymap", .type = FIELD_STRING, .offset = FIELD_AT(domain_vnc, keymap),
-       .parse = parse_keymap, .impact = IMPACT_GUEST_RESTART,
-       .doc = "of the viewer's keyboard: de, fr; QEMU's own when not given"});
+TABLE_OTHERS(
+	domain_vnc_table, domain_vnc, "vnc", "A screen that a VNC viewer shows.", vnc_others,
+	{.name = "enabled",
+	 .type = FIELD_BOOL,
+	 .offset = FIELD_AT(domain_vnc, enabled),
+	 .flags = FIELD_SHORT,
+	 .def = "true",
+	 .impact = IMPACT_GUEST_RESTART,
+	 .doc = "whether there is one: `vnc: true` is enough"},
+	{.name = "address",
+	 .type = FIELD_STRING,
+	 .offset = FIELD_AT(domain_vnc, address),
+	 .parse = parse_ip,
+	 .def = "127.0.0.1",
+	 .impact = IMPACT_GUEST_RESTART,
+	 .doc = "where it listens; VNC encrypts nothing: on another address than 127.0.0.1 give a password and mind "
+		"who can reach it"},
+	{.name = "display",
+	 .type = FIELD_INT,
+	 .offset = FIELD_AT(domain_vnc, display),
+	 .min = 0,
+	 .max = DISPLAY_MAX,
+	 .impact = IMPACT_GUEST_RESTART,
+	 .doc = "its number: port 5900 and so many; one that is free, and that no other names, when not given ('manor "
+		"vnc' tells)"},
+	{.name = "password",
+	 .type = FIELD_STRING,
+	 .offset = FIELD_AT(domain_vnc, password),
+	 .parse = parse_password,
+	 .flags = FIELD_CONFIG | FIELD_SECRET | FIELD_FROM_FILE,
+	 .doc = "at most 8 characters, better as {file: PATH}; never printed; none when not given. Refused where QEMU is built "
+		"without DES, as Debian 12's for Xen is"},
+	{.name = "password_mark",
+	 .type = FIELD_STRING,
+	 .offset = FIELD_AT(domain_vnc, password_mark),
+	 .flags = FIELD_DERIVED,
+	 .impact = IMPACT_GUEST_RESTART,
+	 .doc = "tells whether the password is another"},
+	{.name = "keymap",
+	 .type = FIELD_STRING,
+	 .offset = FIELD_AT(domain_vnc, keymap),
+	 .parse = parse_keymap,
+	 .impact = IMPACT_GUEST_RESTART,
+	 .doc = "of the viewer's keyboard: de, fr; QEMU's own when not given"});
 
 TABLE(domain_clock_table, domain_clock, "clock", "What the guest gets its time from.",
       {.name = "tsc", .type = FIELD_ENUM, .offset = FIELD_AT(domain_clock, tsc),
@@ -216,7 +253,7 @@ TABLE(domain_clock_table, domain_clock, "clock", "What the guest gets its time f
 
 TABLE(domain_cpu_table, domain_cpu, "cpu", "What the guest sees of the processor.",
       {.name = "baseline", .type = FIELD_ENUM, .offset = FIELD_AT(domain_cpu, baseline),
-       .words = xen_baseline_words, .def = "host", .impact = IMPACT_GUEST_RESTART,
+       .words = xen_baseline_words, .others = baseline_others, .def = "host", .impact = IMPACT_GUEST_RESTART,
        .doc = "host: all that Xen can show; x86-64-v1, -v2, -v3: no more than that level has (x86-64 psABI), so "
 	      "that a guest can move between unequal hosts"},
       {.name = "hide", .type = FIELD_LIST, .offset = FIELD_AT(domain_cpu, hide),
@@ -313,9 +350,9 @@ static void check_firmware(struct lowering *l)
 		wrong(l, "kernel", "leave one of them out",
 		      "'firmware: %s' boots the guest's own kernel, and 'kernel' another",
 		      firmware_words[d->firmware]);
-	else if (d->type == XEN_PVH && d->firmware == FW_PVGRUB64)
+	else if (d->type == XEN_PVH && (d->firmware == FW_PVGRUB64 || d->firmware == FW_PVGRUB32))
 		wrong(l, "firmware", "pvgrub",
-		      "there is one pvgrub for pvh guests, which starts 64-bit kernels too");
+		      "there is one pvgrub for pvh guests, which starts kernels of both widths");
 	else if (!hvm && d->firmware != FW_DIRECT && d->disks.n == 0)
 		diag_help(
 			l->m->diags,
@@ -374,7 +411,20 @@ static bool has_disk(const struct domain *d, bool cdrom)
 	for (size_t i = 0; i < d->disks.n; i++) {
 		const struct domain_disk *k = d->disks.entries[i].value;
 
+		if (streq(k->cdrom, DISC_NONE))
+			continue;
 		if (!k->cdrom == !cdrom && (!k->vdev || domain_disk_emulated(k)))
+			return true;
+	}
+	return false;
+}
+
+static bool has_card(const struct domain *d)
+{
+	for (size_t i = 0; i < d->nics.n; i++) {
+		const struct domain_nic *n = d->nics.entries[i].value;
+
+		if (n->model != NIC_NONE || !field_given(domain_nic_fields, n, "model"))
 			return true;
 	}
 	return false;
@@ -391,7 +441,7 @@ static void check_boots(struct lowering *l)
 	for (size_t i = 0; i < d->boot.n; i++) {
 		const char *from = d->boot.items[i];
 
-		if (streq(from, "network") ? d->nics.n > 0 : has_disk(d, streq(from, "cdrom")))
+		if (streq(from, "network") ? has_card(d) : has_disk(d, streq(from, "cdrom")))
 			return;
 	}
 	wrong(l, given(l, "boot") ? "boot" : "type",

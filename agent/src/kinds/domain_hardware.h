@@ -42,6 +42,7 @@ struct domain_scheduler {
 };
 
 extern const struct table domain_vnc_table, domain_clock_table, domain_cpu_table, domain_scheduler_table;
+extern const struct other_word boot_others[], usb_others[];
 extern const char *const firmware_words[], *const vga_words[], *const serial_words[], *const preset_words[];
 
 enum { VGA_NONE };
