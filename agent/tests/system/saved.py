@@ -242,7 +242,7 @@ def while_one_is_waited_for_others_can_act(host):
     host.settled()
 
 
-@test
+@test(soak=True)
 def the_host_going_down_saves_who_says_so_and_the_next_boot_goes_on(host):
     m = changed(standard(), "domains", "web", "on_host_shutdown", to="save")
     m = changed(m, "domains", "lists", "depends_on", to=["web"])
