@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Five hosts that people ran, each a folder of system/stories: what it was told then (old/*.cfg, imported.yaml is what
 `manor import` makes of them), and what it is told now (appliance.yaml). Here without a host: the one is what it was, the
-other is sound and plans on a bare machine as plan.txt says, comes to rest there whatever call fails, and both speak of the
-same guests. UPDATE=1 writes imported.yaml and plan.txt anew. TAP.
+other is sound and plans on a bare machine as plan.txt says, asks libxl for what libxl.txt says, comes to rest there whatever
+call fails, and both speak of the same guests. UPDATE=1 writes imported.yaml, plan.txt and libxl.txt anew. TAP.
 """
 import hashlib
 import json
@@ -20,6 +20,7 @@ STORIES = TOP / "agent/tests/system/stories"
 MANOR = os.path.abspath(os.environ.get("MANOR", TOP / "build/manor"))
 HARNESS = os.path.abspath(os.environ.get("GOLDEN", TOP / "build/obj/tests/golden/harness"))
 HOSTS = ("exchange", "first-steps", "quiet-server", "clock", "laboratory")
+GOLDEN = ("plan.txt", "libxl.txt")
 TINY = ("root.img.zst", "vmlinuz", "initrd.img")
 # What the lab has less of, and what became of 63 MB: (then, now).
 SHRUNK = {"quiet-server": {"dns": {"memory": (63, 112)}},
@@ -73,8 +74,9 @@ def placed(name, folder):
         (folder / "images" / image / "SHA256SUMS").write_text(
             "".join(f"{hashlib.sha256(file.encode()).hexdigest()}  {file}\n" for file in files))
     shutil.copy(STORIES / "facts.json", folder)
-    if (STORIES / name / "plan.txt").exists():
-        shutil.copy(STORIES / name / "plan.txt", folder)
+    for golden in GOLDEN:
+        if (STORIES / name / golden).exists():
+            shutil.copy(STORIES / name / golden, folder)
 
 
 def anew(name, folder):
@@ -89,7 +91,8 @@ def anew(name, folder):
     done = subprocess.run([HARNESS, str(folder)], capture_output=True, text=True, timeout=250, check=False,
                           env={**os.environ, **({"GOLDEN_UPDATE": "1"} if os.environ.get("UPDATE") else {})})
     if os.environ.get("UPDATE"):
-        shutil.copy(folder / "plan.txt", STORIES / name)
+        for golden in GOLDEN:
+            shutil.copy(folder / golden, STORIES / name)
     if done.returncode:
         return f"ended with {done.returncode}: {done.stdout}{done.stderr}"
     return None
