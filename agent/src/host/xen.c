@@ -452,8 +452,9 @@ static int read_host(struct xen_ctx *x, struct arena *a, struct xen_facts *ret, 
 	ret->memory_free = p.free_pages + p.scrub_pages;
 	ret->memory_free -= MIN_OF(p.outstanding_pages, ret->memory_free);
 	ret->memory_free *= PAGE;
-	ret->cpus = p.nr_cpus;
-	ret->nodes = p.nr_nodes;
+	/* With smt=0 every second one is missing. */
+	ret->cpus = (int64_t)p.max_cpu_id + 1;
+	ret->nodes = MAX_OF(libxl_get_max_nodes(x->xl), 0);
 
 	const struct {
 		bool has;

@@ -186,7 +186,7 @@ struct xen_facts {
 	const char *cmdline;      /* that it was started with */
 	uint64_t memory_total;
 	uint64_t memory_free;     /* that a new domain could have: claimed memory is not free */
-	int64_t cpus, nodes;      /* processors, and NUMA nodes that they and the memory are of */
+	int64_t cpus, nodes;      /* one more than the highest number of a processor, and of a NUMA node */
 	struct list virt_caps;    /* of strings: "pv", "hvm", "hap", … as xl info says */
 	uint64_t dom0_memory;     /* that it has */
 	int64_t dom0_vcpus;

@@ -87,6 +87,20 @@ bool disk_file_behind(const struct facts *f, const struct resource *file)
 	return v->base && s && s->base && !streq(v->base, s->base);
 }
 
+const char *disk_file_other(struct arena *a, const struct facts *f, const char *path)
+{
+	const struct path_state *s = path_facts(f, path);
+
+	/* What we cloned is raw, whatever its guest wrote since. */
+	if (!s || !s->format || s->base)
+		return NULL;
+	return arena_printf(
+		a,
+		"%s begins like a %s image, and guests get raw ones: 'qemu-img convert -O raw %s NEW' makes "
+		"one of it, or a template that has it under 'files'; if it is raw, say 'format: raw'",
+		path, s->format, path);
+}
+
 static void paths(struct arena *a, const void *record, struct list *ret)
 {
 	const struct disk_file *v = record;
@@ -246,6 +260,7 @@ static void decide(struct planning *p, const struct resource *want, const struct
 		   struct step *step)
 {
 	struct arena *a = p->arena;
+	const char *other;
 
 	if (have && want && disk_file_behind(p->facts, want) &&
 	    domain_rebuild(p->facts, p->manifest, want->name)) {
@@ -260,6 +275,11 @@ static void decide(struct planning *p, const struct resource *want, const struct
 	step->serial = arena_printf(a, "file/%s", ((const struct disk_file *)want->record)->path);
 	if (step->action == ACTION_CREATE) {
 		decide_create(p, want, step);
+	} else if (!((const struct disk_file *)want->record)->raw &&
+		   (other = disk_file_other(a, p->facts,
+					    ((const struct disk_file *)want->record)->path))) {
+		/* Some have at their end what tells where everything is. */
+		step_hold_at(step, HOLD_CONFLICT, disk_span(a, want, "file"), other);
 	} else if (step->impact == IMPACT_DATA_LOSS) {
 		const struct disk_file *v = want->record, *is = have->record;
 

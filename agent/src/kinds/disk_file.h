@@ -14,6 +14,7 @@ struct disk_file {
 	const char *base; /* sha256 of the golden file that it is cloned from; NULL: all holes */
 	const char *kernel, *initrd; /* of a clone: sha256 of the boot files that come with it; may be NULL */
 	bool swap;        /* made as swap space */
+	bool raw;         /* whatever it begins with: the manifest says so */
 	/* What the host says: */
 	uint64_t held; /* bytes that it occupies */
 };
@@ -26,5 +27,7 @@ struct resource *disk_file_imply(struct manifest *m, struct resource *domain, co
 void disk_file_boot(struct resource *file, const char *kernel_sha256, const char *initrd_sha256);
 /* Whether that clone comes from another digest than wanted; false where unknown. */
 bool disk_file_behind(const struct facts *f, const struct resource *file);
+/* Why what stands there, unless the manifest calls it raw, is no guest's disk; NULL: it may be one. */
+const char *disk_file_other(struct arena *a, const struct facts *f, const char *path);
 /* Whether it is there and can be used. */
 bool disk_file_there(const struct facts *f, const struct resource *file);

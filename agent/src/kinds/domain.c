@@ -187,7 +187,7 @@ TABLE_OTHERS(domain_table, domain, "domain", "A guest.", xl_words,
       {.name = "firmware", .type = FIELD_ENUM, .offset = FIELD_AT(domain, firmware),
        .words = firmware_words, .others = firmware_others, .impact = IMPACT_GUEST_RESTART,
        .doc = "what starts the guest. hvm: seabios (when not given) or ovmf, for UEFI. pv, pvh: direct, its "
-	      "'kernel' (when not given); pvgrub, pvgrub64 or pvgrub32 boot the kernel in its own disk"},
+	      "'kernel' (when not given); pvgrub, or for pv pvgrub64 or pvgrub32, boots the kernel in its own disk"},
       {.name = "boot", .type = FIELD_LIST, .offset = FIELD_AT(domain, boot),
        .parse = parse_boot_from, .others = boot_others, .def = "[disk, cdrom]", .impact = IMPACT_GUEST_RESTART,
        .doc = "of hvm: what the firmware tries, in order: disk, cdrom, network; ovmf takes a cdrom first, whatever it says"},

@@ -31,6 +31,7 @@ struct domain_disk {
 	const char *from;    /* a file of the template: the disk is a clone of it */
 	const char *volume;  /* a declared volume */
 	const char *file;    /* a file in dom0, sparse */
+	int format;          /* 0, raw, where it is given: whatever that file begins with */
 	bool changeable;     /* of what the host says: a drive whose disc can be changed while the guest runs */
 	const char *cdrom;   /* an ISO in dom0, or DISC_NONE; of what the host says: it is a drive's, whatever is in it */
 	struct storage_device device; /* a disk of the machine's, or a partition of one */

@@ -46,6 +46,14 @@ static int parse_disc(struct decode *c, const struct field *f, const char *text,
 	return 0;
 }
 
+static const char *const format_words_here[] = {"raw", NULL};
+static const struct other_word format_others[] = {
+	{"qcow2", "raw, which 'qemu-img convert -O raw' makes of it"},
+	{"qcow", "raw, which 'qemu-img convert -O raw' makes of it"},
+	{"vmdk", "raw, which 'qemu-img convert -O raw' makes of it"},
+	{"vhd", "raw, which 'qemu-img convert -O raw' makes of it"},
+	{}};
+
 TABLE(domain_device_table, storage_device, "device",
       "A disk of the machine's, by what stays the same when cables and kernels change.",
       {.name = "serial", .type = FIELD_STRING, .offset = FIELD_AT(storage_device, serial),
@@ -87,6 +95,10 @@ TABLE(domain_disk_table, domain_disk, "disk",
        .parse = parse_file, .flags = FIELD_CONFIG,
        .doc = "a file in dom0; one that isn't there is made when 'size' or 'from' is given, sparse: it "
 	      "occupies what is written; it is never removed"},
+      {.name = "format", .type = FIELD_ENUM, .offset = FIELD_AT(domain_disk, format), .words = format_words_here,
+       .others = format_others, .flags = FIELD_CONFIG,
+       .doc = "of a file: raw, which all are; said where it begins like qcow2, VMDK or VHD and is none, for such files "
+	      "are refused else"},
       {.name = "cdrom", .type = FIELD_STRING, .offset = FIELD_AT(domain_disk, cdrom),
        .parse = parse_disc, .flags = FIELD_CONFIG,
        .doc = "an ISO in dom0, which many guests may read; an hvm guest has a drive for it, where another can be put "
@@ -297,6 +309,7 @@ static void prepare_file(struct lowering *l, const char *name, struct domain_dis
 			       i ? i->sha256 : NULL, k->swap);
 	if (!file)
 		return;
+	((struct disk_file *)file->record)->raw = field_given(&domain_disk_table, k, "format");
 	resource_needs(l->m, l->r, file);
 	if (i) {
 		disk_file_boot(file, l->kernel_sha256, l->initrd_sha256);

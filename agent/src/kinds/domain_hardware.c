@@ -41,10 +41,13 @@ static const char *const usb_words[] = {"tablet", "mouse", "keyboard", NULL};
 
 /* xl's letters and PCs' words. */
 const struct other_word boot_others[] = {
-	{"c", "disk"},		{"d", "cdrom"},		{"n", "network"},     {"cd", "cdrom"},
-	{"dc", "cdrom, disk"},	{"cn", "disk, network"}, {"nc", "network, disk"}, {"dvd", "cdrom"},
-	{"hd", "disk"},		{"hda", "disk"},	{"net", "network"},   {"pxe", "network"},
-	{"iso", "cdrom"},	{}};
+	{"c", "disk"},		 {"d", "cdrom"},	  {"n", "network"},
+	{"cd", "disk, cdrom"},	 {"dc", "cdrom, disk"},	  {"cn", "disk, network"},
+	{"nc", "network, disk"}, {"dn", "cdrom, network"}, {"nd", "network, cdrom"},
+	{"cdn", "disk, cdrom, network"}, {"dcn", "cdrom, disk, network"}, {"ndc", "network, cdrom, disk"},
+	{"ncd", "network, disk, cdrom"}, {"dvd", "cdrom"}, {"hd", "disk"},
+	{"hda", "disk"},	 {"net", "network"},	  {"pxe", "network"},
+	{"iso", "cdrom"},	 {}};
 const struct other_word usb_others[] = {
 	{"true", "tablet"}, {"yes", "tablet"}, {"1", "tablet"}, {"usbtablet", "tablet"}, {}};
 static const struct other_word baseline_others[] = {
@@ -353,7 +356,7 @@ static void check_firmware(struct lowering *l)
 	else if (d->type == XEN_PVH && (d->firmware == FW_PVGRUB64 || d->firmware == FW_PVGRUB32))
 		wrong(l, "firmware", "pvgrub",
 		      "there is one pvgrub for pvh guests, which starts kernels of both widths");
-	else if (!hvm && d->firmware != FW_DIRECT && d->disks.n == 0)
+	else if (!hvm && d->firmware != FW_DIRECT && d->disks.n == 0 && !given(l, "disks"))
 		diag_help(
 			l->m->diags,
 			diag_warn(
@@ -424,7 +427,8 @@ static bool has_card(const struct domain *d)
 	for (size_t i = 0; i < d->nics.n; i++) {
 		const struct domain_nic *n = d->nics.entries[i].value;
 
-		if (n->model != NIC_NONE || !field_given(domain_nic_fields, n, "model"))
+		if (n->model != NIC_NONE || !field_given(domain_nic_fields, n, "model") ||
+		    field_strange(domain_nic_fields, n))
 			return true;
 	}
 	return false;

@@ -31,7 +31,7 @@ static uint64_t keeps(const struct domain *is)
 static uint64_t besides(const struct domain *d)
 {
 	uint64_t most = MAX_OF(d->maxmem, d->memory);
-	uint64_t vcpus = (uint64_t)MAX_OF(d->maxvcpus, (int64_t)1);
+	uint64_t vcpus = (uint64_t)MAX_OF(MAX_OF(d->maxvcpus, d->vcpus), (int64_t)1);
 
 	return d->type == XEN_PV ? MIB : 2 * MIB + PAGE * (256 * vcpus + 2 * (most / MIB));
 }

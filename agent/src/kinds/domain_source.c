@@ -274,13 +274,11 @@ static void hold_path(struct planning *p, const struct resource *want, struct st
 	const struct path_state *at = path_facts(p->facts, k->target);
 	const char *field = k->cdrom ? "cdrom" : "file", *why = NULL;
 
-	if (at && at->format && !k->cdrom) {
-		hold(p, want->record, s, name, field, HOLD_CONFLICT,
-		     arena_printf(
-			     p->arena,
-			     "%s is a %s image, and guests get raw ones: 'qemu-img convert -O raw %s NEW' makes "
-			     "one of it, or a template that has it under 'files'",
-			     k->target, at->format, k->target));
+	why = k->cdrom || field_given(domain_disk_fields, k, "format")
+		      ? NULL
+		      : disk_file_other(p->arena, p->facts, k->target);
+	if (why) {
+		hold(p, want->record, s, name, field, HOLD_CONFLICT, why);
 		return;
 	}
 	if (is_made(want, k->target))

@@ -291,7 +291,7 @@ static void vcpus(struct domain_xl *x)
 
 	if (domain_xl_number(x, "vcpus", &n, &s) &&
 	    !domain_xl_put_number(x, x->out, &domain_table, "vcpus", n, s->span.line))
-		domain_xl_lost(x, "the number of vcpus", s->span, "it has to be 1 at least");
+		domain_xl_lost(x, "the number of vcpus", s->span, "it has to be within 1 to 128");
 	if (domain_xl_number(x, "maxvcpus", &most, &s)) {
 		if (most < n)
 			domain_xl_drop(x, s, "fewer than its vcpus");
@@ -349,7 +349,8 @@ static void end(struct domain_xl *x, const char *name, const char *field)
 	}
 	domain_xl_drop(x, s, "none of destroy and restart");
 	domain_xl_lost(x, arena_printf(x->arena, "'%s'", name), s->span,
-		       "xl knows destroy, restart, preserve and coredump-destroy");
+		       "xl knows destroy, restart, rename-restart, preserve, coredump-destroy, "
+		       "coredump-restart and soft-reset");
 }
 
 /* xm's word of old for all of them. */

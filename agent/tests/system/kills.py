@@ -126,6 +126,7 @@ def an_activation_cut_short_is_finished(host):
     # It can go, too, where LVM itself takes it for one in use.
     with held(host, "systemctl stop manor", "systemctl start manor"):
         cut_short()
+        host.apply(changed(standard(), "domains", "lists"))
     converges(host, changed(standard(), "domains", "lists"))
     converges(host, standard())
 
