@@ -105,7 +105,7 @@ def refused(host, manifest, *words):
     expect(host.domains() == before, "guests were touched", before, host.domains())
 
 
-@test(soak=True)
+@test
 def two_groups_of_one_name_are_one_error_until_there_is_one(host):
     host.start_from(standard())
     blank(host)
