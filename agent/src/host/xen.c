@@ -433,6 +433,23 @@ static int by_domid(const void *a, const void *b)
 	return x->domid < y->domid ? -1 : x->domid > y->domid;
 }
 
+/* How high they are numbered: with smt=0 every second processor is missing. */
+static void read_numbers(struct xen_ctx *x, struct xen_facts *ret)
+{
+	int n = 0;
+	libxl_cputopology *list = libxl_get_cpu_topology(x->xl, &n);
+
+	for (int i = 0; list && i < n; i++) {
+		if (list[i].core == LIBXL_CPUTOPOLOGY_INVALID_ENTRY)
+			continue;
+		ret->cpus = MAX_OF(ret->cpus, (int64_t)i + 1);
+		if (list[i].node != LIBXL_CPUTOPOLOGY_INVALID_ENTRY)
+			ret->nodes = MAX_OF(ret->nodes, (int64_t)list[i].node + 1);
+	}
+	if (list)
+		libxl_cputopology_list_free(list, n);
+}
+
 static int read_host(struct xen_ctx *x, struct arena *a, struct xen_facts *ret, struct err *e)
 {
 	const libxl_version_info *v = libxl_get_version_info(x->xl);
@@ -452,9 +469,9 @@ static int read_host(struct xen_ctx *x, struct arena *a, struct xen_facts *ret, 
 	ret->memory_free = p.free_pages + p.scrub_pages;
 	ret->memory_free -= MIN_OF(p.outstanding_pages, ret->memory_free);
 	ret->memory_free *= PAGE;
-	/* With smt=0 every second one is missing. */
-	ret->cpus = (int64_t)p.max_cpu_id + 1;
-	ret->nodes = MAX_OF(libxl_get_max_nodes(x->xl), 0);
+	ret->cpus = p.nr_cpus;
+	ret->nodes = p.nr_nodes;
+	read_numbers(x, ret);
 
 	const struct {
 		bool has;
