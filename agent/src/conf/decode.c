@@ -341,13 +341,14 @@ static bool decode_string(struct task *x, const struct field *f, const struct no
 							    : "bad-value";
 
 		if (!said(x, code, n->span)) {
+			const char *other = other_word(f->others, n->text);
 			struct diag *g = diag_error(
 				x->c->diags, code, n->span, "'%s' of %s: %s is not %s", f->name,
 				what, found(x->c, f, n), e.message ? e.message : "right");
 
 			show_continued(x, g, n);
-			if (other_word(f->others, n->text))
-				other_label(x->c, g, other_word(f->others, n->text));
+			if (other)
+				other_label(x->c, g, other);
 			if (e.help)
 				diag_help(x->c->diags, g, "%s", e.help);
 			if (starts_typographic(n->text))

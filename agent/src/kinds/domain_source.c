@@ -272,7 +272,7 @@ static void hold_path(struct planning *p, const struct resource *want, struct st
 		      const char *name, const struct domain_disk *k)
 {
 	const struct path_state *at = path_facts(p->facts, k->target);
-	const char *field = k->cdrom ? "cdrom" : "file", *why = NULL;
+	const char *field = k->cdrom ? "cdrom" : "file", *why;
 
 	why = k->cdrom || field_given(domain_disk_fields, k, "format")
 		      ? NULL

@@ -237,11 +237,9 @@ static void firmware(struct domain_xl *x)
 		if (!text)
 			continue;
 		/* What the manifest calls so itself, but for what is none of xl's. */
-		for (size_t i = 0; own->words[i] && !is; i++)
-			if (streq(own->words[i], text) && !streq(text, "direct"))
-				is = own->words[i];
-		if (!is)
-			is = other_word(own->others, text);
+		is = word_find(own->words, text) >= 0 && !streq(text, "direct")
+			     ? text
+			     : other_word(own->others, text);
 		if (is_hvmloader(text))
 			domain_xl_drop(x, s, "Xen's own, which every hvm guest has");
 		else if (!is || (x->type == XEN_HVM) == startswith(is, "pvgrub"))

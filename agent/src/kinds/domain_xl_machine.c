@@ -336,7 +336,7 @@ static void put_cpus(struct domain_xl *x, const char *text, const struct xl_sett
 	if (!domain_xl_put(x, x->out, &domain_table, nodes ? "nodes" : "cpus", nodes ? nodes : text,
 			   s->span.line))
 		domain_xl_lost(
-			x, "where its vcpus run", s->span,
+			x, "the pinning", s->span,
 			"write the processors: of a host with eight '0-7,^0' is all but the first");
 }
 

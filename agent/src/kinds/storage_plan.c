@@ -353,9 +353,8 @@ void storage_decide(struct planning *p, const struct resource *want, const struc
 			step->why = arena_printf(p->arena, "%s, %s", d.why.s, step->why);
 		else if (d.why.n)
 			step->why = arena_strdup(p->arena, d.why.s);
-		if (d.refused) {
+		if (d.refused)
 			step_hold_at(step, HOLD_CONFLICT, d.span, d.refused);
-		}
 	}
 	/* What is asked for and never done by itself stands beside it, and stops nobody. */
 	if (d.pending && !d.refused) {

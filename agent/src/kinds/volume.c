@@ -437,9 +437,8 @@ static void decide_update(struct planning *p, const struct resource *want,
 	if (!changes_has(&step->changes, "size"))
 		return;
 	why = v->thin ? storage_overcommitted(p, v->storage) : storage_thick_fits(p, v->storage);
-	if (why) {
+	if (why)
 		step_hold_at(step, HOLD_CONFLICT, field_span(v, "size"), why);
-	}
 }
 
 /* The step learns how long its storage keeps tombstones; " until DAY", for its words. */
