@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 
 #include "base/file.h"
 #include "base/ident.h"
@@ -26,6 +27,7 @@
 #define HEADER_MAX       (1u << 20)
 #define PAGE             4096u
 #define MIB              (UINT64_C(1) << 20)
+#define TMPFS            0x01021994 /* linux/magic.h */
 #define SLACK            (64 * MIB) /* the stream's own words, a device model's; and /var is not to be full */
 
 struct saving {
@@ -233,11 +235,24 @@ static int room_left(uint64_t *ret, struct err *e)
 	return 0;
 }
 
+/* The host would go on with what the guest was, and the guest would be gone with the power: and its memory be dom0's meanwhile. */
+static int outlives_power(struct err *e)
+{
+	struct statfs fs;
+
+	if (statfs(save_dir(), &fs) < 0 || fs.f_type != TMPFS)
+		return 0;
+	err_help(e, "stop the domain instead; an installed host has a disk for it");
+	return err_set(e, -ENOTSUP, "%s is in memory, and lost with the power", save_dir());
+}
+
 int save_room(uint64_t bytes, struct err *e)
 {
 	uint64_t left;
 	int r = file_mkdirs(save_dir(), 0700, e);
 
+	if (r == 0)
+		r = outlives_power(e);
 	if (r == 0)
 		r = room_left(&left, e);
 	if (r < 0)

@@ -35,7 +35,7 @@ int save_read(struct arena *a, struct map *ret, struct err *e);
 /* The file of that name, "web.save", for messages. Arena memory. */
 const char *save_path(struct arena *a, const char *name);
 
-/* -ENOSPC, in words, where so much more would leave /var too full. */
+/* In words: -ENOSPC, where so much more would leave /var too full; -ENOTSUP, where /var is in memory. */
 int save_room(uint64_t bytes, struct err *e);
 /* Begins a file for `bytes` of memory, whose room is taken already: -ENOSPC as above. Its header is written, and
  * saving_fd() stands where the stream goes. The caller owns *ret. */

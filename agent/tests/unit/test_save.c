@@ -17,7 +17,7 @@
 #include "base/file.h"
 #include "host/save.h"
 
-static char dir[] = "/tmp/manor-save-XXXXXX";
+static char dir[] = "/var/tmp/manor-save-XXXXXX";
 static struct arena *arena;
 
 static const struct saved_domain web = {
@@ -183,6 +183,17 @@ static void too_much_is_refused_before_anything_is_done(void **state)
 	assert_null(read_back("web"));
 }
 
+static void what_is_in_memory_keeps_no_memory(void **state)
+{
+	_cleanup_err_ struct err e = {0};
+
+	setenv("MANOR_SAVE_DIR", "/dev/shm", 1);
+	assert_int_equal(save_room(4096, &e), -ENOTSUP);
+	assert_non_null(strstr(e.message, "lost with the power"));
+	assert_non_null(e.help);
+	setenv("MANOR_SAVE_DIR", dir, 1);
+}
+
 static void a_disk_is_told_from_another_of_its_name(void **state)
 {
 	_cleanup_(freep) char *path = xasprintf("%s/disk", dir),
@@ -229,6 +240,7 @@ int main(void)
 		cmocka_unit_test(what_is_damaged_says_so),
 		cmocka_unit_test(names_stay_within_the_folder),
 		cmocka_unit_test(too_much_is_refused_before_anything_is_done),
+		cmocka_unit_test(what_is_in_memory_keeps_no_memory),
 		cmocka_unit_test(a_disk_is_told_from_another_of_its_name),
 	};
 
