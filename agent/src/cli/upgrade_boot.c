@@ -58,6 +58,21 @@ static void give_up_slot(const struct slots *s)
 		log_error("%s", lost.message);
 }
 
+/* The version that was good has lost its power thrice while it started, or doesn't come up any more: an older one runs, which
+ * nobody asked for. */
+static int was_passed_by(struct arena *a, const struct slots *s, struct trial *t, struct err *e)
+{
+	int r = take_back(s, e);
+
+	log_error("slot %s was to be started, and didn't come up three times: %s runs, from slot %s", s->other, s->version,
+		  s->booted);
+	if (r < 0)
+		return r;
+	t->version = bundle_written(a, s->other);
+	trial_fail(a, t, "it was good once, and then didn't come up three times in a row", time(NULL));
+	return trial_write(t, e);
+}
+
 static int settle(struct arena *a, const struct slots *s, struct trial *t, struct err *e)
 {
 	const char *why;
@@ -78,6 +93,8 @@ static int settle(struct arena *a, const struct slots *s, struct trial *t, struc
 	case UPGRADE_ORDINARY:
 		/* What was noted of settings that are tried is lost: what runs counts as good. */
 		r = s->settings_tried ? upgrade_menu_settings(NULL, true, e) : 0;
+		if (r == 0 && s->passed_by)
+			return was_passed_by(a, s, t, e);
 		return r < 0 ? r : menu("set-state", s->booted, "good", e);
 	case UPGRADE_ON_TRIAL:
 		log_info("%s%s, in slot %s, is on trial", t->version,

@@ -299,3 +299,20 @@ int bundle_install(const struct slots *s, const char *path,
 		return err_set(e, -EIO, "RAUC couldn't write it: %s", complaint(a, &r));
 	return rc;
 }
+
+const char *bundle_written(struct arena *a, const char *slot)
+{
+	static const char key[] = "\nbundle.version=";
+	_cleanup_(freep) char *text = NULL;
+	const char *at, *end, *found;
+
+	if (file_read(STATUS, OUTPUT_MAX, &text, NULL, NULL) < 0)
+		return NULL;
+	at = strstr(text, streq(slot, "A") ? "[slot.system.0]" : "[slot.system.1]");
+	end = at ? strstr(at, "\n[") : NULL;
+	found = at ? strstr(at, key) : NULL;
+	if (!found || (end && found > end))
+		return NULL;
+	found += sizeof(key) - 1;
+	return arena_strndup(a, found, strcspn(found, "\n"));
+}

@@ -34,3 +34,5 @@ int bundle_read(struct arena *a, const struct slots *s, const char *path, struct
 int bundle_install(const struct slots *s, const char *path,
 		   void (*progress)(void *data, unsigned percent, const char *text), void *data,
 		   struct err *e);
+/* The version that was last written to a slot ("A", "B"), by RAUC's books; NULL: none, or it isn't known. Arena memory. */
+const char *bundle_written(struct arena *a, const char *slot);

@@ -71,6 +71,14 @@ const char *slot_primary(const struct grubenv *g)
 	return slot_good(g, order[0]) || !slot_good(g, order[1]) ? order[0] : order[1];
 }
 
+bool slot_given_up(const struct grubenv *g, const char *name)
+{
+	const char *order[2];
+
+	order_of(g, order);
+	return streq(order[0], name) && !slot_good(g, name);
+}
+
 static void set(struct grubenv *g, const char *name, const char *what, const char *value)
 {
 	char key[16];

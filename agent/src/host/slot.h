@@ -15,6 +15,8 @@ extern const char *const slot_names[]; /* "A", "B"; ends with NULL */
 /* What the menu starts next: the first of the order that is good and wasn't tried since; else the first of the order. */
 const char *slot_primary(const struct grubenv *g);
 bool slot_good(const struct grubenv *g, const char *name);
+/* It is the one of the order to be started, and isn't any more: it was tried too often, or is bad. */
+bool slot_given_up(const struct grubenv *g, const char *name);
 /* It was made the next boot's, and nobody has called it good since: the menu starts it once. */
 bool slot_on_trial(const struct grubenv *g, const char *name);
 void slot_set_primary(struct grubenv *g, const char *name);

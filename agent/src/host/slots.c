@@ -151,5 +151,6 @@ int slots_ask_menu(struct arena *a, struct slots *s, struct err *e)
 	if (r < 0)
 		return r;
 	s->on_trial = slot_on_trial(env, s->booted);
+	s->passed_by = slot_given_up(env, s->other);
 	return 0;
 }

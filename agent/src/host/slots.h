@@ -22,6 +22,7 @@ struct slots {
 	const char *device_booted, *device_other; /* /dev/vda3 … */
 	const char *boot_id; /* of this boot, wherever it was started from */
 	bool on_trial;       /* the boot menu calls it so; of slots_ask_menu() alone */
+	bool passed_by;      /* the boot menu was to start the other one, and has given that up; of slots_ask_menu() alone */
 	bool settings_tried; /* this boot is the one with the settings that are on trial (host/slot.h) */
 	bool kept;           /* /var is on a disk: what is written there is there at the next boot */
 };

@@ -246,6 +246,25 @@ def a_new_version_is_on_trial_until_it_is_called_good():
 
 
 @story
+def one_that_was_good_and_comes_up_no_more_is_told():
+    write()
+    booted("B", {"ORDER": "B A", "TRIAL": "B", "B_TRY": "1"}, any)
+    subprocess.run([MANOR, "worker", "upgrade-good"], stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    run("umount", "/run/slot")
+    run("mount", "-o", "ro", os.environ["LOOP_A"], "/run/slot")
+    # By hand, from the menu: nothing is said of the other.
+    booted("A", {"ORDER": "B A", "TRIAL": ""})
+    MENU.write_text(MENU.read_text().replace("B_TRY=0", "B_TRY=3"))
+    said = booted("A", {"B_OK": "0", "TRIAL": ""}, any)
+    expect("slot B was to be started" in said, "it isn't told", said)
+    failed = record()["failed"]
+    expect(len(failed) == 1 and failed[0]["version"] == NEWER and "three times" in failed[0]["why"], "nor kept", record())
+    expect(f"FAILED: the upgrade to {NEWER}" in manor("upgrade").stdout, "status doesn't tell")
+    booted("A", {"B_OK": "0", "TRIAL": ""}, any)
+    expect(len(record()["failed"]) == 1, "it is told twice", record())
+
+
+@story
 def the_old_one_tells_why_the_new_one_failed():
     write()
     trial = record()["trial"]
@@ -359,14 +378,14 @@ def settings_need_a_slot_and_a_manifest():
     expect("there is no slot to upgrade" in done.all, "it doesn't say so", done.all)
 
 
-def over(slot, within, **more):
+def over(slot, within, failed=(), **more):
     """What manor-trial.timer's script asks systemd for, on a host that runs from slot A."""
     Path("/run/cmdline").write_text("console=hvc0 rauc.slot=A panic=10\n")
     Path("/run/bin").mkdir(exist_ok=True)
     Path("/run/bin/systemctl").write_text('#!/bin/sh\necho "$*" >/run/asked\n')
     os.chmod("/run/bin/systemctl", 0o755)
     Path("/run/asked").unlink(missing_ok=True)
-    RECORD.write_text(json.dumps({"trial": {"slot": slot, "version": NEWER, "within": within, **more}, "failed": []}, indent=2))
+    RECORD.write_text(json.dumps({"trial": {"slot": slot, "version": NEWER, "within": within, **more}, "failed": list(failed)}, indent=2))
     subprocess.run(["unshare", "-m", "sh", "-c", "mount --bind /run/cmdline /proc/cmdline && exec /usr/lib/manor/trial-over"],
                    check=True, stdout=subprocess.DEVNULL, env=dict(os.environ, PATH="/run/bin:" + os.environ["PATH"]))
     return Path("/run/asked").read_text().strip() if Path("/run/asked").exists() else None
@@ -380,6 +399,8 @@ def without_any_program_of_manors_time_is_up_all_the_same():
     expect(over("B", 60) is None, "of a version that doesn't run")
     expect(over("A", 60, settings="") is None, "of settings with which it doesn't run")
     expect(over("A", up - 200) == "--no-block reboot", "not in order first")
+    before = [{"version": RUNS, "settings": "loglvl=all", "why": "it didn't come up", "when": 1}]
+    expect(over("A", up - 200, failed=before) == "--no-block reboot", "settings that failed long ago keep it from that")
     if up > 800:
         expect(over("A", up - 760) == "--force --force reboot", "nor by force then")
 
