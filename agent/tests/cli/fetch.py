@@ -292,7 +292,8 @@ def a_file_is_written_whole_or_not_at_all():
 BUSYBOX = """#!/bin/sh
 # What would change this machine is written down instead.
 case $1 in
-ip | ifconfig | sync) echo "$*" >>did ;;
+ip) [ "$2" != -o ] || { echo "2: $6 inet 10.0.0.9/24 scope global"; exit; }; echo "$*" >>did ;;
+ifconfig | sync) echo "$*" >>did ;;
 udhcpc) echo "$*" >>did; grep -q "^$3$" leases ;;
 *) exec busybox "$@" ;;
 esac
@@ -303,7 +304,7 @@ class Start:
     """A start of the appliance, as far as it looks for its manifest: by the product's own script, in a folder."""
     def __init__(self, folder, **words):
         self.folder = Path(folder)
-        for name in ("run", "tree/etc/ssl", "tree/var/lib/manor", "net"):
+        for name in ("run", "tree/etc/ssl", "tree/var/lib/manor", "net", "block"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         (self.folder / "bb").write_text(BUSYBOX)
         (self.folder / "bb").chmod(0o755)
@@ -317,7 +318,11 @@ class Start:
         self.leases += [name] * lease
         return self
 
-    def stick(self, name, **files):
+    def stick(self, name, bus="usb1/1-1", **files):
+        """A file system that is labelled MANOR; where it is connected."""
+        real = self.folder / "devices" / bus / "block" / name[:3] / name
+        real.mkdir(parents=True)
+        (self.folder / "block" / name).symlink_to(real)
         for file, body in files.items():
             path = self.folder / name / file.replace("_", ".")
             path.parent.mkdir(exist_ok=True)
@@ -335,14 +340,16 @@ class Start:
     def go(self):
         """What is told, line by line; what is in place then."""
         (self.folder / "leases").write_text("".join(f"{name}\n" for name in self.leases))
+        (self.folder / "run/manifest.tried").unlink(missing_ok=True)
         given = "".join(f"{name}='{value}'\n" for name, value in self.words.items())
         script = f"""set -u
             bb=./bb manifest= digest= key= mac= ip= gateway= dns=
             say() {{ echo "$*"; }}
             seconds() {{ $bb cut -d. -f1 /proc/uptime; }}
+            await_stick() {{ :; }}
             labelled() {{ echo {' '.join(self.labelled)}; }}
             . {TOP}/hv/appliance/manifest
-            tree=tree run=run net=net wire_s=1
+            tree=tree run=run net=net block=block wire_s=1
             manor() {{ {MANOR} "$@"; }}
             mount_ro() {{ [ ! -e "$1/unreadable" ] && medium=$1; }}
             unmount() {{ :; }}
@@ -386,10 +393,45 @@ def a_stick_is_taken_with_what_stands_beside(folder):
     s = Start(folder).stick("sda1", unreadable=b"").stick("sdb1", other=b"x").stick("sdc1", appliance_yaml=b"")
     s.stick("sdd1", appliance_yaml=GOOD, SHA256SUMS=b"sums").stick("sde1", appliance_yaml=b"later").kept(b"old")
     told, got = s.go()
-    expect(told == ["sda1 is labelled MANOR, but can't be read", "no appliance.yaml on sdb1, which is labelled MANOR",
-                    "appliance.yaml of sdc1 is empty", "taken: appliance.yaml of sdd1"], "it says", told)
+    expect(told == ["sda1 is labelled MANOR, but can't be read: it has to be FAT, exFAT, ext4 or ISO 9660", "no appliance.yaml on sdb1, which is labelled MANOR",
+                    "appliance.yaml of sdc1 is empty", "taken: appliance.yaml of sdd1",
+                    "the one before, which is another, is kept as /var/lib/manor/etc.before"], "it says", told)
     etc = Path(folder, "tree/var/lib/manor/etc")
     expect(got == GOOD and (etc / "SHA256SUMS").exists() and not etc.with_name("etc.old").exists(), "it isn't there")
+
+
+@start
+def what_was_written_on_the_host_is_kept_where_a_stick_was_left_in_it(folder):
+    s = Start(folder).stick("sda1", appliance_yaml=GOOD).kept(b"old")
+    etc = Path(folder, "tree/var/lib/manor/etc")
+    s.go()
+    expect((etc.with_name("etc.before") / "appliance.yaml").read_bytes() == b"old", "it is lost")
+    told, got = s.go()
+    expect(told[-1] == "taken: appliance.yaml of sda1" and got == GOOD, "told again", told)
+    expect((etc.with_name("etc.before") / "appliance.yaml").read_bytes() == b"old", "the second start has lost it")
+    # Cut off before the older one had its name.
+    etc.with_name("etc.before").rename(etc.with_name("etc.old"))
+    s.go()
+    expect((etc.with_name("etc.before") / "appliance.yaml").read_bytes() == b"old", "the cut has lost it")
+
+
+@start
+def a_guest_that_labels_its_disk_is_not_asked_what_becomes_of_the_host(folder):
+    s = Start(folder).stick("vdb1", bus="pci0000:00/virtio2", appliance_yaml=b"evil").kept(GOOD)
+    told, got = s.go()
+    expect(got == GOOD and "vdb1, labelled MANOR, isn't looked at" in told[0] and told[-1].startswith("taken: the one of"), "it says", told)
+    told, got = s.stick("sdz1", appliance_yaml=b"new").go()
+    expect(got == b"new" and "taken: appliance.yaml of sdz1" in told, "a stick isn't taken beside it", told)
+
+
+@start
+def without_a_manifest_any_disk_may_have_one_and_a_stick_comes_first(folder):
+    told, got = Start(folder).stick("vdb1", bus="pci0000:00/virtio2", appliance_yaml=GOOD).go()
+    expect(got == GOOD and told == ["taken: appliance.yaml of vdb1"], "it says", told)
+    with tempfile.TemporaryDirectory() as other:
+        s = Start(other).stick("vdb1", bus="pci0000:00/virtio2", appliance_yaml=b"x").stick("sdb1", appliance_yaml=GOOD)
+        told, got = s.go()
+        expect(got == GOOD and told == ["taken: appliance.yaml of sdb1"], "it says", told)
 
 
 @start
@@ -408,7 +450,8 @@ def the_url_comes_first_over_the_card_that_reaches_it(folder):
         s = Start(folder, manifest=web.url + "a.yaml").stick("sda1", appliance_yaml=b"other").kept(b"old")
         s.link("eth0", "52:54:00:00:00:01", wire=False).link("eth1", "52:54:00:00:00:02", lease=False)
         told, got = s.link("eth2", "52:54:00:00:00:03").link("eth3", "52:54:00:00:00:04").go()
-        expect(told == [f"{web.url}a.yaml: no address by DHCP over eth1", f"taken: {web.url}a.yaml, over eth2"] and
+        expect(told == [f"{web.url}a.yaml: no address by DHCP over eth1", f"taken: {web.url}a.yaml, over eth2",
+                        "the one before, which is another, is kept as /var/lib/manor/etc.before"] and
                got == GOOD, "it says", told)
         did = s.did()
         expect("udhcpc -i eth0" not in did and "udhcpc -i eth3" not in did, "it asked on others", did)
@@ -443,7 +486,7 @@ def what_is_wrong_with_a_url_is_told_and_the_next_place_is_tried(folder):
             with tempfile.TemporaryDirectory(dir=folder) as one:
                 s = Start(one, **words).link("eth0", "52:54:00:00:00:01").kept(b"old")
                 told, got = s.go()
-                expect(len(told) == 3 and told[0].startswith("over eth0: ") and says in told[0] and got == b"old" and
+                expect(len(told) == 3 and told[0].startswith("over eth0, as 10.0.0.9/24: ") and says in told[0] and got == b"old" and
                        told[-1] == "taken: the one of /dev/vda5", f"not {says}", told)
                 expect(not Path(one, "run/manifest").exists(), "it stays there")
 
