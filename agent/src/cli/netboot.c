@@ -7,6 +7,7 @@
  * iPXE asks again, says that it is iPXE (option 175), and is told of boot.ipxe, which names the slot's files and the manifest.
  */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
@@ -298,13 +299,46 @@ static int put(const struct netboot *b, const char *name, const char *text, size
 	return file_write(path, text, n, 0644, b->e);
 }
 
+#define MANIFESTS "appliance-" /* and 16 hex digits */
+
+static bool is_manifest(const char *name)
+{
+	size_t n = sizeof(MANIFESTS) - 1;
+
+	return startswith(name, MANIFESTS) && strspn(name + n, "0123456789abcdef") == 16 &&
+	       streq(name + n + 16, ".yaml");
+}
+
+/* Who has the script of before may still ask for what that names; older ones are nobody's, and what they say may have been
+ * withdrawn. */
+static int forget_older(const struct netboot *b, const char *before, const char *now)
+{
+	DIR *d = opendir(b->dir);
+	struct dirent *de;
+	int r = d ? 0 : err_errno(b->e, -errno, "open %s", b->dir);
+
+	while (r == 0 && (de = readdir(d))) {
+		_cleanup_(freep) char *path = NULL;
+
+		if (!is_manifest(de->d_name) || streq(de->d_name, now) ||
+		    (before && strstr(before, de->d_name)))
+			continue;
+		path = in(b, de->d_name);
+		r = file_remove(path, b->e);
+	}
+	if (d)
+		closedir(d);
+	return r;
+}
+
 /* The manifest by its digest, so that a script that a machine has already still means the one that it names; and last the
  * script, which makes all of it count. */
 static int script(const struct netboot *b)
 {
 	static const char line[] = "\nset manor ";
 	const struct manifest *m = b->manifest;
-	_cleanup_(freep) char *path = in(b, SCRIPT), *text = NULL;
+	_cleanup_(freep) char *path = in(b, SCRIPT), *text = NULL, *there = in(b, "boot.ipxe"),
+			      *before = NULL;
 	char name[64];
 	_cleanup_str_ struct str s = {0};
 	const char *at, *end;
@@ -323,12 +357,14 @@ static int script(const struct netboot *b)
 			"%s has no line that begins with 'set manor': it is no script of the appliance's, or an old one",
 			path);
 	}
-	snprintf(name, sizeof(name), "appliance-%.16s.yaml", m->sha256);
+	(void)file_read_plain(there, SCRIPT_MAX, &before, &n, NULL);
+	snprintf(name, sizeof(name), MANIFESTS "%.16s.yaml", m->sha256);
 	str_addn(&s, text, (size_t)(end - text));
 	str_addf(&s, " manor.manifest=${cwduri}%s manor.manifest.sha256=%s", name, m->sha256);
 	str_add(&s, end);
 	r = put(b, name, m->source.text, m->source.size);
-	return r < 0 ? r : put(b, "boot.ipxe", str_get(&s), s.n);
+	r = r < 0 ? r : put(b, "boot.ipxe", str_get(&s), s.n);
+	return r < 0 ? r : forget_older(b, before, name);
 }
 
 static int configuration(const struct netboot *b)

@@ -121,6 +121,12 @@ def writes():
     netboot("write", DIR, *net)
     ok(digest not in get("boot.ipxe") and get(name.group(1)) == FLEET and get("boot.ipxe").count("manor.manifest=") == 1,
        "another manifest is another file: who booted just now finds the old one", get("boot.ipxe"))
+    put(f"{DIR}/appliance-{'0' * 16}.yaml", "of last year")
+    put(f"{DIR}/appliance-mine.yaml", "somebody's")
+    netboot("write", DIR, *net)
+    left = sorted(n for n in os.listdir(DIR) if n.startswith("appliance-"))
+    ok(len(left) == 2 and left[1] == "appliance-mine.yaml" and name.group(1) not in left,
+       "what no script names any more is served no more, and nothing else goes", left)
     slot("root of two")
     netboot("write", DIR, "--from", SLOT, *net)
     ok(get("root") == "root of two", "another version takes its place", get("root"))
