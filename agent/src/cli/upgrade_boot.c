@@ -64,12 +64,14 @@ static int was_passed_by(struct arena *a, const struct slots *s, struct trial *t
 {
 	int r = take_back(s, e);
 
-	log_error("slot %s was to be started, and didn't come up three times: %s runs, from slot %s", s->other, s->version,
-		  s->booted);
+	log_error(
+		"slot %s was to be started, and didn't come up three times: %s runs, from slot %s",
+		s->other, s->version, s->booted);
 	if (r < 0)
 		return r;
 	t->version = bundle_written(a, s->other);
-	trial_fail(a, t, "it was good once, and then didn't come up three times in a row", time(NULL));
+	trial_fail(a, t, "it was good once, and then didn't come up three times in a row",
+		   time(NULL));
 	return trial_write(t, e);
 }
 
