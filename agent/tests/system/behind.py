@@ -23,7 +23,7 @@ def boot_files(host, name):
     return found
 
 
-@test
+@test(soak=True)
 def a_newer_template_leaves_its_clones_alone(host):
     host.start_from(standard())
     host.write_serial("web", "iota")

@@ -115,7 +115,7 @@ def a_volume_grows_while_the_guest_runs_and_never_shrinks(host):
     expect(host.volumes()["web-data"]["lv_size"] == str(96 << 20), "it shrank", host.volumes())
 
 
-@test
+@test(soak=True)
 def a_disk_goes_from_one_guest_that_runs_to_another(host):
     host.start_from(standard())
     host.guest_up("web")

@@ -89,7 +89,7 @@ def a_file_grows_while_the_guest_runs_and_never_shrinks(host):
     expect(host.sh(f"stat -c %s {FILES}/big.img").strip() == str(21 << 30), "it shrank")
 
 
-@test
+@test(soak=True)
 def one_disk_has_one_writer_whatever_it_is_called(host):
     other = changed(many(), "domains", "box", "disks", "big", "size", to="21GiB")
     second = changed(other, "domains", "web", to=guest("web", 2, disks={
@@ -116,7 +116,7 @@ def one_disk_has_one_writer_whatever_it_is_called(host):
     host.guest_up("box")
 
 
-@test
+@test(soak=True)
 def a_partition_that_dom0_uses_is_no_guests(host):
     without = changed(many(), "domains", "box", "disks", "raw")
     without["domains"]["box"]["disks"]["big"]["size"] = "21GiB"

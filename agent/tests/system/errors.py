@@ -67,7 +67,7 @@ def a_missing_kernel_and_memory_that_is_not_there_stop_only_their_domain(host):
     host.apply(standard())
 
 
-@test
+@test(soak=True)
 def a_full_pool_is_said_before_it_is_too_late(host):
     host.sh("wipefs -qa /dev/vdd")
     small = standard()
@@ -86,7 +86,7 @@ def a_full_pool_is_said_before_it_is_too_late(host):
     host.sh("vgremove -q -f -y small; pvremove -q -f -y /dev/vdd; wipefs -qa /dev/vdd")
 
 
-@test
+@test(soak=True)
 def a_reader_that_hangs_is_unknown_in_time_and_nothing_is_done_about_what_it_hides(host):
     before = host.domains()
     fewer = with_bridge(changed(standard(), "domains", "lists"), "besides")

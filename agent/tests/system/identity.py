@@ -63,7 +63,7 @@ def what_is_secret_is_said_nowhere(host):
     expect(all(line.startswith("600 ") for line in modes.splitlines()), "others may read it", modes)
 
 
-@test
+@test(soak=True)
 def when_nothing_is_told_any_more_the_disk_goes_for_good(host):
     host.apply(standard(), "--allow", "guest-restart")
     expect([n for n in host.volumes() if "cidata" in n] == [], "what was told is kept", host.volumes())

@@ -89,7 +89,7 @@ def workers_are_killed_and_apply_again_gets_there(host):
     expect(host.domid("web") == web, "web was disturbed")
 
 
-@test
+@test(soak=True)
 def the_agent_is_killed_and_apply_again_gets_there(host):
     foreign = foreign_picture(host)
     web = host.domid("web")
@@ -105,7 +105,7 @@ def the_agent_is_killed_and_apply_again_gets_there(host):
     expect(host.domid("web") == web, "web was disturbed")
 
 
-@test
+@test(soak=True)
 def an_activation_cut_short_is_finished(host):
     """As a kill leaves a clone: the device is there, its table isn't in force, and LVM calls it active."""
     def cut_short():

@@ -139,7 +139,7 @@ def discs_come_and_go_while_it_runs(host):
     expect("three.iso isn't there" in missing.all, "a disc that isn't there is taken", missing)
 
 
-@test
+@test(soak=True)
 def a_usb_device_is_handed_over_and_comes_back(host):
     """The host's keyboard, to a machine that doesn't run: a guest that looks for what was plugged in asks its PCI bus time
     and again, and of a few hundred such questions the emulation of SVM here gets one wrong, which ends the guest. What
@@ -166,7 +166,7 @@ def a_usb_device_is_handed_over_and_comes_back(host):
     host.apply(m)
 
 
-@test
+@test(soak=True)
 def a_card_moves_to_another_bridge_with_both_its_ends(host):
     """Of a machine that doesn't run yet, for a guest with Xen's drivers unplugs the emulated card."""
     def ends():
@@ -316,7 +316,7 @@ def who_has_no_drivers_for_xen_has_the_power_button_pressed(host):
     host.settled()
 
 
-@test
+@test(soak=True)
 def it_outlives_the_agent_whatever_becomes_of_that(host):
     domid, pid = host.domid("whole"), model_pid(host, "whole")
     before = float(host.in_guest("whole", "cut -d' ' -f1 /proc/uptime"))
@@ -331,7 +331,7 @@ def it_outlives_the_agent_whatever_becomes_of_that(host):
     host.settled()
 
 
-@test
+@test(soak=True)
 def a_password_that_its_qemu_cant_ask_for_is_refused_before_anybody_is_stopped(host):
     host.put("/etc/manor/vnc-password", "s3cret\n")
     host.sh("chmod 600 /etc/manor/vnc-password")
@@ -442,7 +442,7 @@ def memory_by_node(host, name):
     return {int(node): int(pages) >> 8 for node, pages in re.findall(r"Node (\d+): (\d+)", of.group(1))}
 
 
-@test
+@test(soak=True)
 def memory_and_processors_are_of_the_node_that_it_names(host):
     m = standard()
     m["domains"] = {"web": guest("web", 2, nodes="1")}
@@ -457,7 +457,7 @@ def memory_and_processors_are_of_the_node_that_it_names(host):
     expect("this host has no NUMA node 7: they are 0 to 1" in done.all, "a node that isn't there is taken", done)
 
 
-@test
+@test(soak=True)
 def what_the_processor_shows_is_the_manifests(host):
     m = standard()
     m["domains"] = {"web": guest("web", 2, cpu={"baseline": "x86-64-v1"}, clock={"tsc": "native"})}
