@@ -409,6 +409,13 @@ def what_was_written_on_the_host_is_kept_where_a_stick_was_left_in_it(folder):
     told, got = s.go()
     expect(told[-1] == "taken: appliance.yaml of sda1" and got == GOOD, "told again", told)
     expect((etc.with_name("etc.before") / "appliance.yaml").read_bytes() == b"old", "the second start has lost it")
+    # Not only the file itself counts, but what stands beside it, too.
+    (etc / "more.yaml").write_bytes(b"edited")
+    s.go()
+    expect((etc.with_name("etc.before") / "more.yaml").read_bytes() == b"edited", "what was included is lost")
+    etc.with_name("etc.before").rename(etc.with_name("etc.gone"))
+    (etc / "appliance.yaml").write_bytes(b"old")
+    s.go()
     # Cut off before the older one had its name.
     etc.with_name("etc.before").rename(etc.with_name("etc.old"))
     s.go()
