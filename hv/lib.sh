@@ -49,6 +49,30 @@ words() {
 	sed 's/#.*//' "$1" | awk 'NF {print $1}'
 }
 
+# with_needed DEP: of the modules named on stdin the paths, each behind what it needs, by a modules.dep; its line "a: b c" wants c
+# loaded before b, and b before a. Fails, and says whose, for a name that it doesn't have.
+with_needed() {
+	local module
+	tr _ - | while read -r module; do
+		awk -v name="$module" '
+			{
+				path = $1
+				sub(/:$/, "", path)
+				base = path
+				sub(/.*\//, "", base)
+				sub(/\.ko$/, "", base)
+				gsub(/_/, "-", base)
+				if (base == name) {
+					for (i = NF; i > 1; i--)
+						print $i
+					print path
+					found = 1
+				}
+			}
+			END { exit !found }' "$1" || { echo "no module '$module' in $1" >&2; return 1; }
+	done | awk '!seen[$0]++'
+}
+
 # sources_list [SUITE...]: of further releases what an image may name besides.
 sources_list() {
 	local signed=/usr/share/keyrings/debian-archive-keyring.gpg suite

@@ -122,6 +122,7 @@ static int look(struct installing *i)
 {
 	static const struct reader *const disks[] = {&reader_disks, &reader_lvm, NULL};
 	_cleanup_err_ struct err e = {0};
+	_cleanup_(freep) char *device = NULL;
 	const struct options *o = i->o;
 	uint64_t size;
 	int r = destroy_read(&i->facts, disks, "install");
@@ -137,7 +138,10 @@ static int look(struct installing *i)
 		return failed(&e);
 	}
 	i->to.path = i->target.disk->path;
-	r = install_look(i->to.path, &size, &e);
+	device = xasprintf("/sys/class/block/%s", i->target.disk->name);
+	r = install_driven(device, INSTALL_DRIVERS, &e);
+	if (r == 0)
+		r = install_look(i->to.path, &size, &e);
 	if (r == 0)
 		r = layout_make(size, i->wanted ? i->wanted->state : o->state_size, &i->to.layout,
 				&e);

@@ -17,9 +17,10 @@
 #include "host/program.h"
 #include "host/slot.h"
 
-#define BUF       (1u << 20)
-#define BOOT_CODE 440
-#define BOOT_MAX  4096
+#define BUF         (1u << 20)
+#define BOOT_CODE   440
+#define BOOT_MAX    4096
+#define DRIVERS_MAX (64 << 10)
 
 /* Stands where a table of four partitions would: no firmware starts a disk with it, for the two bytes at the sector's end
  * are missing. The table takes its place. */
@@ -348,6 +349,69 @@ int install_look(const char *path, uint64_t *ret_size, struct err *e)
 		       "%s has sectors of %d bytes, not %d: no BIOS starts from such, and this "
 		       "system doesn't by UEFI either",
 		       path, sector, LAYOUT_SECTOR);
+}
+
+/* Whether a line of the list is that module: sysfs has underscores where a list may have dashes. */
+static bool has_module(const char *list, const char *name)
+{
+	for (const char *at = list; *at;) {
+		size_t n = strcspn(at, "\n"), k = 0;
+
+		while (k < n && name[k] && (at[k] == name[k] || (at[k] == '-' && name[k] == '_')))
+			k++;
+		if (n && k == n && !name[n])
+			return true;
+		at += n + (at[n] == '\n');
+	}
+	return false;
+}
+
+/* The module whose driver has that device; NULL: none, or one that is part of the kernel. */
+static char *module_of(const char *device)
+{
+	_cleanup_(freep) char *link = xasprintf("%s/driver/module", device);
+	_cleanup_(freep) char *module = realpath(link, NULL);
+
+	return module ? xstrdup(strrchr(module, '/') + 1) : NULL;
+}
+
+int install_driven(const char *path, const char *list, struct err *e)
+{
+	_cleanup_(freep) char *at = realpath(path, NULL), *modules = NULL;
+	size_t size;
+	int r;
+
+	if (!at || access(list, F_OK) < 0)
+		return 0;
+	r = file_read(list, DRIVERS_MAX, &modules, &size, e);
+	if (r < 0)
+		return r;
+	if (strstr(at, "/session")) {
+		err_help(
+			e,
+			"install to a disk of this machine; or boot it from the network, which takes no disk");
+		return err_set(e, -EOPNOTSUPP,
+			       "%s is reached by iSCSI, which a machine can't start from here",
+			       strrchr(at, '/') + 1);
+	}
+	/* What is above it drives it, too: its controller, the bus that one is on. */
+	for (char *slash = strrchr(at, '/'); slash && slash != at; slash = strrchr(at, '/')) {
+		_cleanup_(freep) char *module = module_of(at);
+
+		if (module && !has_module(modules, module)) {
+			err_help(
+				e,
+				"install to another disk; or boot this machine from the network. Once the system runs, "
+				"that disk serves as well as any (`storage:`)");
+			return err_set(
+				e, -EOPNOTSUPP,
+				"%s is driven by %s, which isn't among the drivers that the system has before "
+				"its root is found: it would not start from there",
+				strrchr(path, '/') + 1, module);
+		}
+		*slash = '\0';
+	}
+	return 0;
 }
 
 bool install_half_made(const char *path)
