@@ -77,7 +77,7 @@ class Machine:
         """The same, when it has; None where it doesn't in time, or ends."""
         end = time.monotonic() + patience
         while time.monotonic() < end and self.qemu.poll() is None:
-            time.sleep(1)
+            time.sleep(0.2)
             taken = self.said(expect)
             if taken is not None:
                 return taken

@@ -37,8 +37,11 @@
 #define TEXT_MAX 65536
 
 /* The agent is asked how it fares; only when that is news is the host read anew, which costs a second of processor. */
-#define ASK_MS 2000
-#define READ_S 60
+#define ASK_MS  2000
+#define BUSY_MS 300 /* … while it is at work */
+#define READ_S  60
+/* The first run after a start has the processors for itself so long, and the page says no more than that it is under way. */
+#define FIRST_S 10
 
 /* A small file's text; "" where there is none. The caller's. */
 static char *text_of(const char *path)
@@ -79,18 +82,29 @@ static char *status_text(void)
 	return text;
 }
 
-/* How the agent fares, without what changes by itself; NULL: none answers. The caller's. */
-static char *agent_text(void)
-{
-	json_object *answer = client_status();
-	char *text;
+/* What the agent is at. */
+struct fare {
+	char *text; /* how it fares, without what changes by itself; NULL: no agent answers */
+	bool running, first;
+	char result[32]; /* of its last run; "": there was none */
+};
 
+static void ask(struct fare *f)
+{
+	json_object *answer = client_status(), *o = NULL;
+
+	free(f->text);
+	*f = (struct fare){0};
 	if (!answer)
-		return NULL;
+		return;
+	if (json_object_object_get_ex(answer, "running", &o))
+		f->running = json_object_get_boolean(o);
+	f->first = f->running && !json_object_object_get_ex(answer, "time", NULL);
+	if (json_object_object_get_ex(answer, "result", &o))
+		snprintf(f->result, sizeof(f->result), "%s", json_object_get_string(o));
 	json_object_object_del(answer, "under_way");
-	text = xstrdup(json_object_to_json_string(answer));
+	f->text = xstrdup(json_object_to_json_string(answer));
 	json_object_put(answer);
-	return text;
 }
 
 static void print_addresses(FILE *out)
@@ -148,7 +162,8 @@ static void print_maintenance(FILE *out)
 		"or manor.manifest=URL on the kernel's command line.\n");
 }
 
-static void print_page(FILE *out)
+/* `brief`: that instead of what would have to be read of the host; NULL: the whole page. */
+static void print_page(FILE *out, const char *brief)
 {
 	_cleanup_(freep) char *version = text_of(VERSION), *status = NULL;
 	_cleanup_(freep) char *installation = text_of(INSTALL_NOTE);
@@ -162,6 +177,10 @@ static void print_page(FILE *out)
 	print_addresses(out);
 	if (installation[0])
 		fprintf(out, "installation: %s", installation);
+	if (brief) {
+		fprintf(out, "\n%s\n", brief);
+		return;
+	}
 	print_machine(out);
 	in_force = access(STORE_MANIFEST, F_OK) == 0;
 	/* One may have been applied from elsewhere. */
@@ -252,7 +271,7 @@ static void show(struct screen *s)
 }
 
 /* Whole before it is shown: what it says takes a second to find out. */
-static void draw(struct screen *s)
+static void draw(struct screen *s, const char *brief)
 {
 	size_t size;
 	char *text = NULL;
@@ -260,7 +279,7 @@ static void draw(struct screen *s)
 
 	if (!out)
 		return;
-	print_page(out);
+	print_page(out, brief);
 	fclose(out);
 	free(s->text);
 	s->text = text;
@@ -314,8 +333,11 @@ static void on_key(struct screen *s, char key)
 static int watch(void)
 {
 	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
-	_cleanup_(freep) char *last = NULL;
+	_cleanup_(freep) char *last = NULL, *ended = NULL;
+	const time_t began = time(NULL);
 	struct screen s = {0};
+	struct fare f = {0};
+	bool brief = false;
 
 	if (tcgetattr(STDIN_FILENO, &s.cooked) < 0) {
 		fprintf(stderr, "manor screen: no terminal here: say --once\n");
@@ -325,19 +347,34 @@ static int watch(void)
 	s.raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ISIG);
 	tcsetattr(STDIN_FILENO, TCSANOW, &s.raw);
 	for (;;) {
-		char *now = agent_text(), key = 0;
+		char key = 0;
 
-		if (!s.drawn || !streq(now, last) || time(NULL) - s.drawn >= READ_S)
-			draw(&s);
+		ask(&f);
+		if (f.first && time(NULL) - began < FIRST_S) {
+			if (!brief)
+				draw(&s, "The agent looks at this host for the first time since it "
+					 "was started.");
+			brief = true;
+		} else if (brief || !s.drawn || !streq(f.text, last) ||
+			   time(NULL) - s.drawn >= READ_S) {
+			/* What is known already isn't kept back until the whole page stands. */
+			if (brief && f.result[0]) {
+				ended = xasprintf("The agent's first run: %s.", f.result);
+				draw(&s, ended);
+			}
+			brief = false;
+			draw(&s, NULL);
+		}
 		free(last);
-		last = now;
-		if (poll(&in, 1, ASK_MS) <= 0)
+		last = f.text ? xstrdup(f.text) : NULL;
+		if (poll(&in, 1, f.running ? BUSY_MS : ASK_MS) <= 0)
 			continue;
 		/* The terminal hung up: who started this starts it again. */
 		if (read(STDIN_FILENO, &key, 1) <= 0)
 			break;
 		on_key(&s, key);
 	}
+	free(f.text);
 	free(s.text);
 	tcsetattr(STDIN_FILENO, TCSANOW, &s.cooked);
 	return EXIT_FINE;
@@ -353,6 +390,6 @@ int verb_screen(int argc, char **argv)
 		return r < 0 ? EXIT_FINE : r;
 	if (!o.once)
 		return watch();
-	print_page(stdout);
+	print_page(stdout, NULL);
 	return EXIT_FINE;
 }

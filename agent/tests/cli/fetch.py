@@ -346,7 +346,7 @@ class Start:
             bb=./bb manifest= digest= key= mac= ip= gateway= dns=
             say() {{ echo "$*"; }}
             seconds() {{ $bb cut -d. -f1 /proc/uptime; }}
-            await_stick() {{ :; }}
+            await_stick() {{ sticks=$(media); }}
             labelled() {{ echo {' '.join(self.labelled)}; }}
             . {TOP}/hv/appliance/manifest
             tree=tree run=run net=net block=block wire_s=1

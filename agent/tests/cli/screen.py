@@ -15,6 +15,7 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 import time
 from pathlib import Path
 
@@ -258,6 +259,54 @@ def a_page_that_is_longer_than_the_terminal_is_turned():
     with console(rows=80) as c:
         part = c.await_("no shell: ")
         expect("place 39" in part and "space: on" not in part, "all that there is room for isn't shown", part)
+
+
+@contextlib.contextmanager
+def answering(status):
+    """In the agent's place somebody who answers that, whatever it is then."""
+    at = Path("/run/manor/agent.sock")
+    at.parent.mkdir(exist_ok=True)
+    at.unlink(missing_ok=True)
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(at))
+    server.listen()
+
+    def answer():
+        with contextlib.suppress(OSError):
+            while True:
+                one, _ = server.accept()
+                with one:
+                    one.recv(4096)
+                    one.sendall(json.dumps(status).encode() + b"\n")
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()
+        thread.join()
+        at.unlink()
+
+
+@story
+def the_first_run_after_a_start_has_the_host_for_itself():
+    in_force()
+    status = {"running": True}
+    with answering(status), console() as c:
+        part = c.await_(NO_PASSWORD)
+        expect("looks at this host for the first time" in part and "machine: " not in part and "agent:" not in part,
+               "the host is read meanwhile", part)
+        status.update(running=False, time=int(time.time()), result="converged", sha256="0" * 64, file="/etc/manor/console.yaml")
+        c.await_("The agent's first run: converged.")
+        c.await_(NO_PASSWORD)
+        part = c.await_(NO_PASSWORD)
+        expect("machine: " in part and "for the first time" not in part, "it isn't whole once that is over", part)
+    # One that takes long is looked at.
+    with answering({"running": True}), console() as c:
+        c.await_("for the first time")
+        c.await_(NO_PASSWORD)
+        c.await_("machine: ", 30)
 
 
 def dev_of_its_own():
