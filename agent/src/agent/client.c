@@ -17,16 +17,17 @@
 #define EVENT_BYTES (64u << 20)
 
 struct client {
-	int fd, signals;
+	int fd;
+	int signals;     /* -1: they do what they do */
+	sigset_t before; /* what was blocked without it */
 	struct str in;
 };
 
-struct client *client_open(void)
+static struct client *open_plain(void)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = AGENT_SOCKET};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct client *c;
-	sigset_t set;
 
 	if (fd < 0)
 		return NULL;
@@ -34,12 +35,23 @@ struct client *client_open(void)
 		close(fd);
 		return NULL;
 	}
+	c = xcalloc(1, sizeof(*c));
+	c->fd = fd;
+	c->signals = -1;
+	return c;
+}
+
+struct client *client_open(void)
+{
+	struct client *c = open_plain();
+	sigset_t set;
+
+	if (!c)
+		return NULL;
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	c = xcalloc(1, sizeof(*c));
-	c->fd = fd;
+	sigprocmask(SIG_BLOCK, &set, &c->before);
 	c->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return c;
 }
@@ -122,6 +134,8 @@ json_object *client_receive(struct client *c, bool *interrupted)
 void client_close(struct client *c)
 {
 	closep(&c->fd);
+	if (c->signals >= 0)
+		sigprocmask(SIG_SETMASK, &c->before, NULL);
 	closep(&c->signals);
 	str_done(&c->in);
 	free(c);
@@ -129,7 +143,8 @@ void client_close(struct client *c)
 
 json_object *client_status(void)
 {
-	struct client *c = client_open();
+	/* There is nothing to stop, and who only asks ends as anybody does. */
+	struct client *c = open_plain();
 	json_object *request, *answer;
 	bool interrupted = false;
 

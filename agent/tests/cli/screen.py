@@ -9,6 +9,7 @@ import json
 import os
 import pty
 import re
+import signal
 import socket
 import stat
 import struct
@@ -307,6 +308,21 @@ def the_first_run_after_a_start_has_the_host_for_itself():
         c.await_("for the first time")
         c.await_(NO_PASSWORD)
         c.await_("machine: ", 30)
+
+
+@story
+def the_page_goes_when_it_is_told_to():
+    """A host that goes down has to wait for it otherwise."""
+    in_force()
+    with answering({"running": False, "time": 1, "result": "converged"}), console() as c:
+        c.await_(NO_PASSWORD)
+        time.sleep(0.5)
+        os.kill(c.pid, signal.SIGTERM)
+        ended = []
+        wait_for("its end", lambda: ended.append(os.waitpid(c.pid, os.WNOHANG)) or ended[-1][0], 10)
+        expect(os.WTERMSIG(ended[-1][1]) == signal.SIGTERM, "it ends otherwise", ended[-1])
+        os.close(c.fd)
+        c.fd = -1
 
 
 def dev_of_its_own():
