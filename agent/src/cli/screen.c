@@ -99,7 +99,10 @@ static void ask(struct fare *f)
 		return;
 	if (json_object_object_get_ex(answer, "running", &o))
 		f->running = json_object_get_boolean(o);
-	f->first = f->running && !json_object_object_get_ex(answer, "time", NULL);
+	/* It lets what it was told of settle, and begins then. */
+	f->first = !json_object_object_get_ex(answer, "time", NULL) &&
+		   (f->running || access(STORE_MANIFEST, F_OK) == 0 ||
+		    access(STORE_WATCHED, F_OK) == 0);
 	if (json_object_object_get_ex(answer, "result", &o))
 		snprintf(f->result, sizeof(f->result), "%s", json_object_get_string(o));
 	json_object_object_del(answer, "under_way");
@@ -330,11 +333,20 @@ static void on_key(struct screen *s, char key)
 	s->drawn = 0;
 }
 
+/* Of a clock that nobody sets: the first run may do so with the other. */
+static time_t seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
+}
+
 static int watch(void)
 {
 	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
 	_cleanup_(freep) char *last = NULL, *ended = NULL;
-	const time_t began = time(NULL);
+	const time_t began = seconds();
 	struct screen s = {0};
 	struct fare f = {0};
 	bool brief = false;
@@ -350,8 +362,8 @@ static int watch(void)
 		char key = 0;
 
 		ask(&f);
-		if (f.first && time(NULL) - began < FIRST_S) {
-			if (!brief)
+		if (f.first && seconds() - began < FIRST_S) {
+			if (!brief || !s.drawn)
 				draw(&s, "The agent looks at this host for the first time since it "
 					 "was started.");
 			brief = true;
@@ -367,7 +379,7 @@ static int watch(void)
 		}
 		free(last);
 		last = f.text ? xstrdup(f.text) : NULL;
-		if (poll(&in, 1, f.running ? BUSY_MS : ASK_MS) <= 0)
+		if (poll(&in, 1, f.running || f.first ? BUSY_MS : ASK_MS) <= 0)
 			continue;
 		/* The terminal hung up: who started this starts it again. */
 		if (read(STDIN_FILENO, &key, 1) <= 0)

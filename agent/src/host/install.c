@@ -366,13 +366,14 @@ static bool has_module(const char *list, const char *name)
 	return false;
 }
 
-/* The module whose driver has that device; NULL: none, or one that is part of the kernel. */
+/* The module whose driver has that device; NULL: none, or one that is part of the kernel: only what was loaded has a state. */
 static char *module_of(const char *device)
 {
 	_cleanup_(freep) char *link = xasprintf("%s/driver/module", device);
 	_cleanup_(freep) char *module = realpath(link, NULL);
+	_cleanup_(freep) char *state = module ? xasprintf("%s/initstate", module) : NULL;
 
-	return module ? xstrdup(strrchr(module, '/') + 1) : NULL;
+	return state && access(state, F_OK) == 0 ? xstrdup(strrchr(module, '/') + 1) : NULL;
 }
 
 int install_driven(const char *path, const char *list, struct err *e)
@@ -393,6 +394,14 @@ int install_driven(const char *path, const char *list, struct err *e)
 		return err_set(e, -EOPNOTSUPP,
 			       "%s is reached by iSCSI, which a machine can't start from here",
 			       strrchr(at, '/') + 1);
+	}
+	/* NVMe of several ways is made by the system, too, of what the machine has. */
+	if (strstr(at, "/devices/virtual/") && !strstr(at, "/nvme-subsystem/")) {
+		err_help(e, "install to a disk of which it is made");
+		return err_set(
+			e, -EOPNOTSUPP,
+			"%s is no disk of the machine, but made by this system: nothing starts from it",
+			strrchr(at, '/') + 1);
 	}
 	/* What is above it drives it, too: its controller, the bus that one is on. */
 	for (char *slash = strrchr(at, '/'); slash && slash != at; slash = strrchr(at, '/')) {

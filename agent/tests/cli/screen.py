@@ -303,8 +303,8 @@ def the_first_run_after_a_start_has_the_host_for_itself():
         c.await_(NO_PASSWORD)
         part = c.await_(NO_PASSWORD)
         expect("machine: " in part and "for the first time" not in part, "it isn't whole once that is over", part)
-    # One that takes long is looked at.
-    with answering({"running": True}), console() as c:
+    # It begins in a moment; and one that takes long is looked at.
+    with answering({"running": False}), console() as c:
         c.await_("for the first time")
         c.await_(NO_PASSWORD)
         c.await_("machine: ", 30)

@@ -38,14 +38,19 @@ static const char *in(const char *path)
 	return full;
 }
 
-/* A device that a module's driver has, as sysfs shows one: by links. */
-static void drives(const char *module, const char *device)
+/* A device that a driver has, as sysfs shows one: by links. One that is part of the kernel is a module by name there, too, but has
+ * no state. */
+static void drives_as(const char *module, const char *device, bool loaded)
 {
 	char of[128], link[512];
 
 	assert_int_equal(file_mkdirs(in(device), 0755, NULL), 0);
 	snprintf(of, sizeof(of), "module/%s", module);
 	assert_int_equal(file_mkdirs(in(of), 0755, NULL), 0);
+	snprintf(of, sizeof(of), "module/%s/initstate", module);
+	if (loaded)
+		assert_int_equal(file_write(in(of), "live\n", 5, 0644, NULL), 0);
+	snprintf(of, sizeof(of), "module/%s", module);
 	snprintf(link, sizeof(link), "%s", in(of));
 	snprintf(of, sizeof(of), "drivers/%s", module);
 	assert_int_equal(file_mkdirs(in(of), 0755, NULL), 0);
@@ -56,6 +61,11 @@ static void drives(const char *module, const char *device)
 	snprintf(link, sizeof(link), "%s", in(of));
 	snprintf(of, sizeof(of), "%s/driver", device);
 	assert_int_equal(symlink(link, in(of)), 0);
+}
+
+static void drives(const char *module, const char *device)
+{
+	drives_as(module, device, true);
 }
 
 /* `what` it says, NULL: nothing, for it starts from there. */
@@ -83,9 +93,10 @@ static void a_disk_is_driven_by_what_is_above_it(void **state)
 	drives("virtio_pci", "devices/pci0/0000:00:04.0");
 	drives("virtio_blk", "devices/pci0/0000:00:04.0/virtio1");
 	starts("devices/pci0/0000:00:04.0/virtio1/block/vda", NULL);
-	drives("mpt3sas", "devices/pci0/0000:03:00.0");
-	drives("sd_mod", "devices/pci0/0000:03:00.0/host0/target0:0:0/0:0:0:0");
-	starts("devices/pci0/0000:03:00.0/host0/target0:0:0/0:0:0:0/block/sda", NULL);
+	drives_as("pcieportdrv", "devices/pci0/0000:00:1c.0", false);
+	drives("mpt3sas", "devices/pci0/0000:00:1c.0/0000:03:00.0");
+	drives("sd_mod", "devices/pci0/0000:00:1c.0/0000:03:00.0/host0/target0:0:0/0:0:0:0");
+	starts("devices/pci0/0000:00:1c.0/0000:03:00.0/host0/target0:0:0/0:0:0:0/block/sda", NULL);
 	/* Fibre Channel: the disk's own driver is there, the controller's isn't. */
 	drives("qla2xxx", "devices/pci0/0000:04:00.0");
 	drives("sd_mod", "devices/pci0/0000:04:00.0/host1/rport-1:0-0/target1:0:0/1:0:0:0");
@@ -103,6 +114,12 @@ static void another_machines_disk_is_none_of_its_own(void **state)
 	       "sdx is reached by iSCSI");
 }
 
+static void what_the_system_makes_is_no_disk(void **state)
+{
+	starts("devices/virtual/block/md126", "md126 is no disk of the machine");
+	starts("devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1", NULL);
+}
+
 static void without_a_list_all_is_there(void **state)
 {
 	drives("lpfc", "devices/pci1/0000:06:00.0");
@@ -116,6 +133,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_disk_is_driven_by_what_is_above_it),
 		cmocka_unit_test(another_machines_disk_is_none_of_its_own),
+		cmocka_unit_test(what_the_system_makes_is_no_disk),
 		cmocka_unit_test(without_a_list_all_is_there),
 	};
 
