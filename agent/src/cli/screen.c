@@ -84,7 +84,7 @@ static char *status_text(void)
 
 /* What the agent is at. */
 struct fare {
-	char *text; /* how it fares, without what changes by itself; NULL: no agent answers */
+	char *text; /* how it fares, without what changes by itself, the caller's; NULL: no agent answers */
 	bool running, first;
 	char result[32]; /* of its last run; "": there was none */
 };
@@ -93,7 +93,6 @@ static void ask(struct fare *f)
 {
 	json_object *answer = client_status(), *o = NULL;
 
-	free(f->text);
 	*f = (struct fare){0};
 	if (!answer)
 		return;
@@ -345,7 +344,7 @@ static time_t seconds(void)
 static int watch(void)
 {
 	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
-	_cleanup_(freep) char *last = NULL, *ended = NULL;
+	_cleanup_(freep) char *last = NULL;
 	const time_t began = seconds();
 	struct screen s = {0};
 	struct fare f = {0};
@@ -371,14 +370,15 @@ static int watch(void)
 			   time(NULL) - s.drawn >= READ_S) {
 			/* What is known already isn't kept back until the whole page stands. */
 			if (brief && f.result[0]) {
-				ended = xasprintf("The agent's first run: %s.", f.result);
+				_cleanup_(freep) char *ended =
+					xasprintf("The agent's first run: %s.", f.result);
 				draw(&s, ended);
 			}
 			brief = false;
 			draw(&s, NULL);
 		}
 		free(last);
-		last = f.text ? xstrdup(f.text) : NULL;
+		last = f.text;
 		if (poll(&in, 1, f.running || f.first ? BUSY_MS : ASK_MS) <= 0)
 			continue;
 		/* The terminal hung up: who started this starts it again. */
@@ -386,7 +386,6 @@ static int watch(void)
 			break;
 		on_key(&s, key);
 	}
-	free(f.text);
 	free(s.text);
 	tcsetattr(STDIN_FILENO, TCSANOW, &s.cooked);
 	return EXIT_FINE;

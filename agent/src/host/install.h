@@ -33,8 +33,8 @@ int install_grow(const char *path, uint64_t state, struct err *e);
 /* Whether the disk's sectors are what the loaders are made for, and how large it is. */
 int install_look(const char *path, uint64_t *ret_size, struct err *e);
 /* Whether all that drives the disk is in the initrd of what is installed; the appliance's root has a list of its modules
- * (INSTALL_DRIVERS). -EOPNOTSUPP: something isn't, or the disk is another machine's, over the network. `path` is that of its
- * device in sysfs (/sys/block/sda, say), `list` the file with a module a line; where there is none, all is taken to be there. */
+ * (INSTALL_DRIVERS). -EOPNOTSUPP: something isn't, or the disk is another machine's, over the network, or made by
+ * this system (md). `path` is that of its device in sysfs (/sys/block/sda, say), `list` the file with a module a line; where there is none, all is taken to be there. */
 int install_driven(const char *path, const char *list, struct err *e);
 /* An installation was begun there, and cut off. */
 bool install_half_made(const char *path);
